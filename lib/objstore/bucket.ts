@@ -1,0 +1,38 @@
+// The one interface to object storage. Implementations: filesystem, S3, memory; wrappers: retry, metrics.
+// Names are '/'-separated, relative to the configured prefix, without a leading slash.
+// Errors: `not_found` for a missing object, `already_exists` from a conditional put, `unavailable` for what may pass.
+import type { Readable } from 'node:stream'
+
+export interface ObjectAttributes {
+  readonly sizeBytes: number
+  /** Unix milliseconds. */
+  readonly lastModifiedMs: number
+}
+
+export interface ListedObject extends Partial<ObjectAttributes> {
+  /** Full name; a folder's ends in '/'. */
+  readonly name: string
+}
+
+export interface Bucket {
+  /** For logs: type and name, never a secret. */
+  readonly description: string
+  /**
+   * Objects and folders directly below `folder` ('' is the top), or all objects below it where `recursive`.
+   * In the order of their names by bytes. An empty or missing folder lists nothing.
+   */
+  list(folder: string, options?: { recursive?: boolean; signal?: AbortSignal }): AsyncIterable<ListedObject>
+  /** The whole object as a stream. */
+  get(name: string, signal?: AbortSignal): Promise<Readable>
+  /** `length` bytes at `offset`, fewer where the object ends before. */
+  getRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>
+  exists(name: string, signal?: AbortSignal): Promise<boolean>
+  attributes(name: string, signal?: AbortSignal): Promise<ObjectAttributes>
+  /** Creates or replaces; the object is there whole or not at all. A stream is never buffered whole. */
+  upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void>
+  /** Creates the object only where none of that name is there: of two racing puts one wins, the other gets `already_exists`. */
+  putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<void>
+  /** Deletes; a missing object is no error. */
+  delete(name: string, signal?: AbortSignal): Promise<void>
+  close(): Promise<void>
+}

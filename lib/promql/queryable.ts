@@ -1,0 +1,40 @@
+// The one small interface through which PromQL sees data: series by matchers, a series at a time, samples into columns.
+// Owns the seam between the engine and what is below it (the querier's fan-out, a block, a test's table).
+
+import type { SampleColumns } from '../kernels/columns.ts'
+import type { Labels } from '../labels/labels.ts'
+import type { LabelMatcher } from '../labels/matcher.ts'
+
+export interface SelectHints {
+  /** First and last sample time wanted, ms, both inclusive. */
+  readonly minTime: number
+  readonly maxTime: number
+  readonly stepMs: number
+  /** Window of a matrix selector; 0 for an instant selector. */
+  readonly rangeMs: number
+  /** The function or aggregation right above the selector, '' where none: rate, sum_over_time, sum … */
+  readonly func: string
+  /** Labels of the aggregation right above, where there is one. */
+  readonly grouping?: { readonly labels: readonly string[]; readonly without: boolean }
+}
+
+/** One series of a select. Valid until the next one is asked for. */
+export interface Series {
+  readonly labels: Labels
+  /**
+   * Appends this series' samples in [minTime, maxTime] of the hints to the columns, times ascending, no time twice; stale markers are kept as they are.
+   * Throws `unsupported`, by the encoding's name, where a chunk is no float chunk.
+   */
+  read(columns: SampleColumns): void
+}
+
+export interface SelectResult {
+  /** In ascending order of labels, no label set twice. */
+  readonly series: AsyncIterable<Series>
+  /** Complete once `series` has ended. */
+  readonly warnings: readonly string[]
+}
+
+export interface Queryable {
+  select(matchers: readonly LabelMatcher[], hints: SelectHints, signal: AbortSignal): SelectResult
+}

@@ -1,0 +1,22 @@
+// Finds the Node.js that runs Mnemo: the pinned one among the dependencies, else this one where it is new enough.
+// Plain JavaScript for Node.js 18 and later, nothing but node: imports. Owns the version rule; bin/mnemo repeats only the paths.
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+const oldestMajor = 24
+
+/** Path of a Node.js that strips types; ends the process with one line and status 2 where there is none. */
+export function findNode() {
+  const pinned = `${root}node_modules/node-${process.platform}-${process.arch}/bin/node`
+  if (existsSync(pinned)) return pinned
+  if (Number(process.versions.node.split('.')[0]) >= oldestMajor) return process.execPath
+  fail(`Mnemo needs Node.js ${oldestMajor} or newer on ${process.platform}-${process.arch}: this is ${process.version}`)
+}
+
+/** One clear line on standard error, exit status 2. */
+export function fail(line) {
+  console.error(line)
+  process.exit(2)
+}
