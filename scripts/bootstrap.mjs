@@ -42,7 +42,7 @@ export function bootstrap() {
 
 function step(name, inputs, output, saying, work) {
   const hash = createHash('sha256')
-  for (const file of [...inputs, 'scripts/bootstrap.mjs']) hash.update(file).update(readFileSync(root + file))
+  for (const file of inputs) hash.update(file).update(readFileSync(root + file))
   const want = hash.digest('hex')
   const stamp = `${root}build/.${name}`
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return
