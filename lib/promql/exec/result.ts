@@ -1,0 +1,35 @@
+// What a query yields: one of PromQL's four value types, with the annotations that arose on the way.
+// Specification: Prometheus 3.14, promql/value.go and the HTTP API's result types.
+// Owns the types that whoever encodes an answer reads.
+
+import type { Labels } from '../../labels/labels.ts'
+
+/** Points of one series: times (ms, ascending) and values side by side; the caller owns both arrays. */
+export interface ResultSeries {
+  readonly labels: Labels
+  readonly times: Float64Array
+  readonly values: Float64Array
+}
+
+/** One sample of an instant vector. */
+export interface ResultSample {
+  readonly labels: Labels
+  readonly timeMs: number
+  readonly value: number
+}
+
+export interface Annotations {
+  /** Warnings of the storage first, then PromQL's own; each text once. */
+  readonly warnings: readonly string[]
+  readonly infos: readonly string[]
+}
+
+export type QueryValue =
+  /** A range query's answer, sorted by labels, or that of a bare matrix selector. */
+  | { readonly type: 'matrix'; readonly series: readonly ResultSeries[] }
+  /** In the order the expression gives (sort, topk …), else by labels as the series came. */
+  | { readonly type: 'vector'; readonly samples: readonly ResultSample[] }
+  | { readonly type: 'scalar'; readonly timeMs: number; readonly value: number }
+  | { readonly type: 'string'; readonly timeMs: number; readonly value: string }
+
+export type QueryResult = QueryValue & Annotations
