@@ -1,0 +1,32 @@
+// Which blocks have outlived the retention of their resolution: decided from metas alone.
+// Rule: Thanos pkg/compact/retention.go: now > maxTime + retention; 0 keeps for ever.
+// Owns the rule; marking is the caller's.
+import type { BlockMeta } from '../blocks/meta.ts'
+
+/** Retention by resolution, in ms; 0: for ever. */
+export interface Retention {
+  readonly rawMs: number
+  readonly fiveMinutesMs: number
+  readonly oneHourMs: number
+}
+
+/** Blocks whose newest sample is older than the retention of their resolution. A resolution we don't know never expires. */
+export function expiredBlocks(metas: Iterable<BlockMeta>, retention: Retention, nowMs: number): BlockMeta[] {
+  return [...metas].filter((meta) => {
+    const keepMs = retentionOf(meta, retention)
+    return keepMs > 0 && nowMs > meta.maxTime + keepMs
+  })
+}
+
+function retentionOf(meta: BlockMeta, retention: Retention): number {
+  switch (meta.thanos.resolutionMs) {
+    case 0:
+      return retention.rawMs
+    case 300_000:
+      return retention.fiveMinutesMs
+    case 3_600_000:
+      return retention.oneHourMs
+    default:
+      return 0
+  }
+}
