@@ -1,5 +1,7 @@
 // Bytes that are read by position: a file, a buffer, an object in a bucket.
 // Owns the interface that format readers read through, so that the same reader serves a disk and a bucket.
+import { type FileHandle, open } from 'node:fs/promises'
+import { MnemoError } from '../kit/errors.ts'
 
 /** A run of bytes of known size. Reads may be concurrent. */
 export interface RandomAccess {
@@ -8,4 +10,89 @@ export interface RandomAccess {
   readonly sizeBytes: number
   /** Exactly `length` bytes at `offset`; throws `corrupt` where they lie beyond the end. The caller owns the bytes. */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>
+}
+
+/** An open file; the caller closes it. */
+export interface FileRandomAccess extends RandomAccess {
+  close(): Promise<void>
+}
+
+/** Opens a file for reads by position. Throws `not_found` where there is none. */
+export async function fileRandomAccess(path: string): Promise<FileRandomAccess> {
+  const handle = await openFile(path)
+  try {
+    const { size } = await handle.stat()
+    return {
+      name: path,
+      sizeBytes: size,
+      read: (offset, length, signal) => readFile(handle, { path, size, offset, length, signal }),
+      close: () => handle.close(),
+    }
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** The same interface over bytes in memory; reads are copies. */
+export function bufferRandomAccess(name: string, bytes: Uint8Array): RandomAccess {
+  return {
+    name,
+    sizeBytes: bytes.length,
+    async read(offset, length, signal) {
+      signal?.throwIfAborted()
+      checkRange(name, bytes.length, offset, length)
+      return bytes.slice(offset, offset + length)
+    },
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r')
+  } catch (error) {
+    throw fileError(`cannot open ${path}`, error)
+  }
+}
+
+interface FileRange {
+  readonly path: string
+  readonly size: number
+  readonly offset: number
+  readonly length: number
+  readonly signal: AbortSignal | undefined
+}
+
+async function readFile(handle: FileHandle, range: FileRange): Promise<Uint8Array> {
+  const { path, offset, length } = range
+  range.signal?.throwIfAborted()
+  checkRange(path, range.size, offset, length)
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done)
+    range.signal?.throwIfAborted()
+    if (bytesRead === 0) throw shortRead(path, { offset, length, sizeBytes: offset + done })
+    done += bytesRead
+  }
+  return bytes
+}
+
+/** A file system's error under our codes: `not_found`, `already_exists`, else `internal`. */
+export function fileError(message: string, cause: unknown): MnemoError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  const kind = code === 'ENOENT' || code === 'ENOTDIR' ? 'not_found' : code === 'EEXIST' ? 'already_exists' : 'internal'
+  return new MnemoError(kind, message, { cause })
+}
+
+function checkRange(name: string, sizeBytes: number, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && offset + length <= sizeBytes) return
+  throw shortRead(name, { offset, length, sizeBytes })
+}
+
+function shortRead(name: string, range: { offset: number; length: number; sizeBytes: number }): MnemoError {
+  const { offset, length, sizeBytes } = range
+  return new MnemoError(
+    'corrupt',
+    `cannot read ${length} bytes of ${name} at offset ${offset}: got ${sizeBytes} bytes in all, want ${offset + length}`,
+  )
 }
