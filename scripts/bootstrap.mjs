@@ -31,11 +31,14 @@ export function bootstrap() {
       'node_modules/protobufjs-cli/bin/pbjs',
       ...pbjs,
       '--no-create',
-      '--no-verify',
+      ...['--no-verify', '--no-convert', '--no-delimited', '--no-typeurl', '--no-service'],
       '-o',
       'build/proto.js',
       ...protos,
     ])
+    // protobufjs is CommonJS whose exports Node.js cannot see by name: take it as a whole.
+    const modules = readFileSync(`${root}build/proto.js`, 'utf8')
+    writeFileSync(`${root}build/proto.js`, modules.replace('import * as $protobuf', 'import $protobuf'))
     run(node, ['node_modules/protobufjs-cli/bin/pbts', '-o', 'build/proto.d.ts', 'build/proto.js'])
   })
 }

@@ -1,0 +1,138 @@
+// The HTTP server of a service: /-/healthy, /-/ready, /metrics, and the service's routes, measured as Thanos measures them.
+// Fastify does the work. When the process is asked to stop, running requests may end within the grace period.
+// Owns the listening and the draining; routes and their error format are the service's.
+import { type FastifyInstance, fastify } from 'fastify'
+import { formatAddress, listenError, parseListenAddress } from './address.ts'
+import { asMnemoError, describeError } from './errors.ts'
+import type { ServiceContext } from './lifecycle.ts'
+import type { Logger } from './log.ts'
+import { counter, histogram, type Registry } from './metrics.ts'
+import type { Probe } from './probe.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Name of the route in metrics (`handler`); its path unless told. */
+    handler?: string
+  }
+}
+
+export interface HttpOptions {
+  /** host:port; port 0 lets the system choose. */
+  readonly address: string
+  readonly registry: Registry
+  readonly probe: Probe
+  readonly logger: Logger
+  /** Draining begins when it aborts. */
+  readonly signal: AbortSignal
+  /** How long running requests may take after the signal; 0: they are cut. Default 2 minutes. */
+  readonly graceMs?: number
+  /** Where given (spread the service's context in), the process waits for the draining. */
+  readonly onStop?: ServiceContext['onStop']
+}
+
+export interface HttpServer {
+  /** Where it listens, with the port that the system chose. */
+  readonly address: string
+  readonly port: number
+  /** Lets running requests end within the grace period, then closes; may be called again. */
+  close(): Promise<void>
+}
+
+/** As Go's servers: a query may be a long URL. */
+const maxHeaderBytes = 1 << 20
+const maxParamChars = 4096
+const durationBuckets = [0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120, 240, 360, 720]
+
+/** Serves HTTP at the address; `configure` adds routes. Throws `config` where the address cannot be listened at. */
+export async function startHttp(
+  options: HttpOptions,
+  configure: (app: FastifyInstance) => void | Promise<void> = () => {},
+): Promise<HttpServer> {
+  const app = fastify({ http: { maxHeaderSize: maxHeaderBytes }, routerOptions: { maxParamLength: maxParamChars } })
+  measure(app, options.registry)
+  addProbes(app, options)
+  app.setErrorHandler((error, _request, reply) => {
+    if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number')
+      return reply.code(error.statusCode).type('text/plain').send(error.message)
+    const known = asMnemoError(error)
+    if (known.code === 'internal') options.logger.error({ err: known.cause ?? known }, 'request failed')
+    return reply.code(known.httpStatus).type('text/plain').send(describeError(known))
+  })
+  // In a scope of its own, so that the service may set its own error handler.
+  app.register(async (scope) => configure(scope))
+  await app.ready()
+  const { host, port } = parseListenAddress(options.address)
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    throw listenError(`http-address ${options.address}`, error)
+  }
+  const bound = app.addresses().find((at) => typeof at === 'object')?.port ?? port
+  const address = formatAddress({ host, port: bound })
+  options.logger.info({ address }, 'listening for requests and metrics')
+  const graceMs = options.graceMs ?? 120_000
+  const close = once(() => drain(app, graceMs))
+  options.onStop?.('http', close, { graceMs })
+  options.signal.addEventListener(
+    'abort',
+    () => close().catch((error) => options.logger.error({ err: error }, 'cannot close HTTP')),
+    { once: true },
+  )
+  return { address, port: bound, close }
+}
+
+function addProbes(app: FastifyInstance, { probe, registry }: HttpOptions): void {
+  app.get('/-/healthy', (_request, reply) => answer(reply, probe.unhealthyReason))
+  app.get('/-/ready', (_request, reply) => answer(reply, probe.notReadyReason))
+  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+}
+
+function answer(reply: { code(status: number): { type(t: string): { send(s: string): unknown } } }, wrong?: string) {
+  return reply
+    .code(wrong === undefined ? 200 : 503)
+    .type('text/plain; charset=utf-8')
+    .send(wrong === undefined ? 'OK' : `NOT OK: ${wrong}`)
+}
+
+function measure(app: FastifyInstance, registry: Registry): void {
+  const labelNames = ['code', 'handler', 'method'] as const
+  const total = counter(registry, {
+    name: 'http_requests_total',
+    help: 'Tracks the number of HTTP requests.',
+    labelNames,
+  })
+  const duration = histogram(registry, {
+    name: 'http_request_duration_seconds',
+    help: 'Tracks the latencies for HTTP requests.',
+    labelNames,
+    buckets: durationBuckets,
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const { config, url } = request.routeOptions
+    const labels = {
+      code: String(reply.statusCode),
+      handler: config.handler ?? url ?? 'none',
+      method: request.method.toLowerCase(),
+    }
+    total.inc(labels)
+    duration.observe(labels, reply.elapsedTime / 1000)
+  })
+}
+
+async function drain(app: FastifyInstance, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), graceMs)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The function's first promise, whoever asks. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  return () => {
+    running ??= work()
+    return running
+  }
+}

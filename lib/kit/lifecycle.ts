@@ -1,0 +1,190 @@
+// A service's life: flags, logger, metrics, then run; SIGTERM or SIGINT drains it and the process ends.
+// Exit status: 0 stopped or done, 2 a configuration that is wrong (one line), 1 anything else (one line), or a stop that hung.
+// Owns the process's signals and its exit; services own what they register with onStop.
+import { asMnemoError, describeError, MnemoError } from './errors.ts'
+import { durationFlag, enumFlag, type FlagSpec, type FlagValues, parseFlags, stringFlag } from './flags.ts'
+import { createLogger, type LogFormat, type Logger, type LogLevel, logFormats, logLevels } from './log.ts'
+import { createRegistry, type Registry } from './metrics.ts'
+import { Probe } from './probe.ts'
+
+export const logFlags = {
+  logLevel: enumFlag('log.level', logLevels, { help: 'Log filtering level.', default: 'info' }),
+  logFormat: enumFlag('log.format', logFormats, { help: 'Log format to use: logfmt or json.', default: 'logfmt' }),
+}
+
+export const httpFlags = {
+  httpAddress: stringFlag('http-address', {
+    help: 'Listen host:port for HTTP endpoints.',
+    default: '0.0.0.0:10902',
+  }),
+  httpGracePeriodMs: durationFlag('http-grace-period', {
+    help: 'Time to wait after an interrupt received for HTTP Server.',
+    default: '2m',
+  }),
+}
+
+export const grpcFlags = {
+  grpcAddress: stringFlag('grpc-address', {
+    help: 'Listen ip:port address for gRPC endpoints (StoreAPI). Other components must be able to reach it.',
+    default: '0.0.0.0:10901',
+  }),
+  grpcGracePeriodMs: durationFlag('grpc-grace-period', {
+    help: 'Time to wait after an interrupt received for GRPC Server.',
+    default: '2m',
+  }),
+  grpcMaxConnectionAgeMs: durationFlag('grpc-server-max-connection-age', {
+    help: 'The age at which a connection is asked to make way for a new one.',
+    default: '60m',
+  }),
+  grpcServerTlsCert: stringFlag('grpc-server-tls-cert', {
+    help: 'TLS certificate for the gRPC server; blank: no TLS.',
+    default: '',
+  }),
+  grpcServerTlsKey: stringFlag('grpc-server-tls-key', { help: 'TLS key for the gRPC server.', default: '' }),
+  grpcServerTlsClientCa: stringFlag('grpc-server-tls-client-ca', {
+    help: 'TLS CA that clients are verified against; blank: clients are not verified.',
+    default: '',
+  }),
+}
+
+/** What every service that listens has, named as in Thanos. */
+export const commonFlags = { ...logFlags, ...httpFlags, ...grpcFlags }
+
+export interface StopOptions {
+  /** How long the function may take beyond the 10 s that each has: a drain's grace period. */
+  readonly graceMs?: number
+}
+
+export interface ServiceContext {
+  /** Aborts when the process is asked to stop. Background work ends on it; requests that run are let finish. */
+  readonly signal: AbortSignal
+  readonly logger: Logger
+  readonly registry: Registry
+  readonly probe: Probe
+  /** Registers what has to be closed; the last one registered is stopped first. */
+  onStop(part: string, stop: () => void | Promise<void>, options?: StopOptions): void
+  /** Resolves when the process is asked to stop: a server's run ends with `await ctx.untilStopped()`. */
+  untilStopped(): Promise<void>
+}
+
+export interface Service<S extends FlagSpec> {
+  readonly name: string
+  readonly summary: string
+  readonly flags: S
+  readonly argv: readonly string[]
+  /** When it resolves the service is done: everything is stopped and the process ends with status 0. */
+  run(values: FlagValues<S>, ctx: ServiceContext): Promise<void>
+}
+
+/** What a single stop may take besides its grace period, and what run may take to end after an abort. */
+const stopTimeoutMs = 10_000
+
+/** Runs a service from its flags to its end, and ends the process. */
+export async function runService<S extends FlagSpec>(service: Service<S>): Promise<never> {
+  process.exit(await runToStatus(service))
+}
+
+async function runToStatus<S extends FlagSpec>(service: Service<S>): Promise<number> {
+  try {
+    const values = parseFlags(service.name, service.summary, service.flags, service.argv)
+    const { logLevel, logFormat } = values as { logLevel?: LogLevel; logFormat?: LogFormat }
+    const logger = createLogger({ level: logLevel ?? 'info', format: logFormat ?? 'logfmt' })
+    const life = new Life(service.name, logger)
+    try {
+      await untilDone(service.run(values, life.context), life.context)
+    } catch (error) {
+      await life.stop().catch(() => logger.error('not everything was stopped'))
+      throw error
+    }
+    await life.stop()
+    return 0
+  } catch (error) {
+    const known = asMnemoError(error)
+    console.error(`mnemo ${service.name}: ${describeError(known)}`)
+    return known.code === 'config' ? 2 : 1
+  }
+}
+
+/** Waits for the run's own end or for a signal, and after a signal for the run to wind up. */
+async function untilDone(run: Promise<void>, ctx: ServiceContext): Promise<void> {
+  const ended = ignoreStop(run, ctx.signal)
+  await Promise.race([ended, ctx.untilStopped()])
+  if (ctx.signal.aborted) await within(stopTimeoutMs, 'the work to end', ended)
+}
+
+class Life {
+  readonly context: ServiceContext
+  readonly #logger: Logger
+  readonly #abort = new AbortController()
+  readonly #stops: { name: string; stop: () => void | Promise<void>; graceMs: number }[] = []
+
+  constructor(name: string, logger: Logger) {
+    this.#logger = logger
+    const probe = new Probe()
+    const stopped = Promise.withResolvers<void>()
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (this.#abort.signal.aborted) {
+        logger.error({ signal }, 'second signal: ending at once')
+        process.exit(1)
+      }
+      logger.info({ signal }, 'stopping')
+      probe.notReady('stopping')
+      this.#abort.abort(new MnemoError('canceled', `cannot go on: ${name} is stopping`))
+      stopped.resolve()
+    }
+    process.on('SIGTERM', onSignal)
+    process.on('SIGINT', onSignal)
+    const onBug = (error: unknown) => {
+      logger.fatal({ err: error }, 'unexpected error')
+      process.exit(1)
+    }
+    process.on('uncaughtException', onBug)
+    process.on('unhandledRejection', onBug)
+    this.context = {
+      signal: this.#abort.signal,
+      logger,
+      registry: createRegistry(),
+      probe,
+      onStop: (part, stop, options) => this.#stops.push({ name: part, stop, graceMs: options?.graceMs ?? 0 }),
+      untilStopped: () => stopped.promise,
+    }
+  }
+
+  /** Stops all that was registered, the last first; throws the first error after all have had their turn. */
+  async stop(): Promise<void> {
+    const errors: unknown[] = []
+    this.context.probe.notReady('stopping')
+    if (!this.#abort.signal.aborted) this.#abort.abort(new MnemoError('canceled', 'cannot go on: the work has ended'))
+    for (const { name, stop, graceMs } of this.#stops.reverse()) {
+      try {
+        await within(graceMs + stopTimeoutMs, `${name} to stop`, Promise.try(stop))
+        this.#logger.debug({ part: name }, 'stopped')
+      } catch (error) {
+        this.#logger.error({ part: name, err: error }, 'could not be stopped')
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
+  }
+}
+
+async function ignoreStop(run: Promise<void>, signal: AbortSignal): Promise<void> {
+  try {
+    await run
+  } catch (error) {
+    if (!signal.aborted || asMnemoError(error).code !== 'canceled') throw error
+  }
+}
+
+async function within(limitMs: number, what: string, work: Promise<void>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => reject(new MnemoError('timeout', `cannot stop: waited ${limitMs} ms for ${what}`)),
+    limitMs,
+  )
+  try {
+    await Promise.race([work, promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,70 @@
+// The executable: `mnemo <service> [<flags>]` loads the service and hands it the arguments.
+// Each service's module exports main(argv); only the one that is asked for is loaded.
+// Owns the list of services; flags are the services' own.
+import { enableCompileCache, flushCompileCache } from 'node:module'
+import { version } from '../lib/kit/version.ts'
+
+interface ServiceModule {
+  main(argv: string[]): Promise<void>
+}
+
+const services: Readonly<Record<string, { summary: string; load: () => Promise<ServiceModule> }>> = {
+  sidecar: {
+    summary: 'beside a Prometheus: ships its blocks to the bucket, serves its fresh data over StoreAPI',
+    load: () => import('./sidecar/main.ts'),
+  },
+  store: {
+    summary: "serves the bucket's blocks over StoreAPI",
+    load: () => import('./store/main.ts'),
+  },
+  query: {
+    summary: "Prometheus's HTTP API and page over StoreAPIs: fans out, deduplicates replicas, runs PromQL",
+    load: () => import('./query/main.ts'),
+  },
+  compact: {
+    summary: "merges, deduplicates and downsamples the bucket's blocks, deletes what retention says",
+    load: () => import('./compact/main.ts'),
+  },
+  tools: { summary: "a person's tools over a bucket", load: () => import('./tools/main.ts') },
+  cluster: { summary: 'a whole small cluster on this machine, to try it out', load: () => import('./cluster/main.ts') },
+}
+
+/** The file's cache is written at exit; a process that is killed would leave none, so it is written after the start too. */
+const flushAfterMs = 5_000
+
+async function main([name, ...argv]: string[]): Promise<void> {
+  if (name === '--version' || name === 'version') {
+    console.log(`mnemo ${version} (Node.js ${process.version}, ${process.platform}-${process.arch})`)
+    return
+  }
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    console.log(usage())
+    process.exitCode = name === undefined ? 2 : 0
+    return
+  }
+  const service = Object.hasOwn(services, name) ? services[name] : undefined
+  if (!service) {
+    console.error(`mnemo: got unknown service "${name}", want one of ${Object.keys(services).join(', ')}`)
+    process.exitCode = 2
+    return
+  }
+  enableCompileCache()
+  setTimeout(flushCompileCache, flushAfterMs).unref()
+  const { main: run } = await service.load()
+  await run(argv)
+}
+
+function usage(): string {
+  const lines = Object.entries(services).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  return [
+    'usage: mnemo <service> [<flags>]',
+    '',
+    'Long-term, highly available storage for Prometheus.',
+    '',
+    ...lines,
+    '',
+    '`mnemo <service> --help` lists the flags of a service.',
+  ].join('\n')
+}
+
+await main(process.argv.slice(2))
