@@ -1,0 +1,107 @@
+// Label matchers as predicates: RE2 regular expressions, fully anchored, `.` matching newlines, in linear time.
+// Meaning: Prometheus model/labels (FastRegexMatcher). Most patterns in the field are literals, alternations or
+// globs, and never reach the regular expression engine. Owns the compilation; the shapes are taken apart in regex-shapes.ts.
+import { RE2JS } from 're2js'
+import { MnemoError } from '../kit/errors.ts'
+import type { LabelMatcher } from './matcher.ts'
+import { type Glob, globOf, literalsOf } from './regex-shapes.ts'
+
+export type StringPredicate = (value: string) => boolean
+
+/** Longest pattern accepted, in UTF-16 code units: a dashboard's list of some thousand hosts fits. */
+export const maxPatternLength = 256 * 1024
+
+/** Longest pattern that may go to the engine; what a program of RE2 instructions costs grows with it. */
+const maxEnginePatternLength = 32 * 1024
+
+/**
+ * The predicate of a regular expression over a whole value. Throws `bad_data` with RE2's own words
+ * ("error parsing regexp: missing closing ): `a(`").
+ */
+export function compileRegex(pattern: string): StringPredicate {
+  checkLength(pattern, maxPatternLength)
+  const literals = literalsOf(pattern)
+  if (literals) return compileLiterals(literals)
+  const glob = globOf(pattern)
+  if (glob) return compileGlob(glob)
+  checkLength(pattern, maxEnginePatternLength)
+  const regex = compileRe2(pattern)
+  return (value) => regex.testExact(value)
+}
+
+/** The predicate of a matcher over a label's value ('' for a missing label). Throws `bad_data` on an invalid pattern. */
+export function compileMatcher(matcher: LabelMatcher): StringPredicate {
+  const want = matcher.value
+  switch (matcher.type) {
+    case '=':
+      return (value) => value === want
+    case '!=':
+      return (value) => value !== want
+    case '=~':
+      return compileRegex(want)
+    case '!~': {
+      const matches = compileRegex(want)
+      return (value) => !matches(value)
+    }
+    default:
+      return matcher.type satisfies never
+  }
+}
+
+/**
+ * The values that a pattern can match, each once, where they are few and known (`a|b`, `web-(1|2)`, `[ab]c`):
+ * a store looks them up one by one. Undefined for every other pattern.
+ */
+export function setMatches(pattern: string): readonly string[] | undefined {
+  return pattern.length > maxPatternLength ? undefined : literalsOf(pattern)
+}
+
+/** RE2's program of a pattern, `.` matching newlines, not anchored: for label_replace and the predicates here. */
+export function compileRe2(pattern: string): RE2JS {
+  try {
+    return RE2JS.compile(pattern, RE2JS.DOTALL)
+  } catch (error) {
+    throw new MnemoError('bad_data', messageOf(error), { cause: error })
+  }
+}
+
+// The engine writes DOTALL as a prefix of the pattern and quotes it in its messages; RE2 does not.
+function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return text.replace('`(?s)', '`')
+}
+
+function checkLength(pattern: string, limit: number): void {
+  if (pattern.length > limit)
+    throw new MnemoError('bad_data', `cannot compile regexp: got ${pattern.length} characters, want at most ${limit}`)
+}
+
+function compileLiterals(literals: readonly string[]): StringPredicate {
+  if (literals.length === 1) {
+    const [only] = literals
+    return (value) => value === only
+  }
+  const set = new Set(literals)
+  return (value) => set.has(value)
+}
+
+function compileGlob({ literals, gaps }: Glob): StringPredicate {
+  const head = literals[0]!
+  const tail = literals.at(-1)!
+  const minLength = gaps.reduce((sum, gap, i) => sum + gap + literals[i + 1]!.length, head.length)
+  const middle = literals.slice(1, -1)
+  if (minLength === 0) return () => true
+  const outer: StringPredicate = (value) => value.length >= minLength && value.startsWith(head) && value.endsWith(tail)
+  if (middle.length === 0) return outer
+  // The leftmost place for each middle literal leaves the most room for those after it.
+  return (value) => {
+    if (!outer(value)) return false
+    let at = head.length
+    for (let i = 0; i < middle.length; i++) {
+      const found = value.indexOf(middle[i]!, at + gaps[i]!)
+      if (found < 0) return false
+      at = found + middle[i]!.length
+    }
+    return at + gaps.at(-1)! <= value.length - tail.length
+  }
+}
