@@ -1,0 +1,256 @@
+// Several stores' Series streams as one: sorted by labels, equal label sets as one series, each chunk once.
+// Pull-based: a stream is asked for its next series only when the last one was taken, and is at most one ahead.
+// Owns what becomes of a stream that fails or falls silent: a warning that names the store, or an error.
+import { asMnemoError, describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
+import { compareLabels, formatLabels, type Labels, withoutLabels } from '../labels/labels.ts'
+import { orderChunks } from './chunk-order.ts'
+import type { AggrChunk, SeriesResponse, StoreSeries } from './types.ts'
+
+/** One store's answer to a Series call. */
+export interface SeriesSource {
+  /** The store's address; every warning and error carries it. */
+  readonly store: string
+  /** Starts the call. The signal ends it: on failure, on timeout, or when the merge's reader leaves. */
+  open(signal: AbortSignal): AsyncIterable<SeriesResponse>
+  /** Labels to take off here, for a store that cannot: its whole answer is buffered and sorted anew. */
+  readonly removeLabels?: ReadonlySet<string>
+}
+
+export interface MergeOptions {
+  /** True: a failing store becomes a warning and what it gave so far counts. False: it ends the merge with an error. */
+  readonly partialResponse: boolean
+  /** The longest wait for one store's next series, ms; 0: no limit. */
+  readonly responseTimeoutMs: number
+  readonly onWarning: (warning: string) => void
+  readonly signal: AbortSignal
+}
+
+/** The most series of one store that are buffered to sort them anew. */
+export const maxResortedSeries = 1_000_000
+
+/**
+ * The sources' series in ascending order of labels, no label set twice, chunks in order (chunk-order.ts) and without duplicates.
+ * Leaving the iteration ends all calls. Throws `canceled` on the signal and, without partial response, the first store's error by its code.
+ */
+export async function* mergeSeries(
+  sources: readonly SeriesSource[],
+  options: MergeOptions,
+): AsyncGenerator<StoreSeries> {
+  const cursors = sources.map((source) => new Cursor(source, options))
+  try {
+    const heap: Cursor[] = []
+    for (const cursor of cursors) if (await cursor.advance()) siftUp(heap, cursor)
+    while (heap.length > 0) yield await takeSmallest(heap)
+  } finally {
+    for (const cursor of cursors) cursor.close()
+  }
+}
+
+/** Takes the smallest label set off all cursors that are at it and moves these on. */
+async function takeSmallest(heap: Cursor[]): Promise<StoreSeries> {
+  const { labels } = heap[0]!.series
+  let chunks: AggrChunk[] | undefined
+  let several = false
+  while (heap.length > 0 && compareLabels(heap[0]!.series.labels, labels) === 0) {
+    const cursor = heap[0]!
+    if (chunks === undefined) chunks = cursor.series.chunks
+    else {
+      if (!several) chunks = chunks.slice()
+      several = true
+      for (const chunk of cursor.series.chunks) chunks.push(chunk)
+    }
+    if (!(await cursor.advance())) removeTop(heap)
+    else siftDown(heap)
+  }
+  return { labels, chunks: orderChunks(chunks!) }
+}
+
+type Step = IteratorResult<SeriesResponse> | { readonly error: unknown }
+
+/** One stream at its current series. */
+class Cursor {
+  series!: StoreSeries
+  readonly #source: SeriesSource
+  readonly #options: MergeOptions
+  readonly #abort = new AbortController()
+  readonly #onAbort = () => this.#abort.abort(this.#options.signal.reason)
+  #iterator: AsyncIterator<SeriesResponse> | undefined
+  /** The series after the current one, asked for already; never rejects. */
+  #ahead: Promise<Step>
+  #last: Labels | undefined
+
+  constructor(source: SeriesSource, options: MergeOptions) {
+    this.#source = source
+    this.#options = options
+    options.signal.addEventListener('abort', this.#onAbort, { once: true })
+    if (options.signal.aborted) this.#onAbort()
+    this.#ahead = this.#request()
+  }
+
+  /** To the next series; false at the end, which a failure is too where partial response allows it. */
+  async advance(): Promise<boolean> {
+    try {
+      for (;;) {
+        const step = await this.#next()
+        if ('error' in step) throw step.error
+        if (step.done) return this.#ended()
+        this.#ahead = this.#request()
+        if (this.#accept(step.value)) return true
+      }
+    } catch (error) {
+      return this.#failed(error)
+    }
+  }
+
+  close(): void {
+    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#abort.abort()
+    // A stream that waits to be asked sees no abort. How it ends concerns no one any more.
+    void this.#iterator?.return?.().catch(() => undefined)
+  }
+
+  async #request(): Promise<Step> {
+    try {
+      this.#iterator ??= this.#start()[Symbol.asyncIterator]()
+      return await this.#iterator.next()
+    } catch (error) {
+      return { error }
+    }
+  }
+
+  #start(): AsyncIterable<SeriesResponse> {
+    const { removeLabels, store } = this.#source
+    const responses = this.#source.open(this.#abort.signal)
+    return removeLabels === undefined ? responses : resort(responses, store, removeLabels)
+  }
+
+  #next(): Promise<Step> {
+    const { responseTimeoutMs } = this.#options
+    if (responseTimeoutMs === 0) return this.#ahead
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        const error = new MnemoError('timeout', `got nothing for ${responseTimeoutMs} ms, want a series or the end`)
+        resolve({ error })
+      }, responseTimeoutMs)
+      void this.#ahead.then((step) => {
+        clearTimeout(timer)
+        resolve(step)
+      })
+    })
+  }
+
+  #accept(response: SeriesResponse): boolean {
+    if (response.kind === 'warning') {
+      this.#warn(response.warning)
+      return false
+    }
+    if (response.kind === 'hints') return false
+    const { labels } = response.series
+    if (this.#last !== undefined && compareLabels(labels, this.#last) < 0) {
+      const got = `got ${formatLabels(labels)} after ${formatLabels(this.#last)}`
+      throw new MnemoError('corrupt', `${got}, want series in ascending order of labels`)
+    }
+    this.#last = labels
+    this.series = response.series
+    return true
+  }
+
+  #warn(warning: string): void {
+    if (!this.#options.partialResponse) throw new MnemoError('unavailable', warning)
+    this.#options.onWarning(`store ${this.#source.store}: ${warning}`)
+  }
+
+  #ended(): false {
+    this.close()
+    return false
+  }
+
+  #failed(cause: unknown): false {
+    this.close()
+    const { signal, partialResponse, onWarning } = this.#options
+    if (signal.aborted) throw abortReason(signal)
+    const error = storeError(this.#source.store, 'series', cause)
+    if (!partialResponse) throw error
+    onWarning(describeError(error))
+    return false
+  }
+}
+
+/** What a store's failure is to the caller: its own code, with the store's address; a peer that cancels by itself is `unavailable`. */
+export function storeError(store: string, what: string, cause: unknown): MnemoError {
+  const { code } = asMnemoError(cause)
+  const ours: ErrorCode = code === 'canceled' || code === 'internal' ? 'unavailable' : code
+  return new MnemoError(ours, `cannot read ${what} from store ${store}`, { cause })
+}
+
+/** A signal's reason as an error with a code: `canceled` unless the reason says more. */
+export function abortReason(signal: AbortSignal): MnemoError {
+  const { reason } = signal
+  if (reason instanceof Error && reason.name === 'TimeoutError')
+    return new MnemoError('timeout', 'the query took longer than its timeout', { cause: reason })
+  return asMnemoError(reason)
+}
+
+/** The series without some labels, in the order that they have then; all are read before the first is given. */
+async function* resort(
+  responses: AsyncIterable<SeriesResponse>,
+  store: string,
+  remove: ReadonlySet<string>,
+): AsyncGenerator<SeriesResponse> {
+  const all: Extract<SeriesResponse, { kind: 'series' }>[] = []
+  let failure: { readonly error: unknown } | undefined
+  try {
+    for await (const response of responses) {
+      if (response.kind !== 'series') yield response
+      else if (all.length === maxResortedSeries) throw tooMany(store)
+      else {
+        const { labels, chunks } = response.series
+        all.push({ kind: 'series', series: { labels: withoutLabels(labels, remove), chunks } })
+      }
+    }
+  } catch (error) {
+    failure = { error }
+  }
+  all.sort((a, b) => compareLabels(a.series.labels, b.series.labels))
+  yield* all
+  if (failure !== undefined) throw failure.error
+}
+
+function tooMany(store: string): MnemoError {
+  const limit = `want at most ${maxResortedSeries} from a store that cannot remove replica labels itself`
+  return new MnemoError('resource_exhausted', `cannot sort the series of store ${store}: got more, ${limit}`)
+}
+
+function siftUp(heap: Cursor[], cursor: Cursor): void {
+  let i = heap.push(cursor) - 1
+  while (i > 0) {
+    const parent = (i - 1) >> 1
+    if (compareLabels(heap[parent]!.series.labels, cursor.series.labels) <= 0) break
+    heap[i] = heap[parent]!
+    i = parent
+  }
+  heap[i] = cursor
+}
+
+/** Puts the first cursor, which has moved on, where it belongs. */
+function siftDown(heap: Cursor[]): void {
+  const cursor = heap[0]!
+  let i = 0
+  for (;;) {
+    let child = 2 * i + 1
+    if (child >= heap.length) break
+    const right = child + 1
+    if (right < heap.length && compareLabels(heap[right]!.series.labels, heap[child]!.series.labels) < 0) child = right
+    if (compareLabels(cursor.series.labels, heap[child]!.series.labels) <= 0) break
+    heap[i] = heap[child]!
+    i = child
+  }
+  heap[i] = cursor
+}
+
+function removeTop(heap: Cursor[]): void {
+  const last = heap.pop()!
+  if (heap.length === 0) return
+  heap[0] = last
+  siftDown(heap)
+}
