@@ -2,7 +2,7 @@
 // Plain JavaScript for Node.js 18 and later, nothing but node: imports. Owns node_modules/ and build/.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { fail, findNode, root } from './node.mjs'
 
 /** Installs and builds what is out of date; prints one line for each step it takes. */
@@ -16,14 +16,16 @@ export function bootstrap() {
     () => run(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']),
   )
   const node = findNode()
-  step('kernels', files('lib/kernels/assembly'), `${root}build/kernels.wasm`, 'compiling kernels', () =>
+  step('kernels', files('lib/kernels/assembly'), `${root}build/kernels.wasm`, 'compiling kernels', () => {
+    const made = `build/kernels.${process.pid}.wasm`
     run(node, [
       'node_modules/assemblyscript/bin/asc.js',
       'lib/kernels/assembly/index.ts',
-      ...['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--importMemory', '--initialMemory', '16'],
-      ...['--outFile', 'build/kernels.wasm'],
-    ]),
-  )
+      ...['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--importMemory', '--initialMemory', '1'],
+      ...['--outFile', made],
+    ])
+    renameSync(root + made, `${root}build/kernels.wasm`)
+  })
   step('proto', files('proto'), `${root}build/proto.d.ts`, 'generating protobuf modules', () => {
     const protos = files('proto').filter((file) => file.endsWith('.proto'))
     const pbjs = ['-t', 'static-module', '-w', 'es6', '--dependency', 'protobufjs/minimal.js', '-p', 'proto']

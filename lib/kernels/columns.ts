@@ -1,26 +1,83 @@
-// Sample columns: times and values of one series side by side in kernel memory.
+// Sample columns: times and values of one series side by side in kernel memory, one block each.
 // Owns the growth of the two columns; kernels read and write them by address.
-import type { Kernels } from './kernels.ts'
+import { MnemoError } from '../kit/errors.ts'
+import type { Kernels, SampleColumns } from './kernels.ts'
+import type { Block, PageHeap } from './page-heap.ts'
 
-/**
- * Two columns of 8-byte cells: times as float64 integer milliseconds, values as float64 bits.
- * Addresses change when the columns grow: read them anew after each `reserve`.
- */
-export interface SampleColumns {
+export type { SampleColumns } from './kernels.ts'
+
+/** Cells of 8 bytes in a block, less the one that kernels may write behind the last sample. */
+const capacityOf = (block: Block) => block.bytes / 8 - 1
+
+export class KernelColumns implements SampleColumns {
   readonly kernels: Kernels
-  /** Address of the first time and of the first value. */
-  readonly timesPtr: number
-  readonly valuesPtr: number
-  /** Samples held. */
-  length: number
-  /** Makes room for `count` more samples; throws `resource_exhausted` over the memory cap. */
-  reserve(count: number): void
-  clear(): void
-  /** Appends from JavaScript; for tests and for slow paths. NaN bits are kept only through `pushBits`. */
-  push(timeMs: number, value: number): void
-  pushBits(timeMs: number, valueBits: bigint): void
-  /** Views of the samples held, borrowed: valid until the kernels' memory grows. */
-  times(): Float64Array
-  values(): Float64Array
-  valueBits(): BigUint64Array
+  length = 0
+  private readonly heap: PageHeap
+  private freed = false
+  private timesBlock: Block
+  private valuesBlock: Block
+
+  constructor(kernels: Kernels, heap: PageHeap) {
+    this.kernels = kernels
+    this.heap = heap
+    this.timesBlock = heap.take(1)
+    this.valuesBlock = heap.take(1)
+  }
+
+  get timesPtr(): number {
+    return this.timesBlock.ptr
+  }
+
+  get valuesPtr(): number {
+    return this.valuesBlock.ptr
+  }
+
+  reserve(count: number): void {
+    const want = this.length + count
+    if (want > capacityOf(this.timesBlock)) this.timesBlock = this.moved(this.timesBlock, want)
+    if (want > capacityOf(this.valuesBlock)) this.valuesBlock = this.moved(this.valuesBlock, want)
+  }
+
+  private moved(from: Block, samples: number): Block {
+    const to = this.heap.take((samples + 1) * 8)
+    this.kernels.u8(to.ptr, this.length * 8).set(this.kernels.u8(from.ptr, this.length * 8))
+    this.heap.give(from)
+    return to
+  }
+
+  clear(): void {
+    this.length = 0
+  }
+
+  push(timeMs: number, value: number): void {
+    this.reserve(1)
+    this.kernels.f64(this.timesPtr, this.length + 1)[this.length] = timeMs
+    this.kernels.f64(this.valuesPtr, this.length + 1)[this.length] = value
+    this.length++
+  }
+
+  pushBits(timeMs: number, valueBits: bigint): void {
+    this.push(timeMs, 0)
+    this.valueBits()[this.length - 1] = valueBits
+  }
+
+  times(): Float64Array {
+    return this.kernels.f64(this.timesPtr, this.length)
+  }
+
+  values(): Float64Array {
+    return this.kernels.f64(this.valuesPtr, this.length)
+  }
+
+  valueBits(): BigUint64Array {
+    return new BigUint64Array(this.kernels.memory.buffer, this.valuesPtr, this.length)
+  }
+
+  /** Gives the memory back; the columns must not be used after it. */
+  free(): void {
+    if (this.freed) throw new MnemoError('internal', 'cannot free sample columns: they are free')
+    this.freed = true
+    this.heap.give(this.timesBlock)
+    this.heap.give(this.valuesBlock)
+  }
 }

@@ -1,7 +1,29 @@
 // The kernels' instance: WebAssembly compiled from assembly/, its linear memory and an arena in it. One a thread.
 // What runs once a sample happens here: chunk decode and encode, windows over all steps, adding a series into a group.
 // Owns the memory; callers own what they allocate between mark() and release().
-import type { SampleColumns } from './columns.ts'
+
+/**
+ * Samples of one series: two columns of 8-byte cells, times as float64 integer milliseconds, values as float64 bits.
+ * Addresses change when the columns grow: read them anew after each `reserve`.
+ */
+export interface SampleColumns {
+  readonly kernels: Kernels
+  /** Address of the first time and of the first value. The cell behind the last sample is the kernels' own. */
+  readonly timesPtr: number
+  readonly valuesPtr: number
+  /** Samples held; may be set to less. */
+  length: number
+  /** Makes room for `count` more samples; throws `resource_exhausted` over the memory cap. */
+  reserve(count: number): void
+  clear(): void
+  /** Appends from JavaScript; for tests and for slow paths. NaN bits are kept only through `pushBits`. */
+  push(timeMs: number, value: number): void
+  pushBits(timeMs: number, valueBits: bigint): void
+  /** Views of the samples held, borrowed: valid until the kernels' memory grows. */
+  times(): Float64Array
+  values(): Float64Array
+  valueBits(): BigUint64Array
+}
 
 /** Evaluation times of a query: start, start+step, … (count of them), in ms. */
 export interface Steps {
@@ -51,6 +73,11 @@ export type WindowFunction =
 
 export type AccumulateFunction = 'sum' | 'avg' | 'count' | 'min' | 'max' | 'group' | 'stddev' | 'stdvar'
 
+export interface KernelOptions {
+  /** Cap of the linear memory, 4 GiB unless told. Memory never shrinks. */
+  readonly maxMemoryBytes?: number
+}
+
 export interface Kernels {
   readonly memory: WebAssembly.Memory
   /** 16-byte aligned; grows memory (older views detach); `resource_exhausted` over the cap. */
@@ -66,10 +93,12 @@ export interface Kernels {
   decodeXor(chunk: Uint8Array, into: SampleColumns): void
   /** Encodes samples [from, to) as one XOR chunk, byte for byte as Prometheus's appender. The caller owns the bytes. */
   encodeXor(from: SampleColumns, fromIndex: number, toIndex: number): Uint8Array
+  /** A row in the arena, all absent. */
   row(steps: number): Row
   /**
    * The window function at each step; offsetMs has been subtracted from steps by the caller.
-   * `params`: φ of quantile_over_time, seconds of predict_linear (one per call), factors of smoothing.
+   * Times must ascend. `params`: quantile_over_time φ; predict_linear seconds and, where the selector has an offset, its ms;
+   * double_exponential_smoothing smoothing and trend factor (the caller checks that they lie in (0, 1)). ts_of_… are seconds.
    */
   window(
     func: WindowFunction,
@@ -79,7 +108,7 @@ export interface Kernels {
     params: readonly number[],
     into: Row,
   ): void
-  /** Instant selector: the last sample in (t − lookback, t], absent where it is stale. With `timesInto`, the sample's time too (timestamp()). */
+  /** Instant selector: the last sample in (t − lookback, t], absent where it is stale. With `timesInto`, the sample's time in ms too. */
   lookback(columns: SampleColumns, steps: Steps, lookbackMs: number, into: Row, timesInto?: Row): void
   /** An empty group's state for an accumulate function, in the arena. */
   accumulator(func: AccumulateFunction, steps: number): Accumulator

@@ -1,3 +1,28 @@
-export function version(): i32 {
-  return 1
-}
+// What the WebAssembly module exports: one file a concern, each export with a plain TypeScript twin under test/.
+// Compiled by asc alone (no tsc, no lint): lib/kernels/instance.ts is the only caller and owns all memory.
+export {
+  accumulateAvg,
+  accumulateCount,
+  accumulateGroup,
+  accumulateMax,
+  accumulateMin,
+  accumulateSum,
+  accumulateVariance,
+  finishAvg,
+  finishCopy,
+  finishGroup,
+  finishStddev,
+  finishStdvar,
+  finishSum,
+} from './accumulate'
+export { lookback } from './lookback'
+export { scratchBytes } from './window'
+export { first, last, present, sampleCount, tsOfFirst, tsOfLast } from './window-edges'
+export { changes, resets } from './window-events'
+export { max, min, tsOfMax, tsOfMin } from './window-extremes'
+export { avg, stddev, stdvar, sum } from './window-moments'
+export { mad, quantile } from './window-order'
+export { delta, idelta, increase, irate, rate } from './window-rate'
+export { deriv, predictLinear, smoothing } from './window-trend'
+export { decodeXor, failedSample } from './xor-decode'
+export { encodeXor } from './xor-encode'

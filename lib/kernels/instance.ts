@@ -1,0 +1,202 @@
+// Kernels over one WebAssembly instance: copies chunks in, writes the calls, turns error numbers into typed errors.
+// Owns the instance's memory: arena, columns and a staging block for chunks.
+import { MnemoError } from '../kit/errors.ts'
+import { Arena } from './arena.ts'
+import { KernelColumns } from './columns.ts'
+import type {
+  AccumulateFunction,
+  Accumulator,
+  KernelOptions,
+  Kernels,
+  Row,
+  SampleColumns,
+  Steps,
+  WindowFunction,
+} from './kernels.ts'
+import { accumulators, instantiate, type KernelExports, windowExports } from './module.ts'
+import { type Block, PageHeap } from './page-heap.ts'
+
+const pageBytes = 65_536
+/** One page less than 4 GiB, so that no address behind a block wraps to 0. */
+const mostMemoryBytes = 2 ** 32 - pageBytes
+/** The sample count of an XOR chunk is a u16; a sample takes at most 145 bits, the first at most 10 + 8 bytes. */
+const maxSamples = 65_535
+const sampleBytes = 19
+const marginBytes = 64
+
+/** New kernels with a memory of their own. Throws `config` where the kernels were not built. */
+export function createKernels(options: KernelOptions = {}): Kernels {
+  return new Instance(Math.min(options.maxMemoryBytes ?? mostMemoryBytes, mostMemoryBytes))
+}
+
+class Instance implements Kernels {
+  readonly memory: WebAssembly.Memory
+  private readonly wasm: KernelExports
+  private readonly heap: PageHeap
+  private readonly arena: Arena
+  /** A WindowCall (assembly/window.ts). */
+  private readonly callPtr: number
+  private staging: Block
+  private bytes: Uint8Array
+  private words: Uint32Array
+  private doubles: Float64Array
+
+  constructor(maxMemoryBytes: number) {
+    this.memory = new WebAssembly.Memory({ initial: 1, maximum: Math.max(1, Math.floor(maxMemoryBytes / pageBytes)) })
+    this.wasm = instantiate(this.memory)
+    this.heap = new PageHeap(this.memory, maxMemoryBytes)
+    this.arena = new Arena(this.heap)
+    this.staging = this.heap.take(pageBytes)
+    this.callPtr = this.arena.alloc(80)
+    this.bytes = new Uint8Array(this.memory.buffer)
+    this.words = new Uint32Array(this.memory.buffer)
+    this.doubles = new Float64Array(this.memory.buffer)
+  }
+
+  alloc(bytes: number): number {
+    return this.arena.alloc(bytes)
+  }
+
+  mark(): number {
+    return this.arena.mark()
+  }
+
+  release(mark: number): void {
+    this.arena.release(mark)
+  }
+
+  f64(ptr: number, length: number): Float64Array {
+    return new Float64Array(this.memory.buffer, ptr, length)
+  }
+
+  u8(ptr: number, length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, ptr, length)
+  }
+
+  columns(): KernelColumns {
+    return new KernelColumns(this, this.heap)
+  }
+
+  row(steps: number): Row {
+    const valuesPtr = this.alloc(steps * 8)
+    const presentPtr = this.alloc(steps)
+    this.u8(presentPtr, steps).fill(0)
+    return { valuesPtr, presentPtr }
+  }
+
+  decodeXor(chunk: Uint8Array, into: SampleColumns): void {
+    const count = chunk.length < 2 ? 0 : (chunk[0]! << 8) | chunk[1]!
+    // From the third on a sample takes at least 2 bits: a count that cannot be true reserves nothing.
+    if (chunk.length < 2 || count > 2 + chunk.length * 4)
+      throw new MnemoError('corrupt', `cannot decode XOR chunk: got ${chunk.length} bytes, want ${count} samples`)
+    const length = Math.min(chunk.length, count * sampleBytes + marginBytes)
+    into.reserve(count)
+    const chunkPtr = this.stage(2 * (length + marginBytes))
+    const wordsPtr = chunkPtr + Math.ceil((length + marginBytes / 2) / 16) * 16
+    this.views()
+    this.bytes.set(length === chunk.length ? chunk : chunk.subarray(0, length), chunkPtr)
+    const filled = into.length * 8
+    const decoded = this.wasm.decodeXor(chunkPtr, length, wordsPtr, into.timesPtr + filled, into.valuesPtr + filled)
+    if (decoded < 0) throw this.decodeError(decoded, count, chunk.length)
+    into.length += decoded
+  }
+
+  private decodeError(code: number, count: number, length: number): MnemoError {
+    const got = code === -1 ? 'the end' : code === -2 ? 'a varint of more than 64 bits' : 'a value wider than 64 bits'
+    const where = `in sample ${this.wasm.failedSample.value} of ${count}, ${length} bytes`
+    return new MnemoError('corrupt', `cannot decode XOR chunk: got ${got} ${where}`)
+  }
+
+  encodeXor(from: SampleColumns, fromIndex: number, toIndex: number): Uint8Array {
+    const count = toIndex - fromIndex
+    if (!(fromIndex >= 0 && count >= 0 && toIndex <= from.length && count <= maxSamples))
+      throw new MnemoError(
+        'internal',
+        `cannot encode XOR chunk: got samples [${fromIndex}, ${toIndex}) of ${from.length}, want at most ${maxSamples}`,
+      )
+    const chunkPtr = this.stage(count * sampleBytes + marginBytes)
+    const { timesPtr, valuesPtr } = from
+    const length = this.wasm.encodeXor(timesPtr + fromIndex * 8, valuesPtr + fromIndex * 8, count, chunkPtr)
+    this.views()
+    return this.bytes.slice(chunkPtr, chunkPtr + length)
+  }
+
+  /** Address of the staging block, with room for `bytes`. */
+  private stage(bytes: number): number {
+    if (bytes > this.staging.bytes) {
+      this.heap.give(this.staging)
+      this.staging = this.heap.take(bytes)
+    }
+    return this.staging.ptr
+  }
+
+  /** Renews the views of the whole memory after it has grown. */
+  private views(): void {
+    const { buffer } = this.memory
+    if (this.bytes.buffer === buffer) return
+    this.bytes = new Uint8Array(buffer)
+    this.words = new Uint32Array(buffer)
+    this.doubles = new Float64Array(buffer)
+  }
+
+  window(
+    func: WindowFunction,
+    columns: SampleColumns,
+    steps: Steps,
+    rangeMs: number,
+    params: readonly number[],
+    into: Row,
+  ): void {
+    const mark = this.mark()
+    const scratch = this.alloc(this.wasm.scratchBytes(columns.length, steps.count) >>> 0)
+    this.writeCall({ columns, steps, rangeMs, params, into, scratch })
+    this.wasm[windowExports[func]](this.callPtr)
+    this.release(mark)
+  }
+
+  lookback(columns: SampleColumns, steps: Steps, lookbackMs: number, into: Row, timesInto?: Row): void {
+    this.writeCall({ columns, steps, rangeMs: lookbackMs, params: [], into, scratch: 0 })
+    this.wasm.lookback(this.callPtr, timesInto?.valuesPtr ?? 0)
+    if (timesInto !== undefined)
+      this.bytes.copyWithin(timesInto.presentPtr, into.presentPtr, into.presentPtr + steps.count)
+  }
+
+  /** Fills the WindowCall in the layout of assembly/window.ts. */
+  private writeCall(call: {
+    columns: SampleColumns
+    steps: Steps
+    rangeMs: number
+    params: readonly number[]
+    into: Row
+    scratch: number
+  }): void {
+    this.views()
+    const word = this.callPtr / 4
+    const double = this.callPtr / 8
+    this.words[word] = call.columns.timesPtr
+    this.words[word + 1] = call.columns.valuesPtr
+    this.words[word + 2] = call.columns.length
+    this.words[word + 3] = call.steps.count
+    this.doubles[double + 2] = call.steps.startMs
+    this.doubles[double + 3] = call.steps.stepMs
+    this.doubles[double + 4] = call.rangeMs
+    this.doubles[double + 5] = call.params[0] ?? 0
+    this.doubles[double + 6] = call.params[1] ?? 0
+    this.words[word + 14] = call.scratch
+    this.words[word + 15] = call.into.valuesPtr
+    this.words[word + 16] = call.into.presentPtr
+  }
+
+  accumulator(func: AccumulateFunction, steps: number): Accumulator {
+    const { add, finish, rows, initial } = accumulators[func]
+    const strideBytes = Math.ceil(steps / 2) * 16
+    const state = this.alloc(16 + rows * strideBytes + steps)
+    new Uint32Array(this.memory.buffer, state, 3).set([steps, strideBytes, rows])
+    this.f64(state + 16, (rows * strideBytes) / 8).fill(initial)
+    this.u8(state + 16 + rows * strideBytes, steps).fill(0)
+    return {
+      add: (row) => this.wasm[add](state, row.valuesPtr, row.presentPtr),
+      finish: (into) => this.wasm[finish](state, into.valuesPtr, into.presentPtr),
+    }
+  }
+}
