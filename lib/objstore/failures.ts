@@ -1,0 +1,39 @@
+// From what Node.js and an AbortSignal throw to the errors of a Bucket.
+// Specification: the error codes in bucket.ts.
+// Owns the mapping for files and aborts; S3's own answers are mapped in s3-errors.ts.
+import { MnemoError } from '../kit/errors.ts'
+
+/** Throws `canceled` (or `timeout`, where a deadline passed) once the signal has been aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw abortError(signal, what)
+}
+
+/** The error of an operation that its signal ended: the signal's own where it has a code. */
+export function abortError(signal: AbortSignal, what: string): MnemoError {
+  const reason: unknown = signal.reason
+  if (reason instanceof MnemoError) return reason
+  const code = reason instanceof Error && reason.name === 'TimeoutError' ? 'timeout' : 'canceled'
+  return new MnemoError(code, `cannot ${what}: ${code === 'timeout' ? 'its time is up' : 'canceled'}`, {
+    cause: reason,
+  })
+}
+
+/** The `code` of a system error (ENOENT, ECONNRESET …), where there is one. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}
+
+const passing = new Set(['EIO', 'EAGAIN', 'EBUSY', 'EMFILE', 'ENFILE', 'ENOSPC', 'EDQUOT', 'ESTALE', 'ETIMEDOUT'])
+
+/** A failed file operation as a Bucket's error; `what` completes "cannot …". */
+export function fileError(error: unknown, what: string, signal?: AbortSignal): MnemoError {
+  if (error instanceof MnemoError) return error
+  if (signal?.aborted) return abortError(signal, what)
+  const code = systemCode(error)
+  const cause = { cause: error }
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR')
+    return new MnemoError('not_found', `cannot ${what}: no such object`, cause)
+  if (code === 'EEXIST') return new MnemoError('already_exists', `cannot ${what}: it is already there`, cause)
+  return new MnemoError(code !== undefined && passing.has(code) ? 'unavailable' : 'internal', `cannot ${what}`, cause)
+}

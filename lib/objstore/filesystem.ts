@@ -1,0 +1,246 @@
+// A bucket that is a directory: one file an object, at the object's name.
+// Specification: Thanos's FILESYSTEM bucket (same layout); uploads are atomic and durable here, which Thanos's are not.
+// Owns the hidden folder for uploads in progress, beside the objects so that a rename publishes them.
+import { randomUUID } from 'node:crypto'
+import { createWriteStream, type Dirent, type Stats } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { MnemoError } from '../kit/errors.ts'
+import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
+import { fileError, systemCode, throwIfAborted } from './failures.ts'
+import { checkObjectName, checkRange, compareListed, folderPrefix } from './names.ts'
+
+/** Never listed, and no object may be named so. */
+const temporaryFolder = '.mnemo-upload'
+/** What a process that was killed left behind is removed once it is older than this. */
+const abandonedAfterMs = 24 * 3600 * 1000
+
+export class FilesystemBucket implements Bucket {
+  readonly description: string
+  readonly #root: string
+  #swept = false
+
+  /** `directory` is made with the first upload. */
+  constructor(directory: string) {
+    this.#root = path.resolve(directory)
+    this.description = `directory ${this.#root}`
+  }
+
+  async *list(
+    folder: string,
+    options: { recursive?: boolean; signal?: AbortSignal } = {},
+  ): AsyncGenerator<ListedObject> {
+    const prefix = folderPrefix(folder)
+    for (const entry of await this.#entries(prefix, options.signal)) {
+      throwIfAborted(options.signal, `list ${folder}`)
+      if (!entry.name.endsWith('/')) {
+        const stats = await this.#stat(entry.name)
+        if (stats?.isFile()) yield { name: entry.name, sizeBytes: stats.size, lastModifiedMs: stats.mtimeMs }
+      } else if (options.recursive) {
+        yield* this.list(entry.name, options)
+      } else if ((await this.#entries(entry.name, options.signal)).length > 0) {
+        yield { name: entry.name }
+      }
+    }
+  }
+
+  async #entries(prefix: string, signal: AbortSignal | undefined): Promise<ListedObject[]> {
+    let entries: Dirent[]
+    try {
+      throwIfAborted(signal, `list ${prefix}`)
+      entries = await fs.readdir(path.join(this.#root, prefix), { withFileTypes: true })
+    } catch (error) {
+      const known = fileError(error, `list ${prefix || this.#root}`, signal)
+      if (known.code === 'not_found') return []
+      throw known
+    }
+    const listed: ListedObject[] = []
+    for (const entry of entries) {
+      const name = prefix + entry.name
+      if (name === temporaryFolder) continue
+      const isFolder = entry.isSymbolicLink() ? (await this.#stat(name))?.isDirectory() : entry.isDirectory()
+      listed.push({ name: isFolder ? `${name}/` : name })
+    }
+    return listed.sort(compareListed)
+  }
+
+  /** Nothing where the object vanished meanwhile. */
+  async #stat(name: string): Promise<Stats | undefined> {
+    try {
+      return await fs.stat(path.join(this.#root, name))
+    } catch (error) {
+      const known = fileError(error, `look at ${name}`)
+      if (known.code === 'not_found') return undefined
+      throw known
+    }
+  }
+
+  async get(name: string, signal?: AbortSignal): Promise<Readable> {
+    const handle = await this.#open(name, signal)
+    return handle.createReadStream({ highWaterMark: 256 * 1024, ...(signal && { signal }) })
+  }
+
+  async getRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    checkRange(name, offset, length)
+    const handle = await this.#open(name, signal)
+    try {
+      const { size } = await handle.stat()
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)))
+      let filled = 0
+      while (filled < bytes.length) {
+        throwIfAborted(signal, `read ${name}`)
+        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, offset + filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return bytes.subarray(0, filled)
+    } catch (error) {
+      throw fileError(error, `read ${name}`, signal)
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async #open(name: string, signal: AbortSignal | undefined): Promise<fs.FileHandle> {
+    const file = this.#pathOf(name)
+    try {
+      throwIfAborted(signal, `read ${name}`)
+      const handle = await fs.open(file, 'r')
+      if ((await handle.stat()).isFile()) return handle
+      await handle.close()
+    } catch (error) {
+      throw fileError(error, `read ${name}`, signal)
+    }
+    throw new MnemoError('not_found', `cannot read ${name}: no such object`)
+  }
+
+  async exists(name: string, signal?: AbortSignal): Promise<boolean> {
+    this.#pathOf(name)
+    throwIfAborted(signal, `look for ${name}`)
+    return (await this.#stat(name))?.isFile() ?? false
+  }
+
+  async attributes(name: string, signal?: AbortSignal): Promise<ObjectAttributes> {
+    this.#pathOf(name)
+    throwIfAborted(signal, `look at ${name}`)
+    const stats = await this.#stat(name)
+    if (!stats?.isFile()) throw new MnemoError('not_found', `cannot look at ${name}: no such object`)
+    return { sizeBytes: stats.size, lastModifiedMs: stats.mtimeMs }
+  }
+
+  async upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#publish(name, body, { publish: fs.rename, signal })
+  }
+
+  async putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+    // A hard link refuses a name that is taken, and the content is whole before the name exists.
+    await this.#publish(name, body, { publish: fs.link, signal })
+  }
+
+  async #publish(
+    name: string,
+    body: Readable | Uint8Array,
+    { publish, signal }: { publish(from: string, to: string): Promise<void>; signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const target = this.#pathOf(name)
+    const temporary = path.join(this.#root, temporaryFolder, randomUUID())
+    try {
+      throwIfAborted(signal, `upload ${name}`)
+      await this.#prepare()
+      await writeDurably(temporary, body, signal)
+      throwIfAborted(signal, `upload ${name}`)
+      await this.#moveIn(temporary, target, publish)
+    } catch (error) {
+      throw fileError(error, `upload ${name}`, signal)
+    } finally {
+      await fs.rm(temporary, { force: true })
+    }
+  }
+
+  // A folder that has just become empty may be removed by a delete between mkdir and the rename: try again.
+  async #moveIn(from: string, to: string, publish: (from: string, to: string) => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const firstMade = await fs.mkdir(path.dirname(to), { recursive: true })
+      try {
+        await publish(from, to)
+        await syncFolders(path.dirname(to), firstMade === undefined ? undefined : path.dirname(firstMade))
+        return
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT' || attempt === 5) throw error
+      }
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    const folder = path.join(this.#root, temporaryFolder)
+    await fs.mkdir(folder, { recursive: true })
+    if (this.#swept) return
+    this.#swept = true
+    for (const name of await fs.readdir(folder)) {
+      const file = path.join(folder, name)
+      const stats = await this.#stat(path.join(temporaryFolder, name))
+      if (stats && Date.now() - stats.mtimeMs > abandonedAfterMs) await fs.rm(file, { force: true })
+    }
+  }
+
+  async delete(name: string, signal?: AbortSignal): Promise<void> {
+    const isFolder = name.endsWith('/')
+    const file = this.#pathOf(isFolder ? name.slice(0, -1) : name)
+    try {
+      throwIfAborted(signal, `delete ${name}`)
+      if (isFolder) await removeIfEmpty(file)
+      else await fs.unlink(file)
+    } catch (error) {
+      // Unlinking a folder is EISDIR on Linux, EPERM elsewhere: there is no such object.
+      const known = fileError(error, `delete ${name}`, signal)
+      if (known.code === 'not_found') return
+      throw known
+    }
+    // Folders exist only while they hold something, as in S3.
+    for (let folder = path.dirname(file); folder !== this.#root; folder = path.dirname(folder))
+      if (!(await removeIfEmpty(folder))) break
+  }
+
+  async close(): Promise<void> {}
+
+  #pathOf(name: string): string {
+    checkObjectName(name)
+    if (name.split('/', 1)[0] === temporaryFolder)
+      throw new MnemoError('bad_data', `cannot name an object: got ${name}, which is kept for uploads in progress`)
+    return path.join(this.#root, name)
+  }
+}
+
+async function writeDurably(file: string, body: Readable | Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  const options = { flag: 'wx', flush: true, ...(signal && { signal }) }
+  if (body instanceof Uint8Array) await fs.writeFile(file, body, options)
+  else await pipeline(body, createWriteStream(file, { flags: 'wx', flush: true }), signal ? { signal } : {})
+}
+
+/** Makes the names durable: fsync of the folder and, where folders were made, of each one up to `top`. */
+async function syncFolders(folder: string, top: string | undefined): Promise<void> {
+  for (let current = folder; ; current = path.dirname(current)) {
+    const handle = await fs.open(current, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    if (top === undefined || current === top || current === path.dirname(current)) return
+  }
+}
+
+/** Whether the folder is gone now. */
+async function removeIfEmpty(folder: string): Promise<boolean> {
+  try {
+    await fs.rmdir(folder)
+    return true
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'ENOENT') return true
+    if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') return false
+    throw fileError(error, `remove folder ${folder}`)
+  }
+}

@@ -1,0 +1,61 @@
+// A bucket within a bucket: every name below a fixed prefix.
+// Specification: `prefix` of Thanos's object storage configuration.
+// Owns the translation of names, both ways.
+import type { Readable } from 'node:stream'
+import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
+import { folderPrefix } from './names.ts'
+
+/** The part of `bucket` below `prefix`; slashes around it are dropped, an empty one gives the bucket itself. */
+export function prefixBucket(bucket: Bucket, prefix: string): Bucket {
+  const trimmed = prefix.replace(/^\/+|\/+$/g, '')
+  return trimmed === '' ? bucket : new PrefixBucket(bucket, folderPrefix(trimmed))
+}
+
+class PrefixBucket implements Bucket {
+  readonly description: string
+  readonly #inner: Bucket
+  readonly #prefix: string
+
+  constructor(inner: Bucket, prefix: string) {
+    this.#inner = inner
+    this.#prefix = prefix
+    this.description = `${inner.description} below ${prefix}`
+  }
+
+  async *list(folder: string, options?: { recursive?: boolean; signal?: AbortSignal }): AsyncGenerator<ListedObject> {
+    for await (const object of this.#inner.list(this.#prefix + folderPrefix(folder), options))
+      yield { ...object, name: object.name.slice(this.#prefix.length) }
+  }
+
+  get(name: string, signal?: AbortSignal): Promise<Readable> {
+    return this.#inner.get(this.#prefix + name, signal)
+  }
+
+  getRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.#inner.getRange(this.#prefix + name, offset, length, signal)
+  }
+
+  exists(name: string, signal?: AbortSignal): Promise<boolean> {
+    return this.#inner.exists(this.#prefix + name, signal)
+  }
+
+  attributes(name: string, signal?: AbortSignal): Promise<ObjectAttributes> {
+    return this.#inner.attributes(this.#prefix + name, signal)
+  }
+
+  upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.#inner.upload(this.#prefix + name, body, signal)
+  }
+
+  putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.#inner.putIfAbsent(this.#prefix + name, body, signal)
+  }
+
+  delete(name: string, signal?: AbortSignal): Promise<void> {
+    return this.#inner.delete(this.#prefix + name, signal)
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+}
