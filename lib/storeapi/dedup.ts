@@ -130,13 +130,16 @@ function keep(columns: SampleColumns, from: number, first: number, end: number):
   columns.length = from + end - first
 }
 
-/** Appends samples [from, to) of other columns as they are, bit for bit; there is room for them. */
+/** Appends samples [from, to) of other columns as bytes, so that no NaN changes; there is room for them. */
 function append(into: SampleColumns, source: SampleColumns, from: number, to: number): void {
   if (from === to) return
-  const at = into.length
+  const { kernels } = into
+  const atBytes = into.length * 8
+  const fromBytes = from * 8
+  const bytes = (to - from) * 8
+  kernels.u8(into.timesPtr + atBytes, bytes).set(kernels.u8(source.timesPtr + fromBytes, bytes))
+  kernels.u8(into.valuesPtr + atBytes, bytes).set(kernels.u8(source.valuesPtr + fromBytes, bytes))
   into.length += to - from
-  into.times().set(source.times().subarray(from, to), at)
-  into.valueBits().set(source.valueBits().subarray(from, to), at)
 }
 
 /**

@@ -1,0 +1,113 @@
+// The querier's flags, named and defaulted as Thanos's (cmd/thanos/query.go); those of ours say so.
+// Owns what they mean beyond their type: addresses, replica labels given as a list.
+import { availableParallelism } from 'node:os'
+import { MnemoError } from '../../lib/kit/errors.ts'
+import {
+  boolFlag,
+  bytesFlag,
+  durationFlag,
+  enumFlag,
+  type FlagValues,
+  intFlag,
+  stringsFlag,
+} from '../../lib/kit/flags.ts'
+import { httpFlags, logFlags } from '../../lib/kit/lifecycle.ts'
+import { dedupFunctions } from '../../lib/storeapi/dedup.ts'
+
+export const flags = {
+  ...logFlags,
+  ...httpFlags,
+  endpoint: stringsFlag('endpoint', {
+    help: 'Address (host:port) of a store: a sidecar, a store gateway, or whatever else serves the StoreAPI (repeatable).',
+  }),
+  replicaLabels: stringsFlag('query.replica-label', {
+    help: 'Label that tells replicas apart, along which data is deduplicated (repeatable, or a list with commas). dedup=false in a query turns it off.',
+  }),
+  dedupFunction: enumFlag('deduplication.func', dedupFunctions, {
+    help: 'How overlapping replicas are merged: penalty (samples of one at a time) or chain (every sample once).',
+    default: 'penalty',
+  }),
+  timeoutMs: durationFlag('query.timeout', {
+    help: 'Maximum time to process a query, its waiting included.',
+    default: '2m',
+  }),
+  maxConcurrent: intFlag('query.max-concurrent', {
+    help: 'Maximum number of queries processed at once; more wait until their timeout.',
+    default: 20,
+  }),
+  maxSamples: intFlag('query.max-samples', {
+    help: 'Maximum number of samples a single query can load into memory (as in Prometheus).',
+    default: 50_000_000,
+  }),
+  maxMemoryBytes: bytesFlag('query.max-memory', {
+    help: 'Maximum memory of the samples and results of a single query. (Not in Thanos.)',
+    default: '1GiB',
+  }),
+  workers: intFlag('query.workers', {
+    help: 'Number of threads that run queries. (Not in Thanos.)',
+    default: Math.min(availableParallelism(), 8),
+  }),
+  lookbackDeltaMs: durationFlag('query.lookback-delta', {
+    help: 'The maximum lookback duration for retrieving metrics during expression evaluations.',
+    default: '5m',
+  }),
+  defaultEvaluationIntervalMs: durationFlag('query.default-evaluation-interval', {
+    help: 'Set default evaluation interval for sub queries.',
+    default: '1m',
+  }),
+  metadataTimeRangeMs: durationFlag('query.metadata.default-time-range', {
+    help: 'How far back labels and series are looked up where a request names no start; 0: since the beginning.',
+    default: '0s',
+  }),
+  partialResponse: boolFlag('query.partial-response', {
+    help: 'Answer with a warning where a store cannot be read, if a request has no partial_response parameter. --no-query.partial-response for an error instead.',
+    default: true,
+  }),
+  responseTimeoutMs: durationFlag('store.response-timeout', {
+    help: "If a store doesn't send any data in this duration it is left out, with a warning or an error. 0 disables it.",
+    default: '0ms',
+  }),
+  unhealthyTimeoutMs: durationFlag('store.unhealthy-timeout', {
+    help: 'Timeout before an unhealthy store is cleaned from the stores page. Queries name it as long as it is configured.',
+    default: '5m',
+  }),
+  infoTimeoutMs: durationFlag('endpoint.info-timeout', {
+    help: 'Timeout of gRPC Info requests.',
+    default: '5s',
+    hidden: true,
+  }),
+}
+
+export type QueryFlags = FlagValues<typeof flags>
+
+/** The flags with their lists checked and taken apart. Throws `config` naming the flag. */
+export function checkFlags(values: QueryFlags): QueryFlags {
+  for (const address of values.endpoint) checkAddress(address)
+  atLeastOne('query.max-concurrent', values.maxConcurrent)
+  atLeastOne('query.workers', values.workers)
+  atLeastOne('query.max-samples', values.maxSamples)
+  atLeastOne('query.timeout', values.timeoutMs)
+  atLeastOne('query.lookback-delta', values.lookbackDeltaMs)
+  atLeastOne('query.default-evaluation-interval', values.defaultEvaluationIntervalMs)
+  atLeastOne('endpoint.info-timeout', values.infoTimeoutMs)
+  return { ...values, replicaLabels: splitLists(values.replicaLabels) }
+}
+
+/** `a,b` and `b` as a, b. */
+export function splitLists(texts: readonly string[]): readonly string[] {
+  const parts = texts.flatMap((text) => text.split(',')).map((part) => part.trim())
+  return [...new Set(parts.filter((part) => part !== ''))]
+}
+
+function checkAddress(address: string): void {
+  const scheme = /^[a-z]+\+/.exec(address)?.[0]
+  const got = `flag --endpoint: got "${address}"`
+  if (scheme !== undefined)
+    throw new MnemoError('config', `${got}, want host:port: discovery by "${scheme}" is not there yet`)
+  const port = Number(/^(?:\[[^\]]+\]|[^:/\s]+):(\d{1,5})$/.exec(address)?.[1])
+  if (!(port > 0 && port <= 65_535)) throw new MnemoError('config', `${got}, want host:port`)
+}
+
+function atLeastOne(name: string, value: number): void {
+  if (value < 1) throw new MnemoError('config', `flag --${name}: got ${value}, want at least 1`)
+}
