@@ -121,6 +121,25 @@ export class Cursor {
     return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value))
   }
 
+  /** A uvarint that carries an int64 in two's complement, as Go's conversions make them; `corrupt` beyond 53 bits. */
+  uvarintSigned(): number {
+    const at = this.position
+    const first = this.bytes[this.skip(1)]!
+    if (first < 0x80) return first
+    // Ten bytes hold 28 + 28 + 8 bits; put together from the top, every partial sum is exact where the result is.
+    const parts = [first & 0x7f, 0, 0]
+    for (let i = 1; i < maxVarintBytes; i++) {
+      const byte = this.u8()
+      parts[i >> 2]! += (byte & 0x7f) << (7 * (i & 3))
+      if (byte < 0x80) {
+        const [low = 0, middle = 0, high = 0] = parts
+        return this.#safe((high < 0x80 ? high : (high & 0xff) - 0x100) * 2 ** 56 + middle * 2 ** 28 + low)
+      }
+    }
+    this.position = at
+    return this.fail(`got a varint longer than ${maxVarintBytes} bytes`)
+  }
+
   /** The rest of a varint whose value so far is `value`; its next byte counts `scale`. */
   #longUvarint(value: number, scale: number): number {
     const { bytes, end } = this

@@ -1,0 +1,124 @@
+// A file that is written front to back through a buffer, can be patched and read back, and is on disk when finish() returns.
+// Owns its descriptor: finish() or abort() must be called.
+import { type FileHandle, open } from 'node:fs/promises'
+import { crc32c } from './crc32c.ts'
+import { fileError } from './random-access.ts'
+
+const bufferBytes = 1024 * 1024
+
+export class FileWriter {
+  readonly path: string
+  readonly #handle: FileHandle
+  readonly #buffer = Buffer.allocUnsafeSlow(bufferBytes)
+  #buffered = 0
+  #written = 0
+
+  private constructor(path: string, handle: FileHandle) {
+    this.path = path
+    this.#handle = handle
+  }
+
+  /** Creates the file, or empties the one that is there. */
+  static async create(path: string): Promise<FileWriter> {
+    try {
+      return new FileWriter(path, await open(path, 'w+'))
+    } catch (error) {
+      throw fileError(`cannot create ${path}`, error)
+    }
+  }
+
+  /** Bytes appended so far. */
+  get position(): number {
+    return this.#written + this.#buffered
+  }
+
+  /** Appends; the bytes may be reused once the promise is fulfilled. */
+  async append(bytes: Uint8Array): Promise<void> {
+    if (this.#buffered + bytes.length > bufferBytes) await this.#flush()
+    if (bytes.length > bufferBytes) {
+      await this.#writeAt(bytes, this.#written)
+      this.#written += bytes.length
+      return
+    }
+    this.#buffer.set(bytes, this.#buffered)
+    this.#buffered += bytes.length
+  }
+
+  /** Appends zeros up to a multiple of `size`. */
+  async align(size: number): Promise<void> {
+    const over = this.position % size
+    if (over !== 0) await this.append(new Uint8Array(size - over))
+  }
+
+  /** Overwrites bytes that were appended before. */
+  async patch(bytes: Uint8Array, offset: number): Promise<void> {
+    await this.#flush()
+    await this.#writeAt(bytes, offset)
+  }
+
+  /** Bytes that were appended before. */
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    await this.#flush()
+    const bytes = new Uint8Array(length)
+    for (let done = 0; done < length; ) {
+      const { bytesRead } = await this.#handle.read(bytes, done, length - done, offset + done)
+      if (bytesRead === 0) throw fileError(`cannot read back ${this.path}: got its end at ${offset + done}`, undefined)
+      done += bytesRead
+    }
+    return bytes
+  }
+
+  /** The CRC-32C of what was appended in [start, end), read back in pieces. */
+  async crc32c(start: number, end: number): Promise<number> {
+    let crc = 0
+    for (let at = start; at < end; at += bufferBytes) {
+      crc = crc32c(await this.read(at, Math.min(bufferBytes, end - at)), crc)
+    }
+    return crc
+  }
+
+  /** Writes what is buffered, syncs and closes. */
+  async finish(): Promise<void> {
+    try {
+      await this.#flush()
+      await this.#handle.sync()
+    } catch (error) {
+      throw fileError(`cannot write ${this.path}`, error)
+    } finally {
+      await this.#handle.close()
+    }
+  }
+
+  /** Closes; what is in the file is of no use. */
+  async abort(): Promise<void> {
+    await this.#handle.close()
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#buffered === 0) return
+    await this.#writeAt(this.#buffer.subarray(0, this.#buffered), this.#written)
+    this.#written += this.#buffered
+    this.#buffered = 0
+  }
+
+  async #writeAt(bytes: Uint8Array, offset: number): Promise<void> {
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, offset + done)
+        done += bytesWritten
+      }
+    } catch (error) {
+      throw fileError(`cannot write ${this.path}`, error)
+    }
+  }
+}
+
+/** Makes renames and new files in a folder survive a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,178 @@
+// Writes a block, series by series, in a temporary folder that gets its name only once everything is on disk.
+// Specification: Prometheus tsdb/docs/format/README.md.
+// Owns the temporary folder: finish() or abort() must be called. What meta.json says is the caller's.
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { FileWriter, syncFolder } from '../bytes/file-writer.ts'
+import { chunkEncoding } from '../chunkenc/encoding.ts'
+import { MnemoError } from '../kit/errors.ts'
+import type { Labels } from '../labels/labels.ts'
+import { chunksFolder, indexFile } from './block-reader.ts'
+import type { EncodedChunk } from './chunk-format.ts'
+import { ChunkWriter } from './chunk-writer.ts'
+import { IndexWriter } from './index-writer.ts'
+import { tombstonesFile, writeTombstones } from './tombstones.ts'
+
+/** Prometheus deletes folders of such names when it starts. */
+const temporarySuffix = '.tmp-for-creation'
+const metaFile = 'meta.json'
+
+/** A chunk to write: times are inclusive, in ms. */
+export interface BlockChunk extends EncodedChunk {
+  readonly minTime: number
+  readonly maxTime: number
+  readonly numSamples: number
+}
+
+/** What a block holds, for its meta.json. */
+export interface BlockContents {
+  /** [minTime, maxTime) in ms of all chunks; [0, 0) where there is none. */
+  readonly minTime: number
+  readonly maxTime: number
+  readonly stats: {
+    readonly numSamples: number
+    readonly numFloatSamples: number
+    readonly numHistogramSamples: number
+    readonly numSeries: number
+    readonly numChunks: number
+  }
+  /** Paths in the block's folder, ascending; meta.json is not among them. */
+  readonly files: readonly { readonly relPath: string; readonly sizeBytes: number }[]
+}
+
+export interface BlockWriterOptions {
+  /** The block's folder, which must not be there yet; its last part is the block's ULID. */
+  readonly folder: string
+  /** Every label name and value that a series will have, each once, ascending by bytes. */
+  readonly symbols: Iterable<string> | AsyncIterable<string>
+  readonly segmentBytes?: number
+}
+
+export class BlockWriter {
+  readonly #folder: string
+  readonly #temporary: string
+  readonly #index: IndexWriter
+  readonly #chunks: ChunkWriter
+  #numSamples = 0
+  #numFloatSamples = 0
+  #numHistogramSamples = 0
+  #numChunks = 0
+  #minTime = Number.POSITIVE_INFINITY
+  #maxTime = Number.NEGATIVE_INFINITY
+
+  private constructor(fields: { folder: string; temporary: string; index: IndexWriter; chunks: ChunkWriter }) {
+    this.#folder = fields.folder
+    this.#temporary = fields.temporary
+    this.#index = fields.index
+    this.#chunks = fields.chunks
+  }
+
+  /** Starts a block. Throws `already_exists` where its folder is there; what an earlier attempt left is removed. */
+  static async create(options: BlockWriterOptions): Promise<BlockWriter> {
+    const { folder, symbols, segmentBytes } = options
+    if (await exists(folder))
+      throw new MnemoError('already_exists', `cannot write a block: got ${folder}, want no such`)
+    const temporary = `${folder}${temporarySuffix}`
+    await rm(temporary, { recursive: true, force: true })
+    await mkdir(temporary, { recursive: true })
+    try {
+      const chunks = await ChunkWriter.create(
+        join(temporary, chunksFolder),
+        segmentBytes === undefined ? {} : { segmentBytes },
+      )
+      const index = await IndexWriter.create(join(temporary, indexFile), symbols)
+      return new BlockWriter({ folder, temporary, index, chunks })
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true })
+      throw error
+    }
+  }
+
+  /** Adds a series with its chunks, which are in order of time and do not overlap; label sets ascend. */
+  async addSeries(labels: Labels, chunks: readonly BlockChunk[]): Promise<void> {
+    const refs = await this.#chunks.write(chunks)
+    await this.#index.addSeries(
+      labels,
+      chunks.map(({ minTime, maxTime }, i) => ({ minTime, maxTime, ref: refs[i]! })),
+    )
+    for (const chunk of chunks) this.#count(chunk)
+  }
+
+  #count(chunk: BlockChunk): void {
+    this.#numChunks++
+    this.#numSamples += chunk.numSamples
+    if (floatEncodings.has(chunk.encoding)) this.#numFloatSamples += chunk.numSamples
+    if (histogramEncodings.has(chunk.encoding)) this.#numHistogramSamples += chunk.numSamples
+    this.#minTime = Math.min(this.#minTime, chunk.minTime)
+    this.#maxTime = Math.max(this.#maxTime, chunk.maxTime)
+  }
+
+  /**
+   * Writes the rest and gives the folder its name; all is on disk when this returns. `meta` makes meta.json's text of
+   * what the block holds. With `tombstones`, an empty tombstones file is written, as Prometheus has it in its own blocks.
+   */
+  async finish(
+    meta: (contents: BlockContents) => string,
+    options?: { readonly tombstones?: boolean },
+  ): Promise<BlockContents> {
+    try {
+      const segments = await this.#chunks.finish()
+      const files = segments.map(({ name, sizeBytes }) => ({ relPath: `${chunksFolder}/${name}`, sizeBytes }))
+      files.push({ relPath: indexFile, sizeBytes: await this.#index.finish() })
+      if (options?.tombstones === true) {
+        const sizeBytes = await writeTombstones(join(this.#temporary, tombstonesFile), new Map())
+        files.push({ relPath: tombstonesFile, sizeBytes })
+      }
+      const contents = this.#contents(files)
+      await this.#publish(meta(contents))
+      return contents
+    } catch (error) {
+      await this.abort()
+      throw error
+    }
+  }
+
+  #contents(files: BlockContents['files']): BlockContents {
+    const hasChunks = this.#numChunks > 0
+    return {
+      minTime: hasChunks ? this.#minTime : 0,
+      maxTime: hasChunks ? this.#maxTime + 1 : 0,
+      stats: {
+        numSamples: this.#numSamples,
+        numFloatSamples: this.#numFloatSamples,
+        numHistogramSamples: this.#numHistogramSamples,
+        numSeries: this.#index.seriesCount,
+        numChunks: this.#numChunks,
+      },
+      files,
+    }
+  }
+
+  async #publish(meta: string): Promise<void> {
+    const file = await FileWriter.create(join(this.#temporary, metaFile))
+    await file.append(Buffer.from(meta))
+    await file.finish()
+    await syncFolder(join(this.#temporary, chunksFolder))
+    await syncFolder(this.#temporary)
+    await rename(this.#temporary, this.#folder)
+    await syncFolder(dirname(this.#folder))
+  }
+
+  /** Gives up: closes what is open and removes the temporary folder. */
+  async abort(): Promise<void> {
+    await Promise.allSettled([this.#chunks.abort(), this.#index.abort()])
+    await rm(this.#temporary, { recursive: true, force: true })
+  }
+}
+
+const floatEncodings: ReadonlySet<number> = new Set([chunkEncoding.xor, chunkEncoding.xor2])
+const histogramEncodings: ReadonlySet<number> = new Set([
+  chunkEncoding.histogram,
+  chunkEncoding.floatHistogram,
+  chunkEncoding.histogramSt,
+  chunkEncoding.floatHistogramSt,
+])
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined
+}

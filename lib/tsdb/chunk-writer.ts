@@ -1,0 +1,104 @@
+// Writes chunks into segments 000001, 000002, … of a folder; cuts them where Prometheus would.
+// Specification: chunk-format.ts, and Prometheus tsdb/chunks (WriteChunks) for the cuts.
+// Owns the open segment: finish() or abort() must be called.
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EncodeBuffer } from '../bytes/encode-buffer.ts'
+import { FileWriter } from '../bytes/file-writer.ts'
+import { MnemoError } from '../kit/errors.ts'
+import {
+  chunkRef,
+  defaultSegmentBytes,
+  type EncodedChunk,
+  encodeChunkRecord,
+  encodeSegmentHeader,
+  maxChunkDataBytes,
+  maxChunkLengthBytes,
+  segmentHeaderBytes,
+  segmentName,
+} from './chunk-format.ts'
+
+/** A segment that was written. */
+export interface WrittenSegment {
+  readonly name: string
+  readonly sizeBytes: number
+}
+
+export class ChunkWriter {
+  readonly #folder: string
+  readonly #segmentBytes: number
+  readonly #written: WrittenSegment[] = []
+  readonly #out = new EncodeBuffer(4096)
+  #segment: FileWriter | undefined
+
+  private constructor(folder: string, segmentBytes: number) {
+    this.#folder = folder
+    this.#segmentBytes = segmentBytes
+  }
+
+  /** Creates the folder. The first segment is created with the first chunk. */
+  static async create(folder: string, options?: { readonly segmentBytes?: number }): Promise<ChunkWriter> {
+    await mkdir(folder, { recursive: true })
+    return new ChunkWriter(folder, options?.segmentBytes ?? defaultSegmentBytes)
+  }
+
+  /** Appends a series' chunks; returns their references. */
+  async write(chunks: readonly EncodedChunk[]): Promise<number[]> {
+    const refs: number[] = []
+    // Prometheus decides on the largest size that a record may have, from where the segment stands before the series.
+    let used = this.#segment?.position ?? segmentHeaderBytes
+    for (const chunk of chunks) {
+      const bytes = maxChunkLengthBytes + 1 + chunk.data.length + 4
+      const isEmpty = used <= segmentHeaderBytes
+      if (this.#segment === undefined || (!isEmpty && used + bytes > this.#segmentBytes)) {
+        used = segmentHeaderBytes
+        this.#segment = await this.#cut()
+      }
+      used += bytes
+      refs.push(await this.#append(this.#segment, chunk))
+    }
+    return refs
+  }
+
+  async #append(segment: FileWriter, chunk: EncodedChunk): Promise<number> {
+    if (chunk.data.length > maxChunkDataBytes) {
+      const want = `at most ${maxChunkDataBytes}`
+      throw new MnemoError('internal', `cannot write a chunk: got ${chunk.data.length} bytes, want ${want}`)
+    }
+    const ref = chunkRef({ segment: this.#written.length, offset: segment.position })
+    this.#out.clear()
+    encodeChunkRecord(chunk, this.#out)
+    await segment.append(this.#out.borrowBytes())
+    return ref
+  }
+
+  async #cut(): Promise<FileWriter> {
+    await this.#finishSegment()
+    const segment = await FileWriter.create(join(this.#folder, segmentName(this.#written.length)))
+    this.#out.clear()
+    encodeSegmentHeader(this.#out)
+    await segment.append(this.#out.borrowBytes())
+    return segment
+  }
+
+  async #finishSegment(): Promise<void> {
+    const segment = this.#segment
+    if (segment === undefined) return
+    this.#segment = undefined
+    await segment.finish()
+    this.#written.push({ name: segmentName(this.#written.length), sizeBytes: segment.position })
+  }
+
+  /** All chunks are on disk when this returns. */
+  async finish(): Promise<readonly WrittenSegment[]> {
+    await this.#finishSegment()
+    return this.#written
+  }
+
+  /** Closes the open segment, which is of no use then. */
+  async abort(): Promise<void> {
+    const segment = this.#segment
+    this.#segment = undefined
+    await segment?.abort()
+  }
+}
