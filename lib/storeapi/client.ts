@@ -1,0 +1,146 @@
+// The StoreAPI of a peer over gRPC: what the querier reads stores and sidecars through.
+// Frames are pulled: the peer is read no faster than its caller takes series.
+// Owns one channel (a connection, made again by itself); errors carry the peer's address.
+import { Client, type ClientReadableStream, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js'
+import { asMnemoError, MnemoError } from '../kit/errors.ts'
+import { type ClientTls, channelOptions, clientCredentials, errorOfStatus } from '../kit/grpc.ts'
+import { encodeSeriesRequest, SeriesDecoder } from './messages.ts'
+import { infoMethods, storeMethods } from './methods.ts'
+import type { LabelsRequest, LabelsResponse, SeriesRequest, SeriesResponse, StoreApi, StoreInfo } from './types.ts'
+import { decodeInfo, decodeLabelsResponse, encodeLabelsRequest } from './unary-messages.ts'
+
+export interface StoreClientOptions {
+  readonly tls?: ClientTls
+  /** The largest message that is accepted; Thanos sends up to 2 GiB, which is the default. */
+  readonly maxReceiveBytes?: number
+  /** Sent as THANOS-TENANT. */
+  readonly tenant?: string
+}
+
+export interface StoreClient extends StoreApi {
+  readonly address: string
+  /** Ends the connection; calls that run fail. */
+  close(): void
+}
+
+/** A client of the StoreAPI at host:port. It connects when it is first used. */
+export function createStoreClient(address: string, options: StoreClientOptions = {}): StoreClient {
+  return new GrpcStoreClient(address, options)
+}
+
+class GrpcStoreClient implements StoreClient {
+  readonly address: string
+  readonly #client: Client
+  readonly #metadata = new Metadata()
+
+  constructor(address: string, options: StoreClientOptions) {
+    this.address = address
+    const { maxReceiveBytes, tenant } = options
+    const channel = channelOptions(maxReceiveBytes === undefined ? {} : { maxReceiveBytes })
+    this.#client = new Client(address, clientCredentials(options.tls), channel)
+    if (tenant !== undefined) this.#metadata.set('thanos-tenant', tenant)
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  async info(signal: AbortSignal): Promise<StoreInfo> {
+    return decodeInfo(await this.#unary(infoMethods.Info, Buffer.alloc(0), signal))
+  }
+
+  async labelNames(request: LabelsRequest, signal: AbortSignal): Promise<LabelsResponse> {
+    return decodeLabelsResponse(await this.#unary(storeMethods.LabelNames, encodeLabelsRequest(request), signal))
+  }
+
+  async labelValues(label: string, request: LabelsRequest, signal: AbortSignal): Promise<LabelsResponse> {
+    return decodeLabelsResponse(
+      await this.#unary(storeMethods.LabelValues, encodeLabelsRequest(request, label), signal),
+    )
+  }
+
+  async *series(request: SeriesRequest, signal: AbortSignal): AsyncGenerator<SeriesResponse> {
+    const what = `read series from ${this.address}`
+    throwIfAborted(signal, what)
+    const { path, requestSerialize, responseDeserialize } = storeMethods.Series
+    const bytes = encodeSeriesRequest(request)
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      bytes,
+      this.#metadata,
+      {},
+    )
+    const cancel = () => call.cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    const decoder = new SeriesDecoder()
+    try {
+      for await (const frame of call as ClientReadableStream<Buffer>) {
+        // Frames that were already here are not worth reading any more.
+        throwIfAborted(signal, what)
+        for (const response of decoder.decode(frame)) yield response
+      }
+    } catch (error) {
+      throw failure(error, what, signal)
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      // Also where the caller stopped early; a call that has ended does not mind.
+      call.cancel()
+    }
+  }
+
+  #unary(method: MethodDefinition<Buffer, Buffer>, request: Buffer, signal: AbortSignal): Promise<Buffer> {
+    const what = `call ${method.path.split('/').at(-1)} of ${this.address}`
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+    if (signal.aborted) return Promise.reject(failure(signal.reason, what, signal))
+    const call = this.#client.makeUnaryRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      this.#metadata,
+      {},
+      (error, response) => {
+        signal.removeEventListener('abort', cancel)
+        if (error) reject(failure(error, what, signal))
+        else if (response) resolve(response)
+        else reject(new MnemoError('internal', `cannot ${what}: got no response`))
+      },
+    )
+    const cancel = () => call.cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    return promise
+  }
+}
+
+function throwIfAborted(signal: AbortSignal, what: string): void {
+  if (signal.aborted) throw failure(signal.reason, what, signal)
+}
+
+/** The abort's own reason where the caller ended the call, else what the peer or the decoder said. */
+function failure(error: unknown, what: string, signal: AbortSignal): MnemoError {
+  if (signal.aborted) {
+    const { reason } = signal
+    return reason instanceof MnemoError
+      ? reason
+      : new MnemoError(isTimeout(reason) ? 'timeout' : 'canceled', `cannot ${what}: ${messageOf(reason)}`, {
+          cause: reason,
+        })
+  }
+  if (isServiceError(error)) return errorOfStatus(error, what)
+  const known = asMnemoError(error)
+  return new MnemoError(known.code, `cannot ${what}`, { cause: known })
+}
+
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'TimeoutError'
+}
+
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason)
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error
+}

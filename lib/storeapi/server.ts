@@ -1,0 +1,128 @@
+// Serves a StoreAPI over gRPC: thanos.Store and thanos.info.Info.
+// The implementation is pulled no faster than the peer takes frames; a peer that cancels aborts it.
+// Owns the framing and the mapping of errors to statuses; what is answered is the StoreApi's.
+import { Metadata, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js'
+import { asMnemoError, MnemoError } from '../kit/errors.ts'
+import { type GrpcService, statusOfError } from '../kit/grpc.ts'
+import type { Logger } from '../kit/log.ts'
+import { FrameCutter } from './frames.ts'
+import { decodeSeriesRequest } from './messages.ts'
+import { infoMethods, storeMethods } from './methods.ts'
+import type { StoreApi } from './types.ts'
+import {
+  decodeLabelNamesRequest,
+  decodeLabelValuesRequest,
+  encodeInfo,
+  encodeLabelsResponse,
+} from './unary-messages.ts'
+
+type UnaryCall = ServerUnaryCall<Buffer, Buffer>
+type SeriesCall = ServerWritableStream<Buffer, Buffer>
+
+/** Bytes of frames that wait for the peer; a call that has more waits itself. */
+const maxPendingBytes = 1 << 20
+
+export interface StoreServiceOptions {
+  /** Told of errors without a cause that a user could mend. */
+  readonly logger?: Logger
+}
+
+/** The gRPC services of a StoreAPI, for startGrpc(). */
+export function storeService(api: StoreApi, options: StoreServiceOptions = {}): GrpcService[] {
+  const unary =
+    (answer: (request: Buffer, signal: AbortSignal) => Promise<Buffer>) =>
+    (call: UnaryCall, callback: sendUnaryData<Buffer>) =>
+      void serveUnary(call, callback, answer, options)
+  const store = {
+    Series: (call: SeriesCall) => void serveSeries(call, api, options),
+    LabelNames: unary(async (request, signal) =>
+      encodeLabelsResponse(await api.labelNames(decodeLabelNamesRequest(request), signal)),
+    ),
+    LabelValues: unary(async (bytes, signal) => {
+      const { label, request } = decodeLabelValuesRequest(bytes)
+      return encodeLabelsResponse(await api.labelValues(label, request, signal))
+    }),
+  }
+  const info = { Info: unary(async (_request, signal) => encodeInfo(await api.info(signal))) }
+  return [
+    { definition: storeMethods, implementation: store },
+    { definition: infoMethods, implementation: info },
+  ]
+}
+
+async function serveUnary(
+  call: UnaryCall,
+  callback: sendUnaryData<Buffer>,
+  answer: (request: Buffer, signal: AbortSignal) => Promise<Buffer>,
+  options: StoreServiceOptions,
+): Promise<void> {
+  try {
+    callback(null, await answer(call.request, signalOf(call)))
+  } catch (error) {
+    callback(statusOf(error, options))
+  }
+}
+
+async function serveSeries(call: SeriesCall, api: StoreApi, options: StoreServiceOptions): Promise<void> {
+  const signal = signalOf(call)
+  try {
+    const request = decodeSeriesRequest(call.request)
+    const cutter = new FrameCutter(request.responseBatchSize ?? 0)
+    const sender = new FrameSender(call, signal)
+    for await (const response of api.series(request, signal)) {
+      for (const frame of cutter.add(response)) await sender.send(frame)
+    }
+    for (const frame of cutter.flush()) await sender.send(frame)
+    call.end()
+  } catch (error) {
+    // grpc-js takes the status from an error event, after the frames that were written.
+    call.emit('error', statusOf(error, options))
+  }
+}
+
+function statusOf(error: unknown, { logger }: StoreServiceOptions): ReturnType<typeof statusOfError> {
+  const known = asMnemoError(error)
+  if (known.code === 'internal') logger?.error({ err: known.cause ?? known }, 'StoreAPI call failed')
+  return statusOfError(known)
+}
+
+function signalOf(call: UnaryCall | SeriesCall): AbortSignal {
+  const abort = new AbortController()
+  const cancel = () => abort.abort(new MnemoError('canceled', `cannot answer ${call.getPath()}: the peer canceled it`))
+  if (call.cancelled) cancel()
+  else call.once('cancelled', cancel)
+  return abort.signal
+}
+
+/** Writes frames, and waits while too many bytes are on their way. */
+class FrameSender {
+  readonly #call: SeriesCall
+  readonly #signal: AbortSignal
+  #pendingBytes = 0
+  #wake: (() => void) | undefined
+
+  constructor(call: SeriesCall, signal: AbortSignal) {
+    this.#call = call
+    this.#signal = signal
+    signal.addEventListener('abort', () => this.#wake?.(), { once: true })
+    // Headers before the first frame: the peer knows that the call is served.
+    call.sendMetadata(new Metadata())
+  }
+
+  /** Resolves when more may be written; rejects when the peer has canceled. */
+  async send(frame: Buffer): Promise<void> {
+    this.#signal.throwIfAborted()
+    this.#pendingBytes += frame.length
+    this.#call.write(frame, () => {
+      this.#pendingBytes -= frame.length
+      if (this.#pendingBytes <= maxPendingBytes) this.#wake?.()
+    })
+    while (this.#pendingBytes > maxPendingBytes) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      this.#wake = undefined
+      this.#signal.throwIfAborted()
+    }
+  }
+}
