@@ -1,0 +1,193 @@
+// The blocks of a bucket as a service sees them: listed, their metas read (and cached), then filtered.
+// Algorithm: Thanos pkg/block/fetcher.go; metric names and states are Thanos's, the cache folder's layout too.
+// Owns the caches. A bucket that fails fails the sync: a block is never taken for gone because it could not be read.
+
+import { forEachBounded } from '../kit/bounded.ts'
+import { asMnemoError, MnemoError } from '../kit/errors.ts'
+import type { Logger } from '../kit/log.ts'
+import { Registry } from '../kit/metrics.ts'
+import type { Bucket } from '../objstore/bucket.ts'
+import { type FetcherMetrics, fetcherMetrics, type SyncState } from './fetcher-metrics.ts'
+import { type ListedBlock, listBlocks } from './listing.ts'
+import { type BlockMeta, metaFileName } from './meta.ts'
+import { MetaDiskCache } from './meta-disk-cache.ts'
+import { maxMetaBytes, parseMeta } from './meta-parse.ts'
+
+/** What a filter may look at and change. */
+export interface FilterContext {
+  /** By ULID; a filter deletes with exclude() and may replace values. */
+  readonly metas: Map<string, BlockMeta>
+  readonly listing: ReadonlyMap<string, ListedBlock>
+  readonly nowMs: number
+  readonly signal: AbortSignal | undefined
+  /** Takes a block out of view and counts why. */
+  exclude(ulid: string, state: SyncState): void
+  /** Counts a block that stays in view under another state as well. */
+  count(state: SyncState): void
+  countReplicaLabelRemoved(): void
+}
+
+export interface MetaFilter {
+  apply(context: FilterContext): void | Promise<void>
+}
+
+/** A block that is not whole: its meta.json is missing (`not_found`) or unreadable (`corrupt`). */
+export interface PartialBlock {
+  readonly ulid: string
+  readonly reason: MnemoError
+  /** When its newest object was written, unix ms; 0 where the bucket does not tell. */
+  readonly newestObjectMs: number
+}
+
+export interface FetchedBlocks {
+  /** Whole blocks that no filter took out, by ULID. */
+  readonly metas: Map<string, BlockMeta>
+  readonly partial: Map<string, PartialBlock>
+  /** Blocks whose meta.json is of a version we don't know, by ULID: out of view, and not to be touched. */
+  readonly unsupported: Map<string, MnemoError>
+}
+
+export interface MetaFetcherOptions {
+  readonly bucket: Bucket
+  /** Applied in this order. */
+  readonly filters?: readonly MetaFilter[]
+  /** Metas are cached below `<dataDir>/meta-syncer`; none: in memory alone. */
+  readonly dataDir?: string | undefined
+  /** How many metas are read side by side. */
+  readonly concurrency?: number
+  readonly logger?: Logger | undefined
+  readonly registry?: Registry | undefined
+  /** Unix ms, for filters by age. */
+  readonly now?: () => number
+}
+
+const defaultConcurrency = 32
+
+interface CachedMeta {
+  readonly meta: BlockMeta
+  readonly lastModifiedMs: number
+}
+
+/** Reads the bucket's blocks; one fetch at a time. */
+export class MetaFetcher {
+  readonly #options: MetaFetcherOptions
+  readonly #metrics: FetcherMetrics
+  readonly #disk: MetaDiskCache | undefined
+  #cached = new Map<string, CachedMeta>()
+
+  constructor(options: MetaFetcherOptions) {
+    this.#options = options
+    this.#metrics = fetcherMetrics(options.registry ?? new Registry())
+    this.#disk = options.dataDir === undefined ? undefined : new MetaDiskCache(options.dataDir, options.logger)
+  }
+
+  /** The bucket's blocks now. Throws where the bucket fails, however little; the caller keeps what it had. */
+  async fetch(signal?: AbortSignal): Promise<FetchedBlocks> {
+    const sync = this.#metrics.begin()
+    try {
+      const fetched = await this.#fetch(sync, signal)
+      sync.done()
+      return fetched
+    } catch (error) {
+      sync.failed()
+      throw error
+    }
+  }
+
+  async #fetch(sync: ReturnType<FetcherMetrics['begin']>, signal: AbortSignal | undefined): Promise<FetchedBlocks> {
+    const { bucket, logger, filters = [], concurrency = defaultConcurrency, now = Date.now } = this.#options
+    const listing = await listBlocks(bucket, signal)
+    const fetched: FetchedBlocks = { metas: new Map(), partial: new Map(), unsupported: new Map() }
+    const loaded = new Map<string, CachedMeta>()
+    await forEachBounded(listing.values(), concurrency, async (block) => {
+      try {
+        const entry = await this.#load(block, signal)
+        loaded.set(block.ulid, entry)
+        // Kept at once: after a sync that failed the next one need not read it again.
+        this.#cached.set(block.ulid, entry)
+      } catch (error) {
+        this.#setAside(block, asMnemoError(error), fetched, sync)
+      }
+    })
+    // In the listing's order, whatever the order of reading was.
+    for (const ulid of listing.keys()) {
+      const entry = loaded.get(ulid)
+      if (entry) fetched.metas.set(ulid, entry.meta)
+    }
+    this.#cached = loaded
+    await this.#disk?.keepOnly(loaded)
+    const { metas } = fetched
+    const context = filterContext({ metas, listing, nowMs: now(), signal, sync })
+    for (const filter of filters) await filter.apply(context)
+    sync.count('loaded', metas.size)
+    logger?.debug({ blocks: metas.size, listed: listing.size, partial: fetched.partial.size }, 'read the block metas')
+    return fetched
+  }
+
+  /** Throws `not_found`, `corrupt` or `unsupported` for what is wrong with the block, else the bucket's error. */
+  async #load(block: ListedBlock, signal: AbortSignal | undefined): Promise<CachedMeta> {
+    const { ulid, meta: listed } = block
+    const name = `${ulid}/${metaFileName}`
+    if (!listed) throw new MnemoError('not_found', `cannot use block ${ulid}: it has no ${metaFileName}`)
+    const { lastModifiedMs } = listed
+    const known = this.#cached.get(ulid)
+    if (known?.lastModifiedMs === lastModifiedMs) return known
+    if (known) this.#metrics.cacheBusted()
+    const onDisk = await this.#disk?.read(ulid, lastModifiedMs)
+    if (onDisk) return { meta: onDisk, lastModifiedMs }
+    const bytes = await this.#options.bucket.getRange(name, 0, maxMetaBytes + 1, signal)
+    const meta = parseMeta(bytes, name)
+    if (meta.ulid !== ulid)
+      throw new MnemoError('corrupt', `cannot read ${name}: got the meta of ${meta.ulid}, want that of ${ulid}`)
+    await this.#disk?.write(ulid, bytes, lastModifiedMs)
+    return { meta, lastModifiedMs }
+  }
+
+  #setAside(
+    block: ListedBlock,
+    reason: MnemoError,
+    { partial, unsupported }: FetchedBlocks,
+    sync: ReturnType<FetcherMetrics['begin']>,
+  ): void {
+    const { ulid, newestObjectMs } = block
+    const { logger } = this.#options
+    switch (reason.code) {
+      case 'not_found':
+        sync.count('no-meta-json')
+        partial.set(ulid, { ulid, reason, newestObjectMs })
+        return
+      case 'corrupt':
+        sync.count('corrupted-meta-json')
+        logger?.warn({ block: ulid, err: reason }, 'block set aside')
+        partial.set(ulid, { ulid, reason, newestObjectMs })
+        return
+      case 'unsupported':
+        sync.count('failed')
+        logger?.warn({ block: ulid, err: reason }, 'block set aside')
+        unsupported.set(ulid, reason)
+        return
+      default:
+        sync.count('failed')
+        throw reason
+    }
+  }
+}
+
+function filterContext(
+  view: Pick<FilterContext, 'metas' | 'listing' | 'nowMs' | 'signal'> & {
+    readonly sync: ReturnType<FetcherMetrics['begin']>
+  },
+): FilterContext {
+  const { metas, listing, nowMs, signal, sync } = view
+  return {
+    metas,
+    listing,
+    nowMs,
+    signal,
+    exclude(ulid, state) {
+      if (metas.delete(ulid)) sync.count(state)
+    },
+    count: (state) => sync.count(state),
+    countReplicaLabelRemoved: () => sync.countReplicaLabelRemoved(),
+  }
+}
