@@ -1,8 +1,8 @@
 // Which blocks are merged next: decided from their metas alone, nothing is read or written here.
 // Algorithm: Thanos pkg/compact/planner.go (after Prometheus tsdb/compact.go); FACTS of the bucket in ARCHITECTURE.md.
 // Owns grouping and planning; merging is in merge.ts.
-import type { BlockMeta } from '../blocks/meta.ts'
-import { formatLabels, labelsKey } from '../labels/labels.ts'
+import { type BlockMeta, groupKey } from '../blocks/meta.ts'
+import { formatLabels } from '../labels/labels.ts'
 
 const hourMs = 3_600_000
 
@@ -143,10 +143,6 @@ function largestIndexOver(plan: readonly BlockMeta[], limitBytes: number): Block
 
 function indexBytes(block: BlockMeta): number {
   return block.thanos.files.find((file) => file.relPath === 'index')?.sizeBytes ?? 0
-}
-
-function groupKey(meta: BlockMeta): string {
-  return `${meta.thanos.resolutionMs}@${labelsKey(meta.thanos.labels)}`
 }
 
 function describeGroup(meta: BlockMeta): string {
