@@ -1,0 +1,124 @@
+// Aggregations: sum and its like stream into a group's kernel state, quantile and count_values look at all series of a step.
+// Specification: Prometheus 3.14, promql/engine.go (aggregation, aggregationCountValues) and promql/quantile.go.
+// Owns one state a group; groups come in the order in which they are first seen.
+
+import type { Accumulator } from '../../kernels/kernels.ts'
+import { type Labels, labelsKey, labelsOf, overlayLabels } from '../../labels/labels.ts'
+import { formatDecimal } from '../functions/go-format.ts'
+import { quantileOf } from '../functions/quantile.ts'
+import type { VectorPlan } from '../plan/plan.ts'
+import { anyPresent, type Context, executionError, type SeriesStream } from './context.ts'
+import { groupKeys } from './grouping.ts'
+import { collect, emit, type KeptSeries, Matrix } from './matrix.ts'
+
+type AggregatePlan<K> = Extract<VectorPlan, { kind: K }>
+
+/** sum, avg, count, min, max, group, stddev, stdvar. */
+export async function* aggregateOperator(plan: AggregatePlan<'aggregate'>, context: Context): SeriesStream {
+  const { kernels, run, samples } = context.query
+  const { count } = context.steps
+  const keys = groupKeys(plan.grouping)
+  const groups = new Map<string, { labels: Labels; dropName: boolean; accumulator: Accumulator }>()
+  for await (const series of run.vector(plan.child, context)) {
+    const key = keys.key(series.labels)
+    let group = groups.get(key)
+    if (group === undefined) {
+      samples.hold(count)
+      const accumulator = kernels.accumulator(plan.op, count)
+      group = { labels: keys.labels(series.labels), dropName: false, accumulator }
+      groups.set(key, group)
+    }
+    group.accumulator.add(series.row)
+    group.dropName ||= series.dropName
+  }
+  const row = kernels.row(count)
+  for (const { labels, dropName, accumulator } of groups.values()) {
+    accumulator.finish(row)
+    if (anyPresent(context, row)) yield { labels, dropName, row }
+    samples.drop(count)
+  }
+}
+
+/** quantile(φ, …). */
+export async function* quantileOperator(plan: AggregatePlan<'quantile'>, context: Context): SeriesStream {
+  const quantiles = await context.query.run.scalar(plan.param, context)
+  annotateQuantiles(quantiles, plan, context)
+  const input = await collect(plan.child, context)
+  const output = new Matrix(context)
+  for (const members of groupSeries(input.series, plan.grouping)) {
+    const target = output.add(
+      members.labels,
+      members.series.some((s) => s.dropName),
+    )
+    quantileOfGroup(members.series, quantiles, target)
+  }
+  input.release()
+  yield* emit(output, context)
+}
+
+function annotateQuantiles(quantiles: Float64Array, plan: AggregatePlan<'quantile'>, { query }: Context): void {
+  const numbers = quantiles.filter((q) => !Number.isNaN(q))
+  if (numbers.length < quantiles.length) query.annotations.invalidQuantile(NaN, plan.paramPos)
+  const max = numbers.reduce((a, b) => Math.max(a, b), -Infinity)
+  const min = numbers.reduce((a, b) => Math.min(a, b), Infinity)
+  if (max > 1) query.annotations.invalidQuantile(max, plan.paramPos)
+  if (min < 0) query.annotations.invalidQuantile(min, plan.paramPos)
+}
+
+function quantileOfGroup(members: readonly KeptSeries[], quantiles: Float64Array, target: KeptSeries): void {
+  const values = new Float64Array(members.length)
+  for (let i = 0; i < quantiles.length; i++) {
+    let count = 0
+    for (const { present, values: from } of members) if (present[i] === 1) values[count++] = from[i]!
+    if (count === 0) continue
+    target.values[i] = quantileOf(quantiles[i]!, values.subarray(0, count))
+    target.present[i] = 1
+  }
+}
+
+/** Series by their group, groups in order of appearance. */
+export function groupSeries(
+  series: readonly KeptSeries[],
+  grouping: AggregatePlan<'quantile'>['grouping'],
+): { labels: Labels; series: KeptSeries[] }[] {
+  const keys = groupKeys(grouping)
+  const groups = new Map<string, { labels: Labels; series: KeptSeries[] }>()
+  for (const one of series) {
+    const key = keys.key(one.labels)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, { labels: keys.labels(one.labels), series: [one] })
+    else group.series.push(one)
+  }
+  return [...groups.values()]
+}
+
+/** count_values("label", …): a series for each value that a group has anywhere. */
+export async function* countValuesOperator(plan: AggregatePlan<'count_values'>, context: Context): SeriesStream {
+  const { label, grouping } = plan
+  if (label === '' || !label.isWellFormed()) throw executionError(`invalid label name ${JSON.stringify(label)}`)
+  const labels = grouping.without ? grouping.labels : [...grouping.labels, label]
+  const keys = groupKeys({ labels, without: grouping.without })
+  const output = new Matrix(context)
+  const groups = new Map<string, KeptSeries>()
+  const input = await collect(plan.child, context)
+  // Step by step, so that an instant query shows groups as their first sample comes.
+  for (const series of input.series) {
+    const byText = new Map<string, KeptSeries>()
+    for (let i = 0; i < series.present.length; i++) {
+      if (series.present[i] === 0) continue
+      const text = formatDecimal(series.values[i]!)
+      let group = byText.get(text)
+      if (group === undefined) {
+        const outputLabels = keys.labels(overlayLabels(series.labels, labelsOf([[label, text]])))
+        const key = labelsKey(outputLabels)
+        group = groups.get(key) ?? output.add(outputLabels, false)
+        groups.set(key, group)
+        byText.set(text, group)
+      }
+      group.values[i]! += 1
+      group.present[i] = 1
+    }
+  }
+  input.release()
+  yield* emit(output, context)
+}

@@ -1,0 +1,116 @@
+// Annotations: warnings and infos that arise while a query runs, each text once, with its position at the end.
+// Specification: Prometheus 3.14, util/annotations (texts) and promql/parser/posrange (line:column, in bytes).
+// Owns the texts and the merging of equal ones.
+
+import { formatG, formatGoTime, quoteGo } from '../functions/go-format.ts'
+import type { Position } from '../parse/ast.ts'
+
+/** What monotonicity fix-ups of histogram_quantile have in common, merged over steps and series. */
+interface ForcedMonotonicity {
+  minTimeMs: number
+  maxTimeMs: number
+  minBucket: number
+  maxBucket: number
+  maxDiff: number
+  samples: number
+}
+
+interface Annotation {
+  readonly level: 'warning' | 'info'
+  readonly text: string
+  readonly pos: Position
+  readonly forced?: ForcedMonotonicity
+}
+
+const levelPrefix = { warning: 'PromQL warning: ', info: 'PromQL info: ' } as const
+
+/** One query's annotations. Equal texts are one annotation, at the position seen last. */
+export class AnnotationSet {
+  readonly #byText = new Map<string, Annotation>()
+  readonly #storageWarnings = new Set<string>()
+
+  /** A warning of the storage, as it is. */
+  storageWarning(text: string): void {
+    this.#storageWarnings.add(text)
+  }
+
+  invalidQuantile(quantile: number, pos: Position): void {
+    this.#add('warning', `quantile value should be between 0 and 1, got ${formatG(quantile)}`, pos)
+  }
+
+  invalidRatio(ratio: number, cappedTo: number, pos: Position): void {
+    const text = `ratio value should be between -1 and 1, got ${formatG(ratio)}, capping to ${formatG(cappedTo)}`
+    this.#add('warning', text, pos)
+  }
+
+  badBucketLabel(metricName: string, bucketLabel: string, pos: Position): void {
+    const text = `bucket label "le" is missing or has a malformed value of ${quoteGo(bucketLabel)}`
+    this.#add('warning', text + forMetricName(metricName), pos)
+  }
+
+  sortInRangeQuery(pos: Position): void {
+    this.#add('warning', 'sort is ineffective for range queries since results are always ordered by labels', pos)
+  }
+
+  possibleNonCounter(metricName: string, pos: Position): void {
+    const text = 'metric might not be a counter, name does not end in _total/_sum/_count/_bucket:'
+    this.#add('info', `${text} ${quoteGo(metricName)}`, pos)
+  }
+
+  forcedMonotonicity(
+    metricName: string,
+    pos: Position,
+    fix: { timeMs: number; minBucket: number; maxBucket: number; maxDiff: number },
+  ): void {
+    const text =
+      'input to histogram_quantile needed to be fixed for monotonicity ' +
+      '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)' +
+      forMetricName(metricName)
+    const before = this.#byText.get(text)?.forced
+    const forced = {
+      minTimeMs: Math.min(fix.timeMs, before?.minTimeMs ?? fix.timeMs),
+      maxTimeMs: Math.max(fix.timeMs, before?.maxTimeMs ?? fix.timeMs),
+      minBucket: Math.min(fix.minBucket, before?.minBucket ?? fix.minBucket),
+      maxBucket: Math.max(fix.maxBucket, before?.maxBucket ?? fix.maxBucket),
+      maxDiff: Math.max(fix.maxDiff, before?.maxDiff ?? fix.maxDiff),
+      samples: 1 + (before?.samples ?? 0),
+    }
+    this.#byText.set(text, { level: 'info', text, pos, forced })
+  }
+
+  /** The texts with their `(line:column)` in the query. */
+  texts(query: string): { warnings: string[]; infos: string[] } {
+    const texts = { warnings: [...this.#storageWarnings], infos: [] as string[] }
+    for (const annotation of this.#byText.values()) {
+      const list = annotation.level === 'warning' ? texts.warnings : texts.infos
+      const detail = annotation.forced === undefined ? '' : describeForced(annotation.forced)
+      list.push(`${levelPrefix[annotation.level]}${annotation.text}${detail} (${lineAndColumn(query, annotation.pos)})`)
+    }
+    return texts
+  }
+
+  #add(level: 'warning' | 'info', text: string, pos: Position): void {
+    this.#byText.set(text, { level, text, pos })
+  }
+}
+
+function forMetricName(name: string): string {
+  return name === '' ? '' : ` for metric name ${quoteGo(name)}`
+}
+
+function describeForced(f: ForcedMonotonicity): string {
+  const buckets = `from buckets ${formatG(f.minBucket)} to ${formatG(f.maxBucket)}`
+  const diff = `with a max diff of ${formatG(f.maxDiff, 2)}`
+  const span = `over ${f.samples} samples from ${formatGoTime(f.minTimeMs)} to ${formatGoTime(f.maxTimeMs)}`
+  return `, ${buckets}, ${diff}, ${span}`
+}
+
+/** `line:column` of a position's start, both from 1, columns in UTF-8 bytes. */
+export function lineAndColumn(query: string, pos: Position): string {
+  if (query === '') return 'unknown position'
+  if (pos.start < 0 || pos.start > query.length) return 'invalid position'
+  const before = query.slice(0, pos.start)
+  const lineStart = before.lastIndexOf('\n') + 1
+  const line = before.split('\n').length
+  return `${line}:${Buffer.byteLength(before.slice(lineStart)) + 1}`
+}

@@ -1,0 +1,111 @@
+// What a running query carries: its steps, its data, its kernels, its budget; and the shape of an operator.
+// Specification: the buffer contract on SeriesRow, which every operator keeps.
+// Owns these types and the sample budget.
+
+import type { Kernels, Row, Steps } from '../../kernels/kernels.ts'
+import { MnemoError } from '../../kit/errors.ts'
+import type { Labels } from '../../labels/labels.ts'
+import type { ScalarPlan, VectorPlan } from '../plan/plan.ts'
+import type { Queryable } from '../queryable.ts'
+import type { AnnotationSet } from './annotations.ts'
+
+/**
+ * One series of an operator's output, a value a step.
+ * The row is borrowed: it holds until the next series is asked for, and who borrowed it may write over it till then.
+ * Views of kernel memory end with any call that may allocate there: take them anew after each await.
+ */
+export interface SeriesRow {
+  readonly labels: Labels
+  /** The metric name is dropped at the end of the query (only with delayed name removal). */
+  readonly dropName: boolean
+  /** At least one step is present. */
+  readonly row: Row
+}
+
+/** Series in the order in which an instant query shows them. */
+export type SeriesStream = AsyncIterable<SeriesRow>
+
+/** Evaluates plans; operators evaluate their children through it. */
+export interface Runner {
+  vector(plan: VectorPlan, context: Context): SeriesStream
+  /** One value for each step; the caller owns it. */
+  scalar(plan: ScalarPlan, context: Context): Promise<Float64Array>
+}
+
+/** What is the same in all of a query. */
+export interface Query {
+  readonly run: Runner
+  readonly queryable: Queryable
+  /** The query's alone while it runs. Operators allocate rows and never free them: the query's end does. */
+  readonly kernels: Kernels
+  readonly signal: AbortSignal
+  readonly lookbackMs: number
+  readonly annotations: AnnotationSet
+  readonly samples: SampleBudget
+  /** Names are dropped when the query ends in place of at once. */
+  readonly delayedNameRemoval: boolean
+  readonly defaultSubqueryStepMs: (rangeMs: number) => number
+}
+
+/** A query with the steps at hand: subqueries and step invariant parts have their own. */
+export interface Context {
+  readonly query: Query
+  readonly steps: Steps
+}
+
+/** Time of a step, ms. */
+export function stepTimeMs(steps: Steps, step: number): number {
+  return steps.startMs + step * steps.stepMs
+}
+
+/** Borrowed views of a row's two halves. */
+export function viewsOf(context: Context, row: Row): { values: Float64Array; present: Uint8Array } {
+  const { kernels } = context.query
+  const { count } = context.steps
+  return { values: kernels.f64(row.valuesPtr, count), present: kernels.u8(row.presentPtr, count) }
+}
+
+export function anyPresent(context: Context, row: Row): boolean {
+  return context.query.kernels.u8(row.presentPtr, context.steps.count).includes(1)
+}
+
+/** Throws `canceled` once the query is aborted, or what it was aborted with if that has a code (a timeout). */
+export function checkAborted(signal: AbortSignal): void {
+  if (!signal.aborted) return
+  if (signal.reason instanceof MnemoError) throw signal.reason
+  throw new MnemoError('canceled', 'query was canceled in query execution', { cause: signal.reason })
+}
+
+export function executionError(message: string, cause?: unknown): MnemoError {
+  return new MnemoError('execution', message, cause === undefined ? undefined : { cause })
+}
+
+export function duplicateSeries(): MnemoError {
+  return executionError('vector cannot contain metrics with the same labelset')
+}
+
+/** Counts the samples that a query holds at one time. */
+export class SampleBudget {
+  readonly #max: number
+  #held = 0
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  /** Throws `execution` over the query's limit. */
+  hold(count: number): void {
+    this.check(count)
+    this.#held += count
+  }
+
+  drop(count: number): void {
+    this.#held -= count
+  }
+
+  /** Of samples that go again before anything else is held. */
+  check(count: number): void {
+    if (this.#held + count <= this.#max) return
+    throw executionError('query processing would load too many samples into memory in query execution')
+  }
+}

@@ -1,0 +1,110 @@
+// Operators that work on each sample by itself: functions of the value, arithmetic with a scalar, negation, time.
+// Specification: Prometheus 3.14, promql/engine.go (VectorscalarBinop) and promql/functions.go (simpleFloatFunc).
+// Owns no memory: they write over the row that they borrow.
+
+import { arithmetic, comparisons } from '../functions/operators.ts'
+import { valueFunctions } from '../functions/value-functions.ts'
+import type { MapPlan, ScalarPlan, VectorPlan, VectorScalarPlan } from '../plan/plan.ts'
+import { anyPresent, type Context, type SeriesRow, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
+import { mapDroppingName } from './names.ts'
+
+/** A function of the value, with scalar parameters at each step. */
+export async function* mapOperator(plan: MapPlan, context: Context): SeriesStream {
+  const { run } = context.query
+  const stream = run.vector(plan.child, context)
+  const params: Float64Array[] = []
+  for (const param of plan.params) params.push(await run.scalar(param, context))
+  const apply = plan.func === 'clamp' ? clampInPlace(params, context) : mapInPlace(plan.func, params, context)
+  yield* mapDroppingName(stream, { context, oneName: plan.oneName }, apply)
+}
+
+type InPlace = (series: SeriesRow) => boolean
+
+function mapInPlace(name: string, params: readonly Float64Array[], context: Context): InPlace {
+  const func = valueFunctions[name]!
+  const [first, second] = params
+  return ({ row }) => {
+    const { values } = viewsOf(context, row)
+    if (first === undefined) for (let i = 0; i < values.length; i++) values[i] = func(values[i]!)
+    else for (let i = 0; i < values.length; i++) values[i] = func(values[i]!, first[i], second?.[i])
+    return true
+  }
+}
+
+// Where the bounds are crossed there is no value at all.
+function clampInPlace(params: readonly Float64Array[], context: Context): InPlace {
+  const [min, max] = params as [Float64Array, Float64Array]
+  const clamp = mapInPlace('clamp', params, context)
+  return (series) => {
+    clamp(series)
+    const { present } = viewsOf(context, series.row)
+    for (let i = 0; i < present.length; i++) if (max[i]! < min[i]!) present[i] = 0
+    return present.includes(1)
+  }
+}
+
+export function negateOperator(plan: Extract<VectorPlan, { kind: 'negate' }>, context: Context): SeriesStream {
+  const stream = context.query.run.vector(plan.child, context)
+  return mapDroppingName(stream, { context, oneName: plan.oneName }, ({ row }) => {
+    const { values } = viewsOf(context, row)
+    for (let i = 0; i < values.length; i++) values[i] = -values[i]!
+    return true
+  })
+}
+
+/** timestamp() of anything but a selector: the evaluation time. */
+export function timestampOperator(plan: Extract<VectorPlan, { kind: 'timestamp' }>, context: Context): SeriesStream {
+  const stream = context.query.run.vector(plan.child, context)
+  return mapDroppingName(stream, { context, oneName: plan.oneName }, ({ row }) => {
+    const { values } = viewsOf(context, row)
+    for (let i = 0; i < values.length; i++) values[i] = stepTimeMs(context.steps, i) / 1000
+    return true
+  })
+}
+
+/** vector(): a scalar as a series without labels. */
+export async function* vectorOfOperator({ scalar }: { scalar: ScalarPlan }, context: Context): SeriesStream {
+  const scalars = await context.query.run.scalar(scalar, context)
+  const row = context.query.kernels.row(context.steps.count)
+  const { values, present } = viewsOf(context, row)
+  values.set(scalars)
+  present.fill(1)
+  yield { labels: [], dropName: false, row }
+}
+
+/** A vector and a scalar. Comparisons filter; they keep the vector's value on whichever side it stands. */
+export async function* vectorScalarOperator(plan: VectorScalarPlan, context: Context): SeriesStream {
+  const { run } = context.query
+  const scalars = await run.scalar(plan.scalar, context)
+  const stream = run.vector(plan.vector, context)
+  const apply = operation(plan, scalars, context)
+  const keepsName = arithmetic[plan.op] === undefined && !plan.bool
+  if (!keepsName) {
+    yield* mapDroppingName(stream, { context, oneName: plan.oneName }, apply)
+    return
+  }
+  for await (const series of stream) if (apply(series)) yield series
+}
+
+function operation({ op, swapped, bool }: VectorScalarPlan, scalars: Float64Array, context: Context): InPlace {
+  const compute = arithmetic[op]
+  if (compute !== undefined) {
+    return ({ row }) => {
+      const { values } = viewsOf(context, row)
+      if (swapped) for (let i = 0; i < values.length; i++) values[i] = compute(scalars[i]!, values[i]!)
+      else for (let i = 0; i < values.length; i++) values[i] = compute(values[i]!, scalars[i]!)
+      return true
+    }
+  }
+  const compare = comparisons[op]!
+  const holds = swapped ? (v: number, s: number) => compare(s, v) : compare
+  return ({ row }) => {
+    const { values, present } = viewsOf(context, row)
+    for (let i = 0; i < values.length; i++) {
+      const kept = holds(values[i]!, scalars[i]!)
+      if (bool) values[i] = kept ? 1 : 0
+      else if (!kept) present[i] = 0
+    }
+    return bool || anyPresent(context, row)
+  }
+}

@@ -1,0 +1,218 @@
+// The engine's front: a query and its times in, its answer out.
+// Specification: Prometheus 3.14, promql/engine.go (execEvalStmt); an instant query is a range query of one step.
+// Owns a query's kernel memory from start to end, and the order of its answer.
+
+import type { Kernels, Steps } from '../../kernels/kernels.ts'
+import { MnemoError } from '../../kit/errors.ts'
+import { compareLabels } from '../../labels/labels.ts'
+import type { Expr } from '../parse/ast.ts'
+import type { MatrixPlan, VectorPlan } from '../plan/plan.ts'
+import { planQuery } from '../plan/planner.ts'
+import type { Queryable } from '../queryable.ts'
+import { AnnotationSet } from './annotations.ts'
+import { type Context, checkAborted, duplicateSeries, SampleBudget, stepTimeMs, viewsOf } from './context.ts'
+import { mergeEqualLabels } from './matrix.ts'
+import { withoutName } from './names.ts'
+import { runner } from './operators.ts'
+import type { QueryResult, QueryValue, ResultSample, ResultSeries } from './result.ts'
+import { openSource } from './window.ts'
+
+export interface ExecuteOptions {
+  /** The query as it was asked: annotations tell positions in it. */
+  readonly query: string
+  readonly expr: Expr
+  readonly startMs: number
+  readonly endMs: number
+  /** 0 or absent: an instant query at startMs. */
+  readonly stepMs?: number
+  /** 5 minutes unless told. */
+  readonly lookbackMs?: number
+  readonly queryable: Queryable
+  /** The query's alone until the promise settles; its memory is then as it was. */
+  readonly kernels: Kernels
+  readonly signal: AbortSignal
+  /** Samples held at one time; 50 million unless told. */
+  readonly maxSamples?: number
+  /** Metric names go when the query ends (Prometheus's feature flag promql-delayed-name-removal). */
+  readonly delayedNameRemoval?: boolean
+  /** Step of subqueries that name none; a minute unless told. */
+  readonly defaultSubqueryStepMs?: (rangeMs: number) => number
+}
+
+const minuteMs = 60_000
+const kernelsInUse = new WeakSet<Kernels>()
+
+/**
+ * Runs a query. Throws `bad_data` for an expression that cannot be evaluated as asked, `execution` for one that this data
+ * refuses, `unsupported` (by name) for functions and chunks that this version does not read, `canceled` once aborted.
+ */
+export async function execute(options: ExecuteOptions): Promise<QueryResult> {
+  const { kernels, query } = options
+  if (kernelsInUse.has(kernels)) {
+    throw new MnemoError('internal', 'cannot run query: got kernels that another query uses, want kernels of its own')
+  }
+  kernelsInUse.add(kernels)
+  const mark = kernels.mark()
+  try {
+    const context = createContext(options)
+    const value = await evaluate(options, context)
+    return { ...value, ...context.query.annotations.texts(query) }
+  } finally {
+    kernels.release(mark)
+    kernelsInUse.delete(kernels)
+  }
+}
+
+function createContext(options: ExecuteOptions): Context {
+  const { queryable, kernels, signal } = options
+  return {
+    steps: stepsOf(options),
+    query: {
+      run: runner,
+      queryable,
+      kernels,
+      signal,
+      lookbackMs: options.lookbackMs ?? 5 * minuteMs,
+      annotations: new AnnotationSet(),
+      samples: new SampleBudget(options.maxSamples ?? 50_000_000),
+      delayedNameRemoval: options.delayedNameRemoval ?? false,
+      defaultSubqueryStepMs: options.defaultSubqueryStepMs ?? (() => minuteMs),
+    },
+  }
+}
+
+function stepsOf({ startMs, endMs, stepMs = 0 }: ExecuteOptions): Steps {
+  if (stepMs <= 0) return { startMs, stepMs: 1, count: 1 }
+  if (endMs < startMs) throw new MnemoError('bad_data', `cannot run query: got end ${endMs}, want at least ${startMs}`)
+  return { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1 }
+}
+
+async function evaluate(options: ExecuteOptions, context: Context): Promise<QueryValue> {
+  const { startMs, stepMs = 0 } = options
+  const instant = stepMs <= 0
+  const plan = planQuery(options.expr, { startMs, endMs: instant ? startMs : options.endMs, stepMs })
+  switch (plan.type) {
+    case 'scalar': {
+      const values = await runner.scalar(plan.plan, context)
+      if (instant) return { type: 'scalar', timeMs: startMs, value: values[0]! }
+      return { type: 'matrix', series: [{ labels: [], times: allTimes(context.steps), values }] }
+    }
+    case 'vector':
+      if (instant) return { type: 'vector', samples: await evaluateVector(plan.plan, context) }
+      return { type: 'matrix', series: await evaluateRange(plan.plan, context) }
+    case 'matrix':
+      if (!instant) throw notForRange('range vector')
+      return { type: 'matrix', series: await evaluateMatrix(plan.plan, context) }
+    case 'string':
+      if (!instant) throw notForRange('string')
+      return { type: 'string', timeMs: startMs, value: plan.value }
+    default:
+      return plan satisfies never
+  }
+}
+
+function notForRange(type: string): MnemoError {
+  const text = `invalid expression type "${type}" for range query, must be Scalar or instant Vector`
+  return new MnemoError('bad_data', text)
+}
+
+function allTimes(steps: Steps): Float64Array {
+  return new Float64Array(steps.count).map((_, i) => stepTimeMs(steps, i))
+}
+
+/** The series of a plan, names that were only marked now gone. */
+async function* finished(plan: VectorPlan, context: Context) {
+  const { query } = context
+  const stream = query.run.vector(plan, context)
+  yield* query.delayedNameRemoval ? mergeEqualLabels(dropMarkedNames(stream), context) : stream
+}
+
+async function* dropMarkedNames(stream: ReturnType<typeof runner.vector>) {
+  for await (const series of stream) {
+    yield series.dropName ? { ...series, labels: withoutName(series.labels) } : series
+  }
+}
+
+async function evaluateVector(plan: VectorPlan, context: Context): Promise<ResultSample[]> {
+  const { query, steps } = context
+  const samples: ResultSample[] = []
+  for await (const { labels, row } of finished(plan, context)) {
+    checkAborted(query.signal)
+    query.samples.hold(1)
+    const [value] = viewsOf(context, row).values
+    samples.push({ labels, timeMs: steps.startMs, value: value! })
+  }
+  return samples
+}
+
+async function evaluateRange(plan: VectorPlan, context: Context): Promise<ResultSeries[]> {
+  const { query, steps } = context
+  const series: ResultSeries[] = []
+  const times = allTimes(steps)
+  for await (const { labels, row } of finished(plan, context)) {
+    checkAborted(query.signal)
+    const { values, present } = viewsOf(context, row)
+    const one = { labels, ...presentPoints(times, values, present) }
+    query.samples.hold(one.times.length)
+    series.push(one)
+  }
+  return sortedByLabels(series)
+}
+
+function presentPoints(times: Float64Array, values: Float64Array, present: Uint8Array) {
+  if (!present.includes(0)) return { times: times.slice(), values: values.slice() }
+  const at: number[] = []
+  for (let i = 0; i < present.length; i++) if (present[i] === 1) at.push(i)
+  return {
+    times: Float64Array.from(at, (i) => times[i]!),
+    values: Float64Array.from(at, (i) => values[i]!),
+  }
+}
+
+function sortedByLabels(series: ResultSeries[]): ResultSeries[] {
+  series.sort((a, b) => compareLabels(a.labels, b.labels))
+  for (let i = 1; i < series.length; i++) {
+    if (compareLabels(series[i - 1]!.labels, series[i]!.labels) === 0) throw duplicateSeries()
+  }
+  return series
+}
+
+/** A bare range vector: samples as they are stored, or a subquery's. */
+async function evaluateMatrix(plan: MatrixPlan, context: Context): Promise<ResultSeries[]> {
+  const { query } = context
+  const series: ResultSeries[] = []
+  for await (const { labels, dropName, columns } of openSource(plan, context).series) {
+    const points = withoutStale(columns.times(), columns.values(), columns.valueBits())
+    if (points.times.length === 0) continue
+    query.samples.hold(points.times.length)
+    series.push({ labels: dropName && query.delayedNameRemoval ? withoutName(labels) : labels, ...points })
+  }
+  return sortedByLabels(series)
+}
+
+const staleBits = 0x7ff0000000000002n
+
+function withoutStale(times: Float64Array, values: Float64Array, bits: BigUint64Array) {
+  const keep = (_: number, i: number) => !Number.isNaN(values[i]!) || bits[i] !== staleBits
+  return { times: times.filter(keep), values: values.filter(keep) }
+}
+
+/** Runs each kernel once over a few samples, so that a worker's first query finds them compiled. */
+export function warmUp(kernels: Kernels): void {
+  const mark = kernels.mark()
+  const columns = kernels.columns()
+  for (let i = 0; i < 64; i++) columns.push(i * 15_000, i)
+  const steps = { startMs: 0, stepMs: 15_000, count: 64 }
+  const row = kernels.row(steps.count)
+  kernels.lookback(columns, steps, 5 * minuteMs, row)
+  for (const func of ['rate', 'increase', 'sum_over_time', 'avg_over_time', 'max_over_time'] as const) {
+    kernels.window(func, columns, steps, 5 * minuteMs, [], row)
+  }
+  for (const func of ['sum', 'avg', 'count', 'min', 'max'] as const) {
+    const accumulator = kernels.accumulator(func, steps.count)
+    accumulator.add(row)
+    accumulator.finish(row)
+  }
+  columns.free()
+  kernels.release(mark)
+}

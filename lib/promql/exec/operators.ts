@@ -1,0 +1,72 @@
+// One operator for each kind of vector plan, a line each, and what runs them.
+// Specification: plan/plan.ts (kinds), context.ts (the buffer contract).
+// Owns the dispatch; step invariant parts are here because they are dispatch too.
+
+import type { VectorPlan } from '../plan/plan.ts'
+import { absentOperator, absentOverTimeOperator, histogramsOnlyOperator } from './absent.ts'
+import { aggregateOperator, countValuesOperator, quantileOperator } from './aggregate.ts'
+import { type Context, type Runner, type SeriesStream, viewsOf } from './context.ts'
+import { mapOperator, negateOperator, timestampOperator, vectorOfOperator, vectorScalarOperator } from './elements.ts'
+import { histogramOperator } from './histogram.ts'
+import { rankOperator } from './rank.ts'
+import { labelJoinOperator, labelReplaceOperator } from './relabel.ts'
+import { scalarOperators } from './scalars.ts'
+import { instantSelector } from './selector.ts'
+import { setOperator } from './sets.ts'
+import { sortByLabelOperator, sortOperator } from './sort.ts'
+import { vectorBinaryOperator } from './vector-binary.ts'
+import { windowOperator } from './window.ts'
+
+type Operator<K extends VectorPlan['kind']> = (plan: Extract<VectorPlan, { kind: K }>, context: Context) => SeriesStream
+
+const vectorOperators: { readonly [K in VectorPlan['kind']]: Operator<K> } = {
+  selector: instantSelector,
+  window: windowOperator,
+  map: mapOperator,
+  negate: negateOperator,
+  timestamp: timestampOperator,
+  vector_of: vectorOfOperator,
+  vector_scalar: vectorScalarOperator,
+  vector_binary: vectorBinaryOperator,
+  set: setOperator,
+  aggregate: aggregateOperator,
+  quantile: quantileOperator,
+  count_values: countValuesOperator,
+  rank: rankOperator,
+  histogram: histogramOperator,
+  histograms_only: histogramsOnlyOperator,
+  label_replace: labelReplaceOperator,
+  label_join: labelJoinOperator,
+  absent: absentOperator,
+  absent_over_time: absentOverTimeOperator,
+  sort: sortOperator,
+  sort_by_label: sortByLabelOperator,
+  vector_invariant: invariantOperator,
+}
+
+export const runner: Runner = {
+  vector: (plan, context) => (vectorOperators[plan.kind] as Operator<typeof plan.kind>)(plan as never, context),
+  scalar: (plan, context) =>
+    (scalarOperators[plan.kind] as (p: never, c: Context) => Promise<Float64Array>)(plan as never, context),
+}
+
+/** Evaluates the child once, at the first step, and shows it at all. */
+async function* invariantOperator(
+  { child }: Extract<VectorPlan, { kind: 'vector_invariant' }>,
+  context: Context,
+): SeriesStream {
+  const { query, steps } = context
+  if (steps.count === 1) {
+    yield* query.run.vector(child, context)
+    return
+  }
+  const once: Context = { query, steps: { ...steps, count: 1 } }
+  const row = query.kernels.row(steps.count)
+  for await (const series of query.run.vector(child, once)) {
+    const [value] = viewsOf(once, series.row).values
+    const views = viewsOf(context, row)
+    views.values.fill(value!)
+    views.present.fill(1)
+    yield { ...series, row }
+  }
+}

@@ -1,0 +1,104 @@
+// topk and bottomk, limitk and limit_ratio: at each step, some of a group's series as they are.
+// Specification: Prometheus 3.14, promql/engine.go (rangeEvalAgg, aggregationK).
+// Owns which series are chosen at a step, and their order in an instant query.
+
+import { formatG } from '../functions/go-format.ts'
+import { ascending, descending, ValueHeap } from '../functions/value-heap.ts'
+import type { RankPlan } from '../plan/plan.ts'
+import { groupSeries } from './aggregate.ts'
+import { type Context, executionError, type SeriesStream } from './context.ts'
+import { labelsHashRatio } from './labels-hash.ts'
+import { collect, emit, type KeptSeries, type Matrix } from './matrix.ts'
+
+/** Marks what is chosen of a group's series at a step; returns them, best first. */
+type Choose = (members: readonly KeptSeries[], step: number, param: number) => KeptSeries[]
+
+const choosers: { readonly [K in RankPlan['op']]: Choose } = {
+  topk: (members, step, k) => best(members, step, new ValueHeap(k, ascending)),
+  bottomk: (members, step, k) => best(members, step, new ValueHeap(k, descending)),
+  limitk: (members, step, k) => members.filter((s) => s.present[step] === 1).slice(0, k),
+  limit_ratio: (members, step, ratio) =>
+    members.filter((s) => s.present[step] === 1 && inRatio(ratio, labelsHashRatio(s.labels))),
+}
+
+function best(members: readonly KeptSeries[], step: number, heap: ValueHeap): KeptSeries[] {
+  members.forEach(({ values, present }, index) => {
+    if (present[step] === 1) heap.offer({ value: values[step]!, index })
+  })
+  return heap.sorted().map(({ index }) => members[index]!)
+}
+
+// A negative ratio is the complement of the positive one that fills it up to 1.
+function inRatio(ratio: number, offset: number): boolean {
+  return ratio >= 0 ? offset < ratio : offset >= 1 + ratio
+}
+
+export async function* rankOperator(plan: RankPlan, context: Context): SeriesStream {
+  const params = await context.query.run.scalar(plan.param, context)
+  const input = await collect(plan.child, context)
+  if (plan.op === 'limit_ratio' ? !checkRatios(params, plan, context) : !checkCounts(params)) {
+    input.release()
+    return
+  }
+  const clamp = plan.op === 'limit_ratio' ? clampRatio : (k: number) => Math.min(Math.trunc(k), input.series.length)
+  const chosen = choose(plan, input, params.map(clamp))
+  yield* emit(input, context, context.steps.count === 1 ? chosen : undefined)
+}
+
+/** Clears what is not chosen; returns the indexes of the last step's choice in order. */
+function choose(plan: RankPlan, input: Matrix, params: Float64Array): number[] {
+  const pick = choosers[plan.op]
+  const indexes = new Map(input.series.map((series, index) => [series, index]))
+  const order: number[] = []
+  for (const { series: members } of groupSeries(input.series, plan.grouping)) {
+    for (let step = 0; step < params.length; step++) {
+      const chosen = isNone(plan, params[step]!) ? [] : pick(members, step, params[step]!)
+      for (const series of members) series.present[step]! *= 2
+      for (const series of chosen) series.present[step] = 1
+      for (const series of members) series.present[step]! &= 1
+      if (step === params.length - 1) for (const series of chosen) order.push(indexes.get(series)!)
+    }
+  }
+  return order
+}
+
+function isNone({ op }: RankPlan, param: number): boolean {
+  return op === 'limit_ratio' ? param === 0 : param < 1
+}
+
+function clampRatio(ratio: number): number {
+  return Math.max(-1, Math.min(1, ratio))
+}
+
+// As far as doubles tell: the greatest below 2^63.
+const maxInt64 = 2 ** 63 - 1024
+const minInt64 = -(2 ** 63)
+
+/** Whether there is anything to choose. Throws `execution` for a k that is no int64. */
+function checkCounts(params: Float64Array): boolean {
+  const { min, max, nan } = extremes(params)
+  if (max < 1) return false
+  if (nan) throw executionError('Parameter value is NaN')
+  if (min <= minInt64) throw executionError(`Scalar value ${formatG(min)} underflows int64`)
+  if (max >= maxInt64) throw executionError(`Scalar value ${formatG(max)} overflows int64`)
+  return true
+}
+
+/** The same of ratios, with a warning for those outside −1 … 1. */
+function checkRatios(params: Float64Array, plan: RankPlan, { query }: Context): boolean {
+  const { min, max, nan } = extremes(params)
+  if (max === 0 && min === 0) return false
+  if (nan) throw executionError('Ratio value is NaN')
+  if (max > 1) query.annotations.invalidRatio(max, 1, plan.paramPos)
+  if (min < -1) query.annotations.invalidRatio(min, -1, plan.paramPos)
+  return true
+}
+
+/** NaN spreads into both, as with Go's math.Max and math.Min. */
+function extremes(params: Float64Array): { min: number; max: number; nan: boolean } {
+  return {
+    min: params.reduce((a, b) => Math.min(a, b), Infinity),
+    max: params.reduce((a, b) => Math.max(a, b), -Infinity),
+    nan: params.some(Number.isNaN),
+  }
+}

@@ -1,0 +1,84 @@
+// Reading series: a selector's samples into kernel columns, one series at a time, and the instant selector over them.
+// Specification: Prometheus 3.14, promql/engine.go (getTimeRangesForSelector, evalSeries, matrixIterSlice).
+// Owns the columns while a series is in them.
+
+import type { SampleColumns } from '../../kernels/columns.ts'
+import type { Steps } from '../../kernels/kernels.ts'
+import type { Labels } from '../../labels/labels.ts'
+import type { Select, SelectorPlan } from '../plan/plan.ts'
+import type { SelectHints } from '../queryable.ts'
+import { anyPresent, type Context, checkAborted, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
+import { dropName } from './names.ts'
+
+/** One series' samples. Labels are the caller's; the columns are borrowed until the next series is asked for. */
+export interface SeriesColumns {
+  readonly labels: Labels
+  readonly dropName: boolean
+  readonly columns: SampleColumns
+}
+
+/** The times that a selector or subquery looks at: the steps less the offset, or the one time of `@`. */
+export function referenceSteps(time: { offsetMs: number; atMs: number | undefined }, steps: Steps): Steps {
+  if (time.atMs !== undefined) return { startMs: time.atMs - time.offsetMs, stepMs: 1, count: 1 }
+  return { startMs: steps.startMs - time.offsetMs, stepMs: steps.stepMs, count: steps.count }
+}
+
+/** All series of a selector that have samples in the window before any reference time. */
+export async function* readSeries(
+  select: Select,
+  rangeMs: number,
+  context: Context,
+): AsyncGenerator<SeriesColumns, void, undefined> {
+  const { kernels, queryable, signal, samples, annotations } = context.query
+  const result = queryable.select(select.matchers, hintsOf(select, rangeMs, context), signal)
+  const columns = kernels.columns()
+  try {
+    for await (const series of result.series) {
+      checkAborted(signal)
+      columns.clear()
+      series.read(columns)
+      samples.check(columns.length)
+      if (columns.length > 0) yield { labels: series.labels, dropName: false, columns }
+    }
+  } finally {
+    columns.free()
+  }
+  for (const warning of result.warnings) annotations.storageWarning(warning)
+}
+
+function hintsOf(select: Select, rangeMs: number, context: Context): SelectHints {
+  const reference = referenceSteps(select, context.steps)
+  const windowMs = rangeMs > 0 ? rangeMs : context.query.lookbackMs
+  return {
+    // The window is open at its left.
+    minTime: reference.startMs - windowMs + 1,
+    maxTime: stepTimeMs(reference, reference.count - 1),
+    stepMs: context.steps.count === 1 ? 0 : context.steps.stepMs,
+    rangeMs,
+    func: select.func,
+    ...(select.grouping === undefined ? {} : { grouping: select.grouping }),
+  }
+}
+
+/** The last sample before each step, no older than the lookback; or, for timestamp(), its time. */
+export async function* instantSelector(plan: SelectorPlan, context: Context): SeriesStream {
+  const { kernels, lookbackMs } = context.query
+  const { count } = context.steps
+  const reference = { ...referenceSteps(plan.select, context.steps), count }
+  const row = kernels.row(count)
+  const times = plan.timestamps ? kernels.row(count) : undefined
+  for await (const series of readSeries(plan.select, 0, context)) {
+    kernels.lookback(series.columns, reference, lookbackMs, row, times)
+    if (!anyPresent(context, row)) continue
+    if (times === undefined) {
+      yield { labels: series.labels, dropName: false, row }
+    } else {
+      toSeconds(viewsOf(context, times).values)
+      yield { ...dropName(context, series), row: { valuesPtr: times.valuesPtr, presentPtr: row.presentPtr } }
+    }
+  }
+}
+
+function toSeconds(timesMs: Float64Array): void {
+  for (let i = 0; i < timesMs.length; i++) timesMs[i]! /= 1000
+}

@@ -1,0 +1,57 @@
+// Subqueries: an expression over its own steps, its rows turned into samples for a window function.
+// Specification: Prometheus 3.14, promql/engine.go (subqueryTimeRange, evalSubquery).
+// Owns the steps of a subquery: multiples of its interval within the window of any of the query's steps.
+
+import type { SampleColumns } from '../../kernels/columns.ts'
+import type { Row, Steps } from '../../kernels/kernels.ts'
+import type { MatrixPlan } from '../plan/plan.ts'
+import { type Context, checkAborted, stepTimeMs, viewsOf } from './context.ts'
+import { referenceSteps, type SeriesColumns } from './selector.ts'
+
+type SubqueryPlan = Extract<MatrixPlan, { kind: 'subquery' }>
+
+function subquerySteps(plan: SubqueryPlan, context: Context): Steps {
+  const reference = referenceSteps(plan, context.steps)
+  const stepMs = plan.stepMs > 0 ? plan.stepMs : context.query.defaultSubqueryStepMs(plan.rangeMs)
+  // The first multiple after the window's open left end.
+  const startMs = stepMs * (Math.floor((reference.startMs - plan.rangeMs) / stepMs) + 1)
+  const endMs = stepTimeMs(reference, reference.count - 1)
+  return { startMs, stepMs, count: Math.max(0, Math.floor((endMs - startMs) / stepMs) + 1) }
+}
+
+/** The child's series as samples at the subquery's steps. */
+export async function* subquerySeries(
+  plan: SubqueryPlan,
+  context: Context,
+): AsyncGenerator<SeriesColumns, void, undefined> {
+  const { kernels, signal, samples, run } = context.query
+  const inner: Context = { query: context.query, steps: subquerySteps(plan, context) }
+  if (inner.steps.count === 0) return
+  const columns = kernels.columns()
+  try {
+    for await (const { labels, dropName, row } of run.vector(plan.child, inner)) {
+      checkAborted(signal)
+      samples.check(inner.steps.count)
+      fillColumns(columns, inner, row)
+      yield { labels, dropName, columns }
+    }
+  } finally {
+    columns.free()
+  }
+}
+
+function fillColumns(columns: SampleColumns, context: Context, row: Row): void {
+  const { steps, query } = context
+  columns.clear()
+  columns.reserve(steps.count)
+  const times = query.kernels.f64(columns.timesPtr, steps.count)
+  const into = query.kernels.f64(columns.valuesPtr, steps.count)
+  const { values, present } = viewsOf(context, row)
+  let length = 0
+  for (let i = 0; i < steps.count; i++) {
+    if (present[i] === 0) continue
+    times[length] = stepTimeMs(steps, i)
+    into[length++] = values[i]!
+  }
+  columns.length = length
+}

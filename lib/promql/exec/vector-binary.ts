@@ -1,0 +1,167 @@
+// Arithmetic and comparisons between two vectors: series matched by labels, one to one or many to one.
+// Specification: Prometheus 3.14, promql/engine.go (VectorBinop, resultMetric).
+// Owns the matching: groups over all steps, with a look at single steps only where a group has several series.
+
+import { compareStrings, type Labels, labelsKey, labelsOf, labelValue } from '../../labels/labels.ts'
+import { formatLabelsGo } from '../functions/go-format.ts'
+import { arithmetic, comparisons } from '../functions/operators.ts'
+import type { VectorMatching } from '../parse/ast.ts'
+import { keepsName } from '../plan/names.ts'
+import type { VectorBinaryPlan } from '../plan/plan.ts'
+import { type Context, duplicateSeries, executionError, type SeriesStream } from './context.ts'
+import { matchKeys, matchLabels } from './grouping.ts'
+import { collect, emit, type KeptSeries, Matrix } from './matrix.ts'
+import { withoutName } from './names.ts'
+
+/** Series with one signature: `many` and `one` are the sides of the matching, whichever stood left. */
+interface MatchGroup {
+  readonly one: KeptSeries[]
+  /** Steps at which the group has had a match; only kept where the group may have two. */
+  matched?: Uint8Array
+  /** The same by result labels, for many-to-one. */
+  readonly matchedByLabels: Map<string, Uint8Array>
+}
+
+export async function* vectorBinaryOperator(plan: VectorBinaryPlan, context: Context): SeriesStream {
+  const lhs = await collect(plan.lhs, context)
+  const rhs = await collect(plan.rhs, context)
+  const output = new Matrix(context)
+  new VectorMatch(plan, context, output).run(lhs.series, rhs.series)
+  lhs.release()
+  rhs.release()
+  yield* emit(output, context)
+}
+
+class VectorMatch {
+  readonly #plan: VectorBinaryPlan
+  readonly #context: Context
+  readonly #output: Matrix
+  readonly #byLabels = new Map<string, KeptSeries>()
+  readonly #apply: (many: number, one: number) => number
+  readonly #keep: ((many: number, one: number) => boolean) | undefined
+
+  constructor(plan: VectorBinaryPlan, context: Context, output: Matrix) {
+    this.#plan = plan
+    this.#context = context
+    this.#output = output
+    const swapped = plan.matching.card === 'one-to-many'
+    const compute = arithmetic[plan.op] ?? ((left: number) => left)
+    this.#apply = swapped ? (many, one) => compute(one, many) : compute
+    const compare = comparisons[plan.op]
+    this.#keep = compare === undefined || !swapped ? compare : (many, one) => compare(one, many)
+  }
+
+  run(lhs: readonly KeptSeries[], rhs: readonly KeptSeries[]): void {
+    const { matching } = this.#plan
+    const [many, one] = matching.card === 'one-to-many' ? [rhs, lhs] : [lhs, rhs]
+    const key = matchKeys(matching)
+    const groups = new Map<string, MatchGroup>()
+    for (const series of one) {
+      const signature = key(series.labels)
+      const group = groups.get(signature)
+      if (group === undefined) groups.set(signature, { one: [series], matchedByLabels: new Map() })
+      else group.one.push(series)
+    }
+    for (const { one: members } of groups.values()) this.#refuseTwoOnOneSide(members, many)
+    for (const series of many) {
+      const group = groups.get(key(series.labels))
+      if (group !== undefined) for (const other of group.one) this.#combine(series, other, group)
+    }
+  }
+
+  // Two series of one signature on the "one" side are an error at a step that has both, unless the other side is empty there.
+  #refuseTwoOnOneSide(members: readonly KeptSeries[], many: readonly KeptSeries[]): void {
+    if (members.length < 2) return
+    const { count } = this.#context.steps
+    for (let step = 0; step < count; step++) {
+      const [first, second] = members.filter((s) => s.present[step] === 1)
+      if (first === undefined || second === undefined) continue
+      if (many.some((s) => s.present[step] === 1)) throw this.#manyToMany(first.labels, second.labels)
+    }
+  }
+
+  #manyToMany(first: Labels, second: Labels): Error {
+    const { matching } = this.#plan
+    const side = matching.card === 'one-to-many' ? 'left' : 'right'
+    const duplicates = [formatLabelsGo(first), formatLabelsGo(second)].sort(compareStrings)
+    const group = formatLabelsGo(matchLabels(matching, first))
+    return executionError(
+      `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
+        `[${duplicates.join(', ')}];many-to-many matching not allowed: matching labels must be unique on one side`,
+    )
+  }
+
+  #combine(many: KeptSeries, one: KeptSeries, group: MatchGroup): void {
+    const { bool } = this.#plan
+    const labels = this.#resultLabels(many.labels, one.labels)
+    const matched = this.#matchedSteps(group, labels)
+    let target: KeptSeries | undefined
+    for (let i = 0; i < many.present.length; i++) {
+      if (many.present[i] === 0 || one.present[i] === 0) continue
+      if (matched[i] === 1) throw this.#multipleMatches()
+      matched[i] = 1
+      const kept = this.#keep?.(many.values[i]!, one.values[i]!) ?? true
+      if (!kept && !bool) continue
+      target ??= this.#target(labels)
+      if (target.present[i] === 1) throw duplicateSeries()
+      target.present[i] = 1
+      target.values[i] = bool ? Number(kept) : this.#apply(many.values[i]!, one.values[i]!)
+    }
+  }
+
+  #matchedSteps(group: MatchGroup, labels: Labels): Uint8Array {
+    const { count } = this.#context.steps
+    if (this.#plan.matching.card === 'one-to-one') {
+      group.matched ??= new Uint8Array(count)
+      return group.matched
+    }
+    const key = labelsKey(labels)
+    const matched = group.matchedByLabels.get(key) ?? new Uint8Array(count)
+    group.matchedByLabels.set(key, matched)
+    return matched
+  }
+
+  #multipleMatches(): Error {
+    return executionError(
+      this.#plan.matching.card === 'one-to-one'
+        ? 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)'
+        : 'multiple matches for labels: grouping labels must ensure unique matches',
+    )
+  }
+
+  #target(labels: Labels): KeptSeries {
+    const key = labelsKey(labels)
+    let target = this.#byLabels.get(key)
+    if (target === undefined) {
+      target = this.#output.add(labels, this.#plan.bool)
+      this.#byLabels.set(key, target)
+    }
+    return target
+  }
+
+  #resultLabels(many: Labels, one: Labels): Labels {
+    const { op, bool, matching } = this.#plan
+    const dropsName = !keepsName(op, false) || (bool && !this.#context.query.delayedNameRemoval)
+    return resultLabels(dropsName ? withoutName(many) : many, one, matching)
+  }
+}
+
+function resultLabels(many: Labels, one: Labels, matching: VectorMatching): Labels {
+  const labels =
+    matching.card === 'one-to-one'
+      ? matching.on
+        ? filterLabels(many, (name) => matching.labels.includes(name))
+        : filterLabels(many, (name) => !matching.labels.includes(name))
+      : many
+  if (matching.include.length === 0) return labels
+  const kept = filterLabels(labels, (name) => !matching.include.includes(name))
+  const pairs: [string, string][] = matching.include.map((name) => [name, labelValue(one, name)])
+  for (let i = 0; i < kept.length; i += 2) pairs.push([kept[i]!, kept[i + 1]!])
+  return labelsOf(new Map(pairs))
+}
+
+function filterLabels(labels: Labels, keep: (name: string) => boolean): Labels {
+  const out: string[] = []
+  for (let i = 0; i < labels.length; i += 2) if (keep(labels[i]!)) out.push(labels[i]!, labels[i + 1]!)
+  return out
+}

@@ -1,0 +1,34 @@
+// The binary operators between two numbers.
+// Specification: Prometheus 3.14, promql/engine.go (scalarBinop, vectorElemBinop).
+// Owns the two tables: arithmetic yields a value, a comparison keeps or drops.
+
+import type { ElementOp } from '../plan/plan.ts'
+
+export type Arithmetic = (lhs: number, rhs: number) => number
+export type Comparison = (lhs: number, rhs: number) => boolean
+
+export const arithmetic: Readonly<Partial<Record<ElementOp, Arithmetic>>> = {
+  '+': (a, b) => a + b,
+  '-': (a, b) => a - b,
+  '*': (a, b) => a * b,
+  '/': (a, b) => a / b,
+  '%': (a, b) => a % b,
+  '^': power,
+  atan2: Math.atan2,
+}
+
+export const comparisons: Readonly<Partial<Record<ElementOp, Comparison>>> = {
+  '==': (a, b) => a === b,
+  '!=': (a, b) => a !== b,
+  '<': (a, b) => a < b,
+  '>': (a, b) => a > b,
+  '<=': (a, b) => a <= b,
+  '>=': (a, b) => a >= b,
+}
+
+// IEEE 754 and Go have 1 to any power, and -1 to an infinite one, as 1; ECMAScript has NaN there.
+function power(base: number, exponent: number): number {
+  if (base === 1) return 1
+  if (base === -1 && (exponent === Infinity || exponent === -Infinity)) return 1
+  return base ** exponent
+}
