@@ -14,6 +14,9 @@ export const chunkEncoding = {
   aggregate: 0xff,
 } as const
 
+/** The top two bits of a count hold the counter reset hint where histograms have start timestamps. */
+const startedHistogramCountMask = 0x3fff
+
 const names = new Map<number, string>([
   [chunkEncoding.xor, 'XOR'],
   [chunkEncoding.histogram, 'histogram'],
@@ -48,5 +51,8 @@ export function sampleCount(encoding: number, chunk: Uint8Array): number {
   }
   if (chunk.length < 2)
     throw new MnemoError('corrupt', `cannot count samples of chunk: got ${chunk.length} bytes, want at least 2`)
-  return (chunk[0]! << 8) | chunk[1]!
+  const count = (chunk[0]! << 8) | chunk[1]!
+  return encoding === chunkEncoding.histogramSt || encoding === chunkEncoding.floatHistogramSt
+    ? count & startedHistogramCountMask
+    : count
 }
