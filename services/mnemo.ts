@@ -37,9 +37,13 @@ async function main([name, ...argv]: string[]): Promise<void> {
     console.log(`mnemo ${version} (Node.js ${process.version}, ${process.platform}-${process.arch})`)
     return
   }
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+  if (name === '--help' || name === '-h' || name === 'help') {
     console.log(usage())
-    process.exitCode = name === undefined ? 2 : 0
+    return
+  }
+  if (name === undefined) {
+    console.error(usage())
+    process.exitCode = 2
     return
   }
   const service = Object.hasOwn(services, name) ? services[name] : undefined

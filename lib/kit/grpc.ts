@@ -5,12 +5,14 @@ import { readFileSync } from 'node:fs'
 import {
   type ChannelOptions,
   credentials,
+  logVerbosity,
   Metadata,
   Server,
   ServerCredentials,
   type ServiceDefinition,
   type ServiceError,
   type StatusObject,
+  setLogVerbosity,
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
@@ -58,6 +60,9 @@ export interface GrpcServer {
   /** Lets running calls end within the grace period, then closes; may be called again. */
   close(): Promise<void>
 }
+
+// grpc-js writes lines of its own to standard error, e.g. where a port is taken; the errors that it throws say the same.
+if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE)
 
 /** Requests are small; answers have no limit but the peer's. */
 const maxRequestBytes = 64 << 20
@@ -201,9 +206,11 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
 }
 
 /** A peer's failed call as an error with a code: "cannot WHAT: DETAILS". Statuses that say nothing are `internal`. */
-export function errorOfStatus(error: ServiceError | StatusObject, what: string): MnemoError {
-  const details = error.details || (error instanceof Error ? error.message : `status ${error.code}`)
-  return new MnemoError(codeOfStatus[error.code] ?? 'internal', `cannot ${what}: ${details}`, { cause: error })
+export function errorOfStatus({ code, details }: ServiceError | StatusObject, what: string): MnemoError {
+  // No cause: grpc-js's error says the same once more.
+  const known = codeOfStatus[code]
+  const name = known === undefined || details === '' ? ` (status ${status[code] ?? code})` : ''
+  return new MnemoError(known ?? 'internal', `cannot ${what}: ${details}${name}`)
 }
 
 /** What a server answers for an error. */

@@ -41,6 +41,7 @@ export interface HttpServer {
 /** As Go's servers: a query may be a long URL. */
 const maxHeaderBytes = 1 << 20
 const maxParamChars = 4096
+const sweepIntervalMs = 100
 const durationBuckets = [0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120, 240, 360, 720]
 
 /** Serves HTTP at the address; `configure` adds routes. Throws `config` where the address cannot be listened at. */
@@ -120,11 +121,14 @@ function measure(app: FastifyInstance, registry: Registry): void {
 }
 
 async function drain(app: FastifyInstance, graceMs: number): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), graceMs)
+  const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)
+  // Closing ends the connections that are idle at that moment; those that answer a last request fall idle later.
+  const sweep = setInterval(() => app.server.closeIdleConnections(), sweepIntervalMs)
   try {
     await app.close()
   } finally {
-    clearTimeout(timer)
+    clearTimeout(cut)
+    clearInterval(sweep)
   }
 }
 

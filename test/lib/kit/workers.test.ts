@@ -1,0 +1,126 @@
+// The worker pool: answers, errors with their codes, cancels, deaths and restarts, load.
+import { afterEach, expect, test } from 'vitest'
+import { MnemoError } from '../../../lib/kit/errors.ts'
+import { siblingModule, WorkerPool } from '../../../lib/kit/workers.ts'
+
+export type Order =
+  | { kind: 'double'; value: number }
+  | { kind: 'fail' | 'bug' | 'die' | 'crash' }
+  | { kind: 'wait' | 'spin'; seen: SharedArrayBuffer }
+  | { kind: 'move'; bytes: ArrayBuffer }
+export interface Answer {
+  value: number
+  data?: unknown
+  bytes?: ArrayBuffer
+}
+
+let pool: WorkerPool<Order, Answer> | undefined
+
+function start(size: number, workerData?: unknown): WorkerPool<Order, Answer> {
+  pool = new WorkerPool(siblingModule(import.meta.url, 'double.worker'), { size, workerData, name: 'doubler' })
+  return pool
+}
+
+afterEach(() => pool?.close())
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+test('answers many requests at once, on every worker', async () => {
+  const workers = start(2, { greeting: 'hello' })
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, value) => workers.run({ kind: 'double', value })))
+  expect(answers.map(({ value }) => value)).toEqual(Array.from({ length: 50 }, (_, i) => i * 2))
+  expect(answers[0]?.data).toEqual({ greeting: 'hello' })
+  expect(await workers.runOnAll({ kind: 'double', value: 4 })).toMatchObject([{ value: 8 }, { value: 8 }])
+  expect(workers.load).toBe(0)
+})
+
+test('errors keep their code and say their causes; a bug is internal', async () => {
+  const workers = start(1)
+  await expect(workers.run({ kind: 'fail' })).rejects.toMatchObject({
+    name: 'MnemoError',
+    code: 'corrupt',
+    message: 'cannot read block: bad checksum',
+  })
+  await expect(workers.run({ kind: 'bug' })).rejects.toMatchObject({ code: 'internal' })
+})
+
+test.each(['wait', 'spin'] as const)('an abort rejects at once and reaches a worker that is in %s', async (kind) => {
+  const workers = start(1)
+  const seen = new SharedArrayBuffer(8)
+  const cells = new Int32Array(seen)
+  const abort = new AbortController()
+  const run = workers.run({ kind, seen }, { signal: abort.signal })
+  if (kind === 'spin') await until(() => Atomics.load(cells, 0) > 0)
+  else await workers.run({ kind: 'double', value: 1 })
+  abort.abort(new MnemoError('timeout', 'cannot finish: too slow'))
+  await expect(run).rejects.toMatchObject({ code: 'timeout' })
+  await until(() => Atomics.load(cells, kind === 'spin' ? 1 : 0) > 0)
+  expect(await workers.run({ kind: 'double', value: 2 })).toMatchObject({ value: 4 })
+})
+
+test('what was aborted before never runs', async () => {
+  const workers = start(1)
+  await expect(workers.run({ kind: 'die' }, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: 'canceled',
+  })
+  expect(await workers.run({ kind: 'double', value: 2 })).toMatchObject({ value: 4 })
+})
+
+test.each(['die', 'crash'] as const)(
+  'a worker that dies (%s) fails its own jobs alone, and is replaced',
+  async (kind) => {
+    const workers = start(2)
+    const seen = new SharedArrayBuffer(8)
+    const abort = new AbortController()
+    const other = workers.run({ kind: 'wait', seen }, { signal: abort.signal })
+    await expect(workers.run({ kind })).rejects.toMatchObject({
+      code: 'internal',
+      message: expect.stringContaining('the doubler died'),
+    })
+    expect(workers.load).toBe(1)
+    abort.abort()
+    await expect(other).rejects.toMatchObject({ code: 'canceled' })
+    await until(() =>
+      workers.runOnAll({ kind: 'double', value: 1 }).then(
+        (answers) => answers.length === 2,
+        () => false,
+      ),
+    )
+  },
+)
+
+test('no worker is up: unavailable, until one is', async () => {
+  const workers = start(1)
+  await expect(workers.run({ kind: 'die' })).rejects.toMatchObject({ code: 'internal' })
+  await expect(workers.run({ kind: 'double', value: 1 })).rejects.toMatchObject({ code: 'unavailable' })
+  await until(() =>
+    workers.run({ kind: 'double', value: 1 }).then(
+      () => true,
+      () => false,
+    ),
+  )
+})
+
+test('buffers move both ways', async () => {
+  const workers = start(1)
+  const bytes = new ArrayBuffer(1000)
+  const answer = await workers.run({ kind: 'move', bytes }, { transfer: [bytes] })
+  expect(bytes.byteLength).toBe(0)
+  expect(answer.bytes?.byteLength).toBe(1000)
+})
+
+test('a request that cannot be cloned is internal, and leaves nothing behind', async () => {
+  const workers = start(1)
+  const order = { kind: 'double', value: () => 1 } as unknown as Order
+  await expect(workers.run(order)).rejects.toMatchObject({ code: 'internal' })
+  expect(workers.load).toBe(0)
+})
+
+test('closing rejects what runs', async () => {
+  const workers = start(1)
+  const run = workers.run({ kind: 'wait', seen: new SharedArrayBuffer(8) })
+  await Promise.all([expect(run).rejects.toMatchObject({ code: 'canceled' }), workers.close()])
+  await expect(workers.run({ kind: 'double', value: 1 })).rejects.toMatchObject({ code: 'unavailable' })
+})
