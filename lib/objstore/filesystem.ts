@@ -37,7 +37,7 @@ export class FilesystemBucket implements Bucket {
       throwIfAborted(options.signal, `list ${folder}`)
       if (!entry.name.endsWith('/')) {
         const stats = await this.#stat(entry.name)
-        if (stats?.isFile()) yield { name: entry.name, sizeBytes: stats.size, lastModifiedMs: stats.mtimeMs }
+        if (stats?.isFile()) yield { name: entry.name, sizeBytes: stats.size, lastModifiedMs: Math.floor(stats.mtimeMs) }
       } else if (options.recursive) {
         yield* this.list(entry.name, options)
       } else if ((await this.#entries(entry.name, options.signal)).length > 0) {
@@ -127,7 +127,7 @@ export class FilesystemBucket implements Bucket {
     throwIfAborted(signal, `look at ${name}`)
     const stats = await this.#stat(name)
     if (!stats?.isFile()) throw new MnemoError('not_found', `cannot look at ${name}: no such object`)
-    return { sizeBytes: stats.size, lastModifiedMs: stats.mtimeMs }
+    return { sizeBytes: stats.size, lastModifiedMs: Math.floor(stats.mtimeMs) }
   }
 
   async upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
