@@ -1,9 +1,9 @@
 // A series' samples out of chunks that may overlap: lanes, then lane by lane into one (Thanos's penalty, or chain).
 // Specification: Thanos pkg/dedup (overlap split, penalty); counters are not adjusted: samples stay as they were scraped.
 // Owns the choice of samples; the columns live in kernel memory, and runs of samples move there as bytes.
+import { assertFloatChunk, chunkEncoding } from '../chunkenc/encoding.ts'
 import type { SampleColumns } from '../kernels/columns.ts'
 import type { Kernels } from '../kernels/kernels.ts'
-import { MnemoError } from '../kit/errors.ts'
 import type { AggrChunk } from './types.ts'
 
 /** `penalty`: samples of one replica at a time. `chain`: one sample a timestamp, from all lanes. */
@@ -18,10 +18,6 @@ export interface TimeRange {
 
 /** How long a replica that was not chosen waits where the scrape interval is not known yet, ms. */
 const initialPenaltyMs = 5000
-
-/** StoreAPI's chunk types by name; the file's encoding minus 1. */
-const chunkTypeNames = ['XOR', 'histogram', 'float histogram', 'XOR2', 'histogram with ST', 'float histogram with ST']
-const xorChunkType = 0
 
 /**
  * Each chunk (in order, see chunk-order.ts) on the first lane that ended before it: chunks of a lane do not overlap.
@@ -98,14 +94,10 @@ function decodeLane(lane: readonly AggrChunk[], range: TimeRange, into: SampleCo
   }
 }
 
-function xorData(chunk: AggrChunk): Uint8Array {
-  if (chunk.raw === undefined) throw unsupportedChunk('aggregate')
-  if (chunk.raw.type === xorChunkType) return chunk.raw.data
-  throw unsupportedChunk(chunkTypeNames[chunk.raw.type] ?? `type ${chunk.raw.type}`)
-}
-
-function unsupportedChunk(encoding: string): MnemoError {
-  return new MnemoError('unsupported', `cannot read a chunk: got encoding ${encoding}, want XOR (float samples)`)
+/** StoreAPI's chunk type is the file's encoding minus 1; a chunk without raw samples is a downsampled one's aggregates. */
+function xorData({ raw }: AggrChunk): Uint8Array {
+  assertFloatChunk(raw === undefined ? chunkEncoding.aggregate : raw.type + 1)
+  return raw!.data
 }
 
 /** The first index from `from` on whose time is at least `time`. */

@@ -235,13 +235,13 @@ describe('reading a series', () => {
     [1, 'histogram'],
     [2, 'float histogram'],
     [3, 'XOR2'],
-    [99, 'type 99'],
+    [99, 'unknown encoding 100'],
   ])('a chunk of type %i fails by its name', (type, name) => {
     const { raw, ...times } = xor([0, 10])
     expect(() => read([{ ...times, raw: { ...raw!, type } }])).toThrowError(
       expect.objectContaining({
         code: 'unsupported',
-        message: `cannot read a chunk: got encoding ${name}, want XOR (float samples)`,
+        message: `cannot decode chunk: got encoding ${name}, want XOR`,
       }),
     )
   })
