@@ -53,11 +53,13 @@ export class EncodeBuffer {
   }
 
   u16(value: number): void {
-    this.#bytes.writeUInt16BE(value, this.#grow(2))
+    const at = this.#grow(2)
+    this.#bytes.writeUInt16BE(value, at)
   }
 
   u32(value: number): void {
-    this.#bytes.writeUInt32BE(value, this.#grow(4))
+    const at = this.#grow(4)
+    this.#bytes.writeUInt32BE(value, at)
   }
 
   /** A non-negative safe integer as eight bytes. */

@@ -93,3 +93,31 @@ test('crc32c is appended over the bytes from a start', () => {
   out.crc32c(start)
   expect(new Cursor(out.borrowBytes(out.length - 4), place).u32()).toBe(0xe3069283)
 })
+
+test('the buffer grows at every kind of write', () => {
+  const out = new EncodeBuffer(16)
+  for (let i = 0; i < 3000; i++) {
+    out.u8(i & 0xff)
+    out.u16(i)
+    out.u32(i)
+    out.u64(i)
+    out.uvarint(i)
+    out.varint(-i)
+    out.uvarintString('é')
+  }
+  const cursor = new Cursor(out.borrowBytes(), place)
+  for (let i = 0; i < 3000; i++) {
+    const numbers = [cursor.u8(), cursor.u16(), cursor.u32(), cursor.u64(), cursor.uvarint(), 0 - cursor.varint()]
+    expect(numbers).toEqual([i & 0xff, i, i, i, i, i])
+    expect(cursor.uvarintString()).toBe('é')
+  }
+})
+
+test.each([
+  [[0x7f], 127],
+  [[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], -1],
+  [[0x80, 0x80, 0x80, 0x80, 0xf8, 0xff, 0xff, 0xff, 0xff, 0x01], -(2 ** 31)],
+  [[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x08], 2 ** 52],
+])('an int64 that travels as a uvarint: %j', (bytes, want) => {
+  expect(new Cursor(Uint8Array.from(bytes), place).uvarintSigned()).toBe(want)
+})
