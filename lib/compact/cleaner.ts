@@ -1,0 +1,62 @@
+// Takes out of the bucket what is to go: blocks marked for deletion long enough ago, uploads that were never finished.
+// Rules: Thanos pkg/compact/blocks_cleaner.go, clean.go; a partial block is removed once its newest object is 48 h old.
+// Owns deletion. Nothing is deleted on a doubt; what fails is tried again next time.
+import { deleteBlock } from '../blocks/delete.ts'
+import type { PartialBlock } from '../blocks/fetcher.ts'
+import type { Mark } from '../blocks/markers.ts'
+import { ulidTimeMs } from '../blocks/ulid.ts'
+import type { Logger } from '../kit/log.ts'
+import type { Bucket } from '../objstore/bucket.ts'
+import type { CompactMetrics } from './metrics.ts'
+
+const partialUploadAgeMs = 48 * 3_600_000
+
+export interface CleanerOptions {
+  readonly bucket: Bucket
+  /** Between a block's mark and its deletion. */
+  readonly deleteDelayMs: number
+  readonly logger: Logger
+  readonly metrics: CompactMetrics
+  readonly now: () => number
+}
+
+export class Cleaner {
+  readonly #options: CleanerOptions
+
+  constructor(options: CleanerOptions) {
+    this.#options = options
+  }
+
+  /** Deletes blocks whose mark is older than the delay. */
+  async deleteMarked(marks: Iterable<Mark>, signal: AbortSignal): Promise<void> {
+    const { deleteDelayMs, now } = this.#options
+    for (const mark of marks) {
+      if (now() - mark.timeMs > deleteDelayMs)
+        await this.#delete(mark.ulid, 'deleted block that was marked for deletion', signal)
+    }
+  }
+
+  /** Deletes blocks without a readable meta.json whose newest object (else their ULID's time) is older than 48 h. */
+  async deletePartial(partial: Iterable<PartialBlock>, signal: AbortSignal): Promise<void> {
+    const { metrics, now } = this.#options
+    for (const { ulid, newestObjectMs } of partial) {
+      if (now() - (newestObjectMs || ulidTimeMs(ulid)) <= partialUploadAgeMs) continue
+      metrics.partialDeletions.inc()
+      await this.#delete(ulid, 'deleted block whose upload was never finished', signal)
+    }
+    metrics.cleanups.inc()
+  }
+
+  async #delete(ulid: string, done: string, signal: AbortSignal): Promise<void> {
+    const { bucket, logger, metrics } = this.#options
+    try {
+      await deleteBlock(bucket, ulid, signal)
+      metrics.cleaned.inc()
+      logger.info({ block: ulid }, done)
+    } catch (err) {
+      signal.throwIfAborted()
+      metrics.cleanupFailures.inc()
+      logger.warn({ block: ulid, err }, 'could not delete block: it is tried again')
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// The compactor's metrics, named as Thanos names them.
+// Specification: Thanos cmd/thanos/compact.go, pkg/compact/compact.go.
+// Owns their names and help texts.
+import { counter, gauge, type Registry } from '../kit/metrics.ts'
+
+export type CompactMetrics = ReturnType<typeof compactMetrics>
+
+export function compactMetrics(registry: Registry) {
+  return {
+    halted: gauge(registry, {
+      name: 'thanos_compact_halted',
+      help: 'Set to 1 if the compactor halted due to an unexpected error. Always 0: a bad block is set aside instead.',
+    }),
+    iterations: counter(registry, {
+      name: 'thanos_compact_iterations_total',
+      help: 'Total number of iterations that were executed successfully.',
+    }),
+    retries: counter(registry, {
+      name: 'thanos_compact_retries_total',
+      help: 'Total number of retries after retriable compactor error.',
+    }),
+    cleanups: counter(registry, {
+      name: 'thanos_compact_block_cleanup_loops_total',
+      help: 'Total number of cleanup loops of partially uploaded blocks and marked blocks that were executed successfully.',
+    }),
+    partialDeletions: counter(registry, {
+      name: 'thanos_compact_aborted_partial_uploads_deletion_attempts_total',
+      help: 'Total number of started deletions of blocks that are assumed aborted and only partially uploaded.',
+    }),
+    cleaned: counter(registry, {
+      name: 'thanos_compact_blocks_cleaned_total',
+      help: 'Total number of blocks deleted in compactor.',
+    }),
+    cleanupFailures: counter(registry, {
+      name: 'thanos_compact_block_cleanup_failures_total',
+      help: 'Failures encountered while deleting blocks in compactor.',
+    }),
+    marked: counter(registry, {
+      name: 'thanos_compact_blocks_marked_total',
+      help: 'Total number of blocks marked in compactor.',
+      labelNames: ['marker', 'reason'],
+    }),
+    garbageCollected: counter(registry, {
+      name: 'thanos_compact_garbage_collected_blocks_total',
+      help: 'Total number of blocks marked for deletion because another block covers them.',
+    }),
+    runsStarted: counter(registry, {
+      name: 'thanos_compact_group_compaction_runs_started_total',
+      help: 'Total number of group compaction attempts.',
+    }),
+    runsCompleted: counter(registry, {
+      name: 'thanos_compact_group_compaction_runs_completed_total',
+      help: 'Total number of group compaction attempts that ended without a failure.',
+    }),
+    compactions: counter(registry, {
+      name: 'thanos_compact_group_compactions_total',
+      help: 'Total number of group compaction attempts that resulted in a new block.',
+    }),
+    failures: counter(registry, {
+      name: 'thanos_compact_group_compactions_failures_total',
+      help: 'Total number of failed group compactions.',
+    }),
+    overlapping: gauge(registry, {
+      name: 'mnemo_compact_overlapping_blocks',
+      help: 'Blocks that share time with another block of their group: they are served, but not compacted.',
+    }),
+  }
+}

@@ -1,0 +1,122 @@
+// `mnemo compact`: merges and expires the bucket's blocks, once or (--wait) again and again.
+// Exit status: 0 all done, 1 something failed (run it again), 2 a wrong configuration.
+// Owns the wiring; the round itself is lib/compact.
+import { join } from 'node:path'
+import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
+import { consistencyDelayFilter, deduplicateFilter } from '../../lib/blocks/filters.ts'
+import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
+import { Compactor } from '../../lib/compact/compactor.ts'
+import type { CompactionJob, CompactionOutcome } from '../../lib/compact/job.ts'
+import { compactMetrics } from '../../lib/compact/metrics.ts'
+import { asMnemoError } from '../../lib/kit/errors.ts'
+import { startHttp } from '../../lib/kit/http.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { gauge } from '../../lib/kit/metrics.ts'
+import { WorkerPool } from '../../lib/kit/workers.ts'
+import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+import { type CompactConfig, flags, rangesOf, retentionOf } from './config.ts'
+
+export function main(argv: string[]): Promise<void> {
+  return runService({
+    name: 'compact',
+    summary: "Merges the bucket's blocks into longer ones and deletes what retention says. Run one for a bucket.",
+    flags,
+    argv,
+    run,
+  })
+}
+
+async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
+  const { logger, signal, probe } = ctx
+  const metrics = compactMetrics(ctx.registry)
+  const compactor = await createCompactor(config, ctx, metrics)
+  await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
+  probe.ready()
+  if (!config.wait) {
+    await compactor.run(signal)
+    return
+  }
+  const stopCleaning = every(config.cleanupIntervalMs, () =>
+    compactor.clean(signal).catch((err: unknown) => {
+      if (!signal.aborted) logger.warn({ err }, 'could not clean up: it is tried again')
+    }),
+  )
+  ctx.onStop('cleaning', stopCleaning)
+  while (!signal.aborted) {
+    try {
+      await compactor.run(signal)
+    } catch (error) {
+      if (signal.aborted) return
+      metrics.retries.inc()
+      logger.error({ err: asMnemoError(error) }, 'round failed: the next one tries again')
+    }
+    await sleep(config.waitIntervalMs, signal)
+  }
+}
+
+async function createCompactor(config: CompactConfig, ctx: ServiceContext, metrics: ReturnType<typeof compactMetrics>) {
+  const { logger, registry } = ctx
+  const rangesMs = rangesOf(config)
+  const retention = retentionOf(config)
+  const objstore = requireObjstoreConfig(config)
+  const bucket = await createBucket(objstore, { registry, logger })
+  ctx.onStop('bucket', () => bucket.close())
+  const pool = new WorkerPool<CompactionJob, CompactionOutcome>(new URL('./worker.ts', import.meta.url), {
+    size: config.concurrency,
+    workerData: { objstore },
+    name: 'compactor',
+  })
+  ctx.onStop('workers', () => pool.close())
+  gauge(registry, { name: 'thanos_delete_delay_seconds', help: 'Configured delete delay in seconds.' }).set(
+    config.deleteDelayMs / 1000,
+  )
+  // A marked block stays in view for half the delay: its replacement may not be there yet.
+  const deletionMarks = ignoreDeletionMarkFilter(config.deleteDelayMs / 2, { bucket, logger })
+  const duplicates = deduplicateFilter()
+  const noCompactMarks = gatherMarksFilter('no-compact', { bucket, logger })
+  const fetcher = new MetaFetcher({
+    bucket,
+    filters: [consistencyDelayFilter(config.consistencyDelayMs, registry), deletionMarks, duplicates, noCompactMarks],
+    dataDir: config.dataDir,
+    concurrency: config.metaFetchConcurrency,
+    logger,
+    registry,
+  })
+  return new Compactor({
+    bucket,
+    fetcher,
+    deletionMarks,
+    duplicates,
+    noCompactMarks,
+    compact: (job, signal) => pool.run(job, { signal }),
+    workFolder: join(config.dataDir, 'compact'),
+    rangesMs,
+    maxIndexBytes: config.maxIndexBytes,
+    deleteDelayMs: config.deleteDelayMs,
+    retention,
+    concurrency: config.concurrency,
+    logger,
+    metrics,
+  })
+}
+
+/** Calls again and again, `intervalMs` apart; 0: never. Returns how to stop it. */
+function every(intervalMs: number, work: () => void): () => void {
+  if (intervalMs === 0) return () => {}
+  const timer = setInterval(work, intervalMs)
+  return () => clearInterval(timer)
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      { once: true },
+    )
+  })
+}
