@@ -1,0 +1,194 @@
+// A block's index in the bucket: postings of matchers, and series entries, from byte ranges of the index object.
+// Where a posting list lies, and the words behind symbol numbers, tells the index-header; a series entry's size is told by itself.
+// Owns the order of reads (look up, plan, fetch, decode); pages and their cache are index-pages.ts.
+import { type BytePlace, Cursor, corruptError } from '../bytes/cursor.ts'
+import { MnemoError } from '../kit/errors.ts'
+import type { LabelMatcher } from '../labels/matcher.ts'
+import { decodePostings } from '../tsdb/postings.ts'
+import type { PostingsRange } from '../tsdb/postings-table.ts'
+import { decodeSeriesRecord, SeriesRecord, seriesEntryLength } from '../tsdb/series-entry.ts'
+import { allOrAbort } from './fetch.ts'
+import { pageBytes } from './index-cache.ts'
+import { type IndexObject, IndexPages } from './index-pages.ts'
+import { intersect, type PostingGroup, postingGroups, subtract, union } from './postings.ts'
+import type { ReadStats } from './read-stats.ts'
+import { type EntryFilter, type SelectedSeries, selectSeries } from './series-entry.ts'
+
+/** What is asked of an index-header; all of it is at hand without waiting. */
+export interface IndexLookup {
+  /** A list's place in the index object, length field and checksum with it; ('', '') is all series. */
+  postingsRange(name: string, value: string): PostingsRange | undefined
+  /** The places of all values that `accept` accepts. */
+  selectValues(name: string, accept: (value: string) => boolean): readonly PostingsRange[]
+  labelNames(): string[]
+  labelValues(name: string): string[]
+  symbol(ref: number): string
+}
+
+/** References of series are offsets in units of 16 bytes. */
+const seriesAlignment = 16
+/** Most entries are smaller; one that is not is read again (Thanos over-fetches 64 KiB for each). */
+const defaultEntryBytes = 512
+/** Posting lists of one label that are larger than this in all are not read. */
+const maxPostingsBytes = 1 << 30
+const maxBatchSeries = 10_000
+
+export class BlockIndex {
+  readonly #lookup: IndexLookup
+  readonly #object: IndexObject
+  readonly #entryBytes: number
+
+  /** `seriesMaxBytes` is the meta's index_stats.series_max_size, where it has one. */
+  constructor(options: { lookup: IndexLookup; object: IndexObject; seriesMaxBytes?: number | undefined }) {
+    this.#lookup = options.lookup
+    this.#object = options.object
+    this.#entryBytes = Math.min(options.seriesMaxBytes ?? defaultEntryBytes, pageBytes)
+  }
+
+  /** References of the series that all matchers accept, ascending; no matchers: of all series. */
+  async postings(matchers: readonly LabelMatcher[], stats: ReadStats, signal: AbortSignal): Promise<Uint32Array> {
+    const groups = postingGroups(matchers).map((group) => ({ ...group, ranges: this.#rangesOf(group) }))
+    if (groups.some(({ subtract, ranges }) => !subtract && ranges.length === 0)) return new Uint32Array(0)
+    if (groups.every((group) => group.subtract)) {
+      const all = this.#lookup.postingsRange('', '')
+      groups.push({ name: '', subtract: false, values: [''], wants: () => true, ranges: all ? [all] : [] })
+    }
+    const lists = await allOrAbort(
+      signal,
+      groups.map(
+        ({ name, ranges }) =>
+          (signal) =>
+            this.#union(name, ranges, stats, signal),
+      ),
+    )
+    const added = lists.filter((_, i) => !groups[i]!.subtract).sort((a, b) => a.length - b.length)
+    const removed = lists.filter((_, i) => groups[i]!.subtract)
+    return removed.reduce(subtract, added.reduce(intersect))
+  }
+
+  #rangesOf({ name, values, wants }: PostingGroup): PostingsRange[] {
+    const ranges = values
+      ? values.map((value) => this.#lookup.postingsRange(name, value)).filter((range) => range !== undefined)
+      : this.#lookup.selectValues(name, wants)
+    return [...ranges].sort((a, b) => a.offset - b.offset)
+  }
+
+  async #union(name: string, ranges: PostingsRange[], stats: ReadStats, signal: AbortSignal): Promise<Uint32Array> {
+    const offsets = ranges.map(({ offset }) => offset)
+    const lengths = ranges.map(({ length }) => length)
+    const bytes = lengths.reduce((sum, length) => sum + length, 0)
+    if (bytes > maxPostingsBytes) {
+      const got = `got ${bytes} bytes for ${ranges.length} values, want at most ${maxPostingsBytes}`
+      throw new MnemoError(
+        'resource_exhausted',
+        `cannot read postings of label ${name} of ${this.#object.name}: ${got}`,
+      )
+    }
+    const pages = new IndexPages(this.#object, stats.postings)
+    await pages.load(offsets, lengths, signal)
+    stats.postings.fetched += ranges.length
+    stats.postings.touched += ranges.length
+    stats.postings.touchedBytes += bytes
+    const lists = ranges.map(({ offset, length }) =>
+      decodePostings(pages.borrow(offset, length), this.#place('postings', offset)),
+    )
+    return union(lists)
+  }
+
+  /**
+   * The entries of the series, in the references' order, in batches that are bounded in number and in bytes of pages;
+   * those without a chunk in the filter's range are left out.
+   */
+  async *entries(
+    refs: Uint32Array,
+    filter: EntryFilter & { readonly maxBatchBytes: number },
+    stats: ReadStats,
+    signal: AbortSignal,
+  ): AsyncGenerator<SelectedSeries[], void> {
+    for (let start = 0; start < refs.length; ) {
+      const end = batchEnd(refs, start, filter.maxBatchBytes)
+      yield await this.#batch(refs.subarray(start, end), filter, stats, signal)
+      start = end
+    }
+  }
+
+  async #batch(
+    refs: Uint32Array,
+    filter: EntryFilter,
+    stats: ReadStats,
+    signal: AbortSignal,
+  ): Promise<SelectedSeries[]> {
+    const pages = new IndexPages(this.#object, stats.series)
+    const offsets = Array.from(refs, (ref) => ref * seriesAlignment)
+    await pages.load(offsets, new Array<number>(refs.length).fill(this.#entryBytes), signal)
+    await this.#loadLongEntries(offsets, pages, stats, signal)
+    stats.series.fetched += refs.length
+
+    const record = new SeriesRecord()
+    const selected: SelectedSeries[] = []
+    for (const offset of offsets) {
+      const bytes = pages.borrow(offset, this.#entrySize(offset, pages))
+      decodeSeriesRecord(new Cursor(bytes, this.#place('series', offset)), record)
+      stats.series.touched++
+      stats.series.touchedBytes += bytes.length
+      const series = selectSeries(record, filter)
+      if (series) selected.push(series)
+    }
+    return selected
+  }
+
+  /** Entries that are longer than was assumed and go on in the next page: what is missing, in one more round. */
+  async #loadLongEntries(offsets: readonly number[], pages: IndexPages, stats: ReadStats, signal: AbortSignal) {
+    const longOffsets: number[] = []
+    const lengths: number[] = []
+    for (const offset of offsets) {
+      const want = this.#entrySize(offset, pages)
+      if (pages.has(offset, want)) continue
+      longOffsets.push(offset)
+      lengths.push(want)
+    }
+    if (longOffsets.length === 0) return
+    stats.series.refetches++
+    await pages.load(longOffsets, lengths, signal)
+  }
+
+  #entrySize(offset: number, pages: IndexPages): number {
+    const place = this.#place('series', offset)
+    // At least 16 bytes lie in the page where an entry begins, so that its length field is whole.
+    const size = seriesEntryLength(new Cursor(pages.borrow(offset, seriesAlignment), place))
+    if (size === undefined) throw corruptError(place, 0, 'got the end of the file, want a series')
+    return size
+  }
+
+  /** A symbol's text. */
+  symbol(ref: number): string {
+    return this.#lookup.symbol(ref)
+  }
+
+  labelNames(): string[] {
+    return this.#lookup.labelNames()
+  }
+
+  labelValues(name: string): string[] {
+    return this.#lookup.labelValues(name)
+  }
+
+  #place(section: string, offset: number): BytePlace {
+    return { file: this.#object.name, section, offset }
+  }
+}
+
+/** Where the batch that begins at `start` ends: by number of series, and by the pages that they lie in. */
+function batchEnd(refs: Uint32Array, start: number, maxBatchBytes: number): number {
+  const maxPages = maxBatchBytes / pageBytes
+  let pages = 0
+  let lastPage = -1
+  let end = start
+  for (; end < refs.length && end - start < maxBatchSeries; end++) {
+    const page = Math.floor((refs[end]! * seriesAlignment) / pageBytes)
+    if (page !== lastPage) pages++
+    lastPage = page
+    if (pages > maxPages) break
+  }
+  return end
+}

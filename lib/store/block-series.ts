@@ -1,0 +1,150 @@
+// The series of one block that a request selects, as a stream of batches in the order of the answered labels.
+// Stages: postings → series entries → labels, shard, order → chunks; each stage reads one batch ahead of the next.
+// Owns the stages and their bounds; what is held is a batch of entries and a batch of chunks, never the whole answer.
+import { setImmediate } from 'node:timers/promises'
+import { compareLabels, type Labels, overlayLabels, withoutLabels } from '../labels/labels.ts'
+import type { LabelMatcher } from '../labels/matcher.ts'
+import type { Aggr, StoreSeries } from '../storeapi/types.ts'
+import type { BlockIndex } from './block-index.ts'
+import { type ChunkFiles, plannedBytes, readChunks } from './chunks.ts'
+import { type Batches, prefetch } from './prefetch.ts'
+import type { ReadStats } from './read-stats.ts'
+import type { ChunkPlace, SelectedSeries } from './series-entry.ts'
+import { type OrderedItem, SeriesOrder } from './series-order.ts'
+
+/** A block as series are read from it. */
+export interface ReadableBlock {
+  readonly externalLabels: Labels
+  readonly index: BlockIndex
+  readonly chunkFiles: ChunkFiles
+}
+
+export interface BlockQuery {
+  /** Without those on external labels: they have been decided. */
+  readonly matchers: readonly LabelMatcher[]
+  /** Inclusive, ms. */
+  readonly minTime: number
+  readonly maxTime: number
+  readonly skipChunks: boolean
+  readonly aggregates: readonly Aggr[]
+  /** Left out of the answered labels. */
+  readonly removedLabels: ReadonlySet<string>
+  readonly inShard: ((labels: Labels) => boolean) | undefined
+  /** Only series after these labels: the ones before were answered by an earlier plan. */
+  readonly after: Labels | undefined
+  /** Most series in a batch of the stream. */
+  readonly maxBatchSeries: number
+  /** Bytes of index pages, and bytes of chunks, at which a batch is full. */
+  readonly maxBatchBytes: number
+}
+
+/** The block's series, ascending by labels; labels that became equal stand side by side. Throws `corrupt`, `not_found`, `unavailable`. */
+export function blockSeries(
+  block: ReadableBlock,
+  query: BlockQuery,
+  stats: ReadStats,
+  signal: AbortSignal,
+): Batches<StoreSeries[]> {
+  return prefetch(withChunks(block, query, prefetch(labelledSeries(block, query, stats, signal)), stats, signal))
+}
+
+interface LabelledSeries extends OrderedItem {
+  readonly chunks: readonly ChunkPlace[]
+}
+
+async function* labelledSeries(
+  block: ReadableBlock,
+  query: BlockQuery,
+  stats: ReadStats,
+  signal: AbortSignal,
+): AsyncGenerator<LabelledSeries[], void> {
+  const refs = await block.index.postings(query.matchers, stats, signal)
+  const change = labelChange(block, query.removedLabels)
+  const order = new SeriesOrder<LabelledSeries>(change)
+  const isLater = (labels: Labels): boolean => query.after === undefined || compareLabels(labels, query.after) > 0
+  for await (const entries of prefetch(block.index.entries(refs, query, stats, signal))) {
+    const out: LabelledSeries[] = []
+    for (const entry of entries) {
+      const own = labelsOfEntry(entry, block.index)
+      const labels = overlayLabels(withoutLabels(own, query.removedLabels), change.added)
+      if (!query.inShard || query.inShard(labels)) order.push({ own, labels, chunks: entry.chunks }, out)
+    }
+    yield out.filter(({ labels }) => isLater(labels))
+    // A batch is some milliseconds of work: health checks and other requests have their turn.
+    await setImmediate()
+  }
+  const rest: LabelledSeries[] = []
+  order.end(rest)
+  yield rest.filter(({ labels }) => isLater(labels))
+}
+
+function labelChange(block: ReadableBlock, removed: ReadonlySet<string>) {
+  const added = withoutLabels(block.externalLabels, removed)
+  const changed = new Set([...removed, ...added.filter((_, i) => i % 2 === 0)])
+  return { added, innerNames: block.index.labelNames().filter((name) => changed.has(name)) }
+}
+
+function labelsOfEntry({ symbols }: SelectedSeries, index: BlockIndex): Labels {
+  const labels = new Array<string>(symbols.length)
+  for (let i = 0; i < symbols.length; i++) labels[i] = index.symbol(symbols[i]!)
+  return labels
+}
+
+async function* withChunks(
+  block: ReadableBlock,
+  query: BlockQuery,
+  batches: Batches<LabelledSeries[]>,
+  stats: ReadStats,
+  signal: AbortSignal,
+): AsyncGenerator<StoreSeries[], void> {
+  for await (const batch of batches) {
+    for (let start = 0; start < batch.length; ) {
+      const part = cutBatch(batch, start, query, block.chunkFiles.chunkMaxBytes)
+      start += part.series.length
+      yield await readBatch(block.chunkFiles, part, query, stats, signal)
+    }
+  }
+}
+
+interface Part {
+  readonly series: readonly LabelledSeries[]
+  /** Of all chunks of the series, one after the other. */
+  readonly bytes: readonly number[]
+}
+
+/** As many series from `start` on as a batch may have, one at least. */
+function cutBatch(
+  batch: readonly LabelledSeries[],
+  start: number,
+  query: BlockQuery,
+  chunkMaxBytes: number | undefined,
+): Part {
+  const bytes: number[] = []
+  let sum = 0
+  let end = start
+  while (end < batch.length && end - start < query.maxBatchSeries && (end === start || sum < query.maxBatchBytes)) {
+    for (const size of plannedBytes(batch[end]!.chunks, chunkMaxBytes)) {
+      bytes.push(size)
+      sum += size
+    }
+    end++
+  }
+  return { series: batch.slice(start, end), bytes }
+}
+
+async function readBatch(
+  files: ChunkFiles,
+  { series, bytes }: Part,
+  query: BlockQuery,
+  stats: ReadStats,
+  signal: AbortSignal,
+): Promise<StoreSeries[]> {
+  if (query.skipChunks) return series.map(({ labels }) => ({ labels, chunks: [] }))
+  const places = series.flatMap(({ chunks }) => chunks)
+  const chunks = await readChunks(files, { places, bytes, aggregates: query.aggregates }, stats.chunks, signal)
+  let end = 0
+  return series.map(({ labels, chunks: own }) => {
+    end += own.length
+    return { labels, chunks: chunks.slice(end - own.length, end) }
+  })
+}

@@ -1,0 +1,204 @@
+// The blocks that the store serves: taken up from the bucket and let go of at each sync, chosen for each request.
+// A block that cannot be loaded is set aside, named, and tried again; blocks that it stands for are kept meanwhile.
+// Owns the set and the folders <dataDir>/<ulid>; how metas and index-headers are got is handed in.
+import { readdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { BlockMeta } from '../blocks/meta.ts'
+import { isUlid } from '../blocks/ulid.ts'
+import { forEachBounded } from '../kit/bounded.ts'
+import { asMnemoError, type MnemoError } from '../kit/errors.ts'
+import type { Logger } from '../kit/log.ts'
+import { compareLabels, labelsKey } from '../labels/labels.ts'
+import { chooseBlocks, type WantedRange } from './choose-blocks.ts'
+import type { StoreMetrics } from './metrics.ts'
+import { type BlockReading, type OpenIndexHeader, StoreBlock } from './store-block.ts'
+
+export interface BlockSetOptions {
+  /** Index-headers lie in <dataDir>/<ulid>/. Folders of other names are left alone. */
+  readonly dataDir: string
+  readonly reading: BlockReading
+  /** The blocks that the bucket has and the filters let through. */
+  readonly fetchMetas: (signal: AbortSignal) => Promise<readonly BlockMeta[]>
+  /** Opens the block's index-header in the folder; builds it where it is missing or corrupt. */
+  readonly openHeader: (meta: BlockMeta, folder: string, signal: AbortSignal) => Promise<OpenIndexHeader>
+  readonly loadConcurrency: number
+  readonly logger: Logger
+  readonly metrics: StoreMetrics
+}
+
+/** A block that is in the bucket but could not be loaded. */
+export interface SetAsideBlock {
+  readonly meta: BlockMeta
+  readonly error: MnemoError
+}
+
+export class BlockSet {
+  readonly #options: BlockSetOptions
+  readonly #blocks = new Map<string, StoreBlock>()
+  /** Blocks let go of, not yet closed: the same folder must not be taken up again before. */
+  readonly #closing = new Map<string, Promise<void>>()
+  #setAside: readonly SetAsideBlock[] = []
+  #running: Promise<void> | undefined
+  #isFirst = true
+
+  constructor(options: BlockSetOptions) {
+    this.#options = options
+  }
+
+  /** Loaded blocks, in no order. */
+  get blocks(): readonly StoreBlock[] {
+    return [...this.#blocks.values()]
+  }
+
+  get setAside(): readonly SetAsideBlock[] {
+    return this.#setAside
+  }
+
+  /**
+   * Brings the set up to what the bucket has; resolves when it is. Whoever asks while it runs gets that run's end.
+   * Throws where the metas cannot be fetched: the set stays as it was.
+   */
+  sync(signal: AbortSignal): Promise<void> {
+    this.#running ??= this.#sync(signal).finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  /** A sync that began after the call: what a running one has listed may be old already. */
+  async resync(signal: AbortSignal): Promise<void> {
+    if (this.#running) await Promise.allSettled([this.#running])
+    await this.sync(signal)
+  }
+
+  async #sync(signal: AbortSignal): Promise<void> {
+    const metas = new Map((await this.#options.fetchMetas(signal)).map((meta) => [meta.ulid, meta]))
+    if (this.#isFirst) await this.#removeStrangers(metas)
+    this.#isFirst = false
+    const fresh = [...metas.values()].filter(({ ulid }) => !this.#blocks.has(ulid) && !this.#closing.has(ulid))
+    // What is newest is asked for most.
+    fresh.sort((a, b) => b.maxTime - a.maxTime)
+    const setAside: SetAsideBlock[] = []
+    await forEachBounded(fresh, this.#options.loadConcurrency, async (meta) => {
+      const error = await this.#load(meta, signal)
+      if (error) setAside.push({ meta, error })
+    })
+    signal.throwIfAborted()
+    this.#setAside = setAside
+    for (const block of this.#blocks.values()) {
+      if (metas.has(block.ulid) || this.#standsInForSetAside(block)) continue
+      this.#letGo(block)
+    }
+    this.#options.metrics.blocksLoaded.set(this.#blocks.size)
+  }
+
+  /** Loads the block; gives the error back where it cannot. */
+  async #load(meta: BlockMeta, signal: AbortSignal): Promise<MnemoError | undefined> {
+    const { metrics, logger, reading, openHeader } = this.#options
+    const startMs = performance.now()
+    metrics.blockLoads.inc()
+    try {
+      const header = await openHeader(meta, this.#folder(meta.ulid), signal)
+      this.#blocks.set(meta.ulid, new StoreBlock(meta, header, reading))
+      metrics.blocksLoaded.set(this.#blocks.size)
+      metrics.lastLoadedBlock.setToCurrentTime()
+      metrics.blockLoadDuration.observe((performance.now() - startMs) / 1000)
+      logger.info({ block: meta.ulid, elapsedMs: Math.round(performance.now() - startMs) }, 'loaded new block')
+      return undefined
+    } catch (cause) {
+      if (signal.aborted) throw cause
+      metrics.blockLoadFailures.inc()
+      logger.warn({ block: meta.ulid, err: cause }, 'cannot load block: it is set aside until the next sync')
+      return asMnemoError(cause)
+    }
+  }
+
+  /**
+   * A compacted block hides its sources from the filters as soon as it is in the bucket.
+   * Where it cannot be loaded, they go on answering in its place.
+   */
+  #standsInForSetAside({ meta }: StoreBlock): boolean {
+    return this.#setAside.some(({ meta: missing }) => {
+      const { labels, resolutionMs } = missing.thanos
+      if (resolutionMs !== meta.thanos.resolutionMs || compareLabels(labels, meta.thanos.labels) !== 0) return false
+      const sources = new Set(missing.compaction.sources)
+      return meta.compaction.sources.every((source) => sources.has(source))
+    })
+  }
+
+  #letGo(block: StoreBlock): void {
+    const { logger, metrics } = this.#options
+    this.#blocks.delete(block.ulid)
+    metrics.blockDrops.inc()
+    logger.info({ block: block.ulid }, 'dropped outdated block')
+    const closed = this.#closeAndRemove(block).catch((error: unknown) => {
+      metrics.blockDropFailures.inc()
+      logger.warn({ block: block.ulid, err: error }, 'cannot remove the folder of a dropped block')
+    })
+    this.#closing.set(
+      block.ulid,
+      closed.finally(() => this.#closing.delete(block.ulid)),
+    )
+  }
+
+  async #closeAndRemove(block: StoreBlock): Promise<void> {
+    await block.close()
+    await rm(this.#folder(block.ulid), { recursive: true, force: true })
+  }
+
+  #folder(ulid: string): string {
+    return path.join(this.#options.dataDir, ulid)
+  }
+
+  /** Folders of blocks that went while no store was running. */
+  async #removeStrangers(metas: ReadonlyMap<string, BlockMeta>): Promise<void> {
+    for (const name of await readdir(this.#options.dataDir)) {
+      if (!isUlid(name) || metas.has(name)) continue
+      await rm(this.#folder(name), { recursive: true, force: true })
+    }
+  }
+
+  /**
+   * The blocks that a Series request reads, of those that `isWanted` wants: per set of external labels, by range and resolution.
+   * They stay open until the lease is released.
+   */
+  lease(wanted: WantedRange, isWanted: (block: StoreBlock) => boolean): BlockLease {
+    const groups = Map.groupBy(this.#blocks.values(), ({ externalLabels }) => labelsKey(externalLabels))
+    const chosen = [...groups.values()].flatMap((blocks) =>
+      // All blocks of a group have the same labels, so that one decides for all.
+      isWanted(blocks[0]!) ? chooseBlocks(blocks, wanted) : [],
+    )
+    return new BlockLease(chosen)
+  }
+
+  /** As lease(), all blocks that overlap the range, whatever their resolution. */
+  leaseAll(range: Omit<WantedRange, 'maxResolutionMs'>, isWanted: (block: StoreBlock) => boolean): BlockLease {
+    return new BlockLease(this.blocks.filter((block) => overlaps(block.meta, range) && isWanted(block)))
+  }
+
+  /** Closes all blocks, each when its requests have ended; their folders stay for the next start. */
+  async close(): Promise<void> {
+    await Promise.all(this.blocks.map((block) => block.close()))
+    await Promise.all(this.#closing.values())
+  }
+}
+
+/** Whether a block has a share in the range; its max time is exclusive. */
+export function overlaps(meta: BlockMeta, range: Omit<WantedRange, 'maxResolutionMs'>): boolean {
+  return meta.minTime <= range.maxTime && range.minTime < meta.maxTime
+}
+
+/** Blocks in use by a request. */
+export class BlockLease {
+  readonly blocks: readonly StoreBlock[]
+
+  constructor(blocks: readonly StoreBlock[]) {
+    this.blocks = blocks
+    for (const block of blocks) block.acquire()
+  }
+
+  /** To be called once. */
+  release(): void {
+    for (const block of this.blocks) block.release()
+  }
+}

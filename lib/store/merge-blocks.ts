@@ -1,0 +1,119 @@
+// Merges the blocks' streams into one: ascending by labels, series of equal labels as one, its chunks in order and each once.
+// Works on batches: it waits for a block only where that one's batch is used up.
+// Owns the heap of streams; what a failing block means is decided by the caller.
+import { compareLabels } from '../labels/labels.ts'
+import { orderChunks } from '../storeapi/chunk-order.ts'
+import type { StoreSeries } from '../storeapi/types.ts'
+import type { Batches } from './prefetch.ts'
+
+export interface BlockStream {
+  /** Of the block, for the caller. */
+  readonly ulid: string
+  readonly batches: Batches<StoreSeries[]>
+}
+
+class Head {
+  readonly stream: BlockStream
+  #batch: StoreSeries[] = []
+  #at = 0
+
+  constructor(stream: BlockStream) {
+    this.stream = stream
+  }
+
+  get series(): StoreSeries {
+    return this.#batch[this.#at]!
+  }
+
+  /** Whether the next series is at hand without waiting. */
+  step(): boolean {
+    return ++this.#at < this.#batch.length
+  }
+
+  /** Takes the next batch that is not empty; false at the end. */
+  async refill(): Promise<boolean> {
+    for (;;) {
+      const next = await this.stream.batches.next()
+      if (next.done) return false
+      this.#batch = next.value
+      this.#at = 0
+      if (this.#batch.length > 0) return true
+    }
+  }
+}
+
+/**
+ * The streams' series. `onFailure` is told of a stream that failed: where it returns, the others go on without it.
+ * At the end, and where the reader leaves, `abort` is called to cut short what still runs; it has ended when the iteration has.
+ */
+export async function* mergeBlocks(
+  streams: readonly BlockStream[],
+  { onFailure, abort }: { onFailure: (ulid: string, error: unknown) => void; abort: () => void },
+): AsyncGenerator<StoreSeries, void> {
+  const refill = async (head: Head): Promise<boolean> => {
+    try {
+      return await head.refill()
+    } catch (error) {
+      onFailure(head.stream.ulid, error)
+      return false
+    }
+  }
+  try {
+    const heap: Head[] = []
+    for (const stream of streams) {
+      const head = new Head(stream)
+      if (await refill(head)) siftUp(heap, head)
+    }
+    while (heap.length > 0) {
+      const { labels } = heap[0]!.series
+      const parts: StoreSeries[] = []
+      while (heap.length > 0 && compareLabels(heap[0]!.series.labels, labels) === 0) {
+        const head = heap[0]!
+        parts.push(head.series)
+        if (head.step() || (await refill(head))) siftDown(heap)
+        else removeTop(heap)
+      }
+      yield {
+        labels,
+        chunks: orderChunks(parts.length === 1 ? parts[0]!.chunks : parts.flatMap(({ chunks }) => chunks)),
+      }
+    }
+  } finally {
+    abort()
+    await Promise.all(streams.map(({ batches }) => batches.return()))
+  }
+}
+
+function siftUp(heap: Head[], head: Head): void {
+  let i = heap.push(head) - 1
+  while (i > 0) {
+    const parent = (i - 1) >> 1
+    if (compareLabels(heap[parent]!.series.labels, head.series.labels) <= 0) break
+    heap[i] = heap[parent]!
+    i = parent
+  }
+  heap[i] = head
+}
+
+/** Puts the first head, which has moved on, where it belongs. */
+function siftDown(heap: Head[]): void {
+  const head = heap[0]!
+  let i = 0
+  for (;;) {
+    let child = 2 * i + 1
+    if (child >= heap.length) break
+    if (child + 1 < heap.length && compareLabels(heap[child + 1]!.series.labels, heap[child]!.series.labels) < 0)
+      child++
+    if (compareLabels(head.series.labels, heap[child]!.series.labels) <= 0) break
+    heap[i] = heap[child]!
+    i = child
+  }
+  heap[i] = head
+}
+
+function removeTop(heap: Head[]): void {
+  const last = heap.pop()!
+  if (heap.length === 0) return
+  heap[0] = last
+  siftDown(heap)
+}

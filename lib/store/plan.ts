@@ -1,0 +1,41 @@
+// Which reads get the wanted byte ranges of one object: neighbours are merged over small gaps, up to a size.
+// After Thanos's gap-based partitioner, with a cap on the size of one read.
+// Owns the decision alone: a pure function, run by fetch.ts for postings, series entries and chunks alike.
+
+export interface PlanLimits {
+  /** Two ranges are read as one where at most this many unwanted bytes lie between them. */
+  readonly maxGapBytes: number
+  /** A read does not grow past this; one range that is longer is read whole. */
+  readonly maxReadBytes: number
+}
+
+/** One read: bytes [offset, offset + length) of the object, for the ranges [first, end) of the list. */
+export interface PlannedRead {
+  readonly offset: number
+  readonly length: number
+  readonly first: number
+  readonly end: number
+}
+
+/**
+ * The reads that cover all of `offsets[i]` + `lengths[i]` (bytes; offsets ascending, ranges may overlap).
+ * Each range lies whole in exactly one read.
+ */
+export function planReads(offsets: ArrayLike<number>, lengths: ArrayLike<number>, limits: PlanLimits): PlannedRead[] {
+  const reads: PlannedRead[] = []
+  let first = 0
+  while (first < offsets.length) {
+    const start = offsets[first]!
+    let stop = start + lengths[first]!
+    let end = first + 1
+    for (; end < offsets.length; end++) {
+      const nextStart = offsets[end]!
+      const nextStop = Math.max(stop, nextStart + lengths[end]!)
+      if (nextStart - stop > limits.maxGapBytes || nextStop - start > limits.maxReadBytes) break
+      stop = nextStop
+    }
+    reads.push({ offset: start, length: stop - start, first, end })
+    first = end
+  }
+  return reads
+}

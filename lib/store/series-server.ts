@@ -1,0 +1,265 @@
+// The store gateway's StoreAPI: Series, LabelNames, LabelValues and Info over the blocks of a BlockSet.
+// Meaning: Thanos pkg/store/bucket.go. Where a block fails, the answer says so: a warning that names it, or an error where the request wants all or nothing.
+// Owns the order of a request: choose blocks, stream, merge, once again over a fresh list where an object was gone, then hints.
+import { forEachBounded } from '../kit/bounded.ts'
+import { asMnemoError } from '../kit/errors.ts'
+import { compareStrings, type Labels } from '../labels/labels.ts'
+import { compileMatcher } from '../labels/regex.ts'
+import type {
+  LabelsRequest,
+  LabelsResponse,
+  SeriesRequest,
+  SeriesResponse,
+  StoreApi,
+  StoreSeries,
+} from '../storeapi/types.ts'
+import { BlockFailures, refresh } from './block-failures.ts'
+import {
+  blockLabelNames,
+  blockLabelValues,
+  type CompiledMatcher,
+  type LabelsQuery,
+  matchersInside,
+} from './block-labels.ts'
+import { type BlockQuery, blockSeries } from './block-series.ts'
+import type { BlockLease, BlockSet } from './block-set.ts'
+import { FetchGate } from './fetch.ts'
+import { mergeBlocks } from './merge-blocks.ts'
+import { observeReads, type StoreMetrics } from './metrics.ts'
+import { newReadStats, type ReadStats } from './read-stats.ts'
+import { shardPredicate } from './shard.ts'
+import type { StoreBlock } from './store-block.ts'
+import { storeInfo, type TimeBounds } from './store-info.ts'
+
+export interface SeriesServerOptions {
+  readonly blocks: BlockSet
+  /** What --min-time and --max-time mean now. */
+  readonly bounds: () => TimeBounds
+  /** Series calls at once; more wait. */
+  readonly maxConcurrentSeries: number
+  /** Whether the first sync is done: before that, Info offers no store. */
+  readonly isReady: () => boolean
+  readonly metrics: StoreMetrics
+  /** Ends with the process: syncs that a request asks for outlive the request. */
+  readonly signal: AbortSignal
+}
+
+/** What the chunk batches of one call may hold, over all its blocks, and the least and most for one of them. */
+const callBatchBytes = 64 << 20
+const minBatchBytes = 256 << 10
+const maxBatchBytes = 2 << 20
+const maxBatchSeries = 2_000
+const labelCallConcurrency = 16
+
+export function createSeriesServer(options: SeriesServerOptions): StoreApi {
+  const gate = new FetchGate({ maxReads: options.maxConcurrentSeries, maxBytes: Number.POSITIVE_INFINITY })
+  options.metrics.queriesMax.set(options.maxConcurrentSeries)
+  return {
+    info: async () => storeInfo(options.blocks.blocks, options.bounds(), options.isReady()),
+    series: (request, signal) => series(options, gate, request, signal),
+    labelNames: (request, signal) =>
+      labelCall(options, request, signal, (block, query, stats, signal) =>
+        blockLabelNames(block, query, stats, signal),
+      ),
+    async labelValues(label, request, signal) {
+      if (request.withoutReplicaLabels?.includes(label)) return { values: [], warnings: [] }
+      return labelCall(options, request, signal, (block, query, stats, signal) =>
+        blockLabelValues(block, label, query, stats, signal),
+      )
+    },
+  }
+}
+
+/** Counts the call and holds it at the gate; the call itself is SeriesCall's. */
+async function* series(
+  options: SeriesServerOptions,
+  gate: FetchGate,
+  request: SeriesRequest,
+  signal: AbortSignal,
+): AsyncGenerator<SeriesResponse> {
+  // As in Thanos: a request that selects by nothing selects nothing.
+  if (request.matchers.length === 0) return
+  const call = new SeriesCall(options, request)
+  const { metrics } = options
+  const arrivedMs = performance.now()
+  const leave = await gate.enter(0, signal)
+  const startMs = performance.now()
+  metrics.gateDuration.observe((startMs - arrivedMs) / 1000)
+  metrics.queriesInFlight.inc()
+  try {
+    yield* call.run(signal)
+  } finally {
+    leave()
+    metrics.queriesInFlight.dec()
+    metrics.duration.observe((performance.now() - startMs) / 1000)
+  }
+}
+
+class SeriesCall {
+  readonly #options: SeriesServerOptions
+  readonly #request: SeriesRequest
+  readonly #matchers: readonly CompiledMatcher[]
+  readonly #inShard: BlockQuery['inShard']
+  readonly #failures: BlockFailures
+  readonly #stats = newReadStats()
+  /** What has been answered: a second plan goes on after it. */
+  #last: Labels | undefined
+  #sent = 0
+
+  /** Throws `bad_data` for matchers and shards that cannot be. */
+  constructor(options: SeriesServerOptions, request: SeriesRequest) {
+    this.#options = options
+    this.#request = request
+    this.#matchers = compileMatchers(request)
+    this.#inShard = shardPredicate(request.shard)
+    this.#failures = new BlockFailures(request.partialResponseDisabled === true)
+  }
+
+  async *run(signal: AbortSignal): AsyncGenerator<SeriesResponse> {
+    const { blocks, metrics } = this.#options
+    try {
+      const lost = yield* this.#answer(signal)
+      if (lost) {
+        await refresh(blocks, this.#options.signal, signal, this.#failures)
+        yield* this.#answer(signal)
+      }
+    } finally {
+      metrics.resultSeries.observe(this.#sent)
+      observeReads(metrics, this.#stats)
+    }
+  }
+
+  /** Answers from the blocks as they are known now, hints last; true where an object was gone and a new plan is due. */
+  async *#answer(signal: AbortSignal): AsyncGenerator<SeriesResponse, boolean> {
+    const lease = this.#lease()
+    const leaving = new AbortController()
+    const either = AbortSignal.any([signal, leaving.signal])
+    try {
+      this.#failures.addSetAside(this.#options.blocks, this.#range(), this.#matchers)
+      const query = this.#query(lease.blocks.length)
+      const streams = lease.blocks.map((block) => ({
+        ulid: block.ulid,
+        batches: blockSeries(block, this.#inside(block, query), this.#stats, either),
+      }))
+      const onFailure = (ulid: string, error: unknown): void => {
+        if (signal.aborted) throw asMnemoError(signal.reason)
+        this.#failures.add(ulid, error)
+      }
+      for await (const series of mergeBlocks(streams, { onFailure, abort: () => leaving.abort() })) {
+        if (this.#failures.isPlanLost) return true
+        yield* this.#failures.takeWarnings()
+        yield this.#count(series)
+        if (this.#request.limit && this.#sent >= this.#request.limit) break
+      }
+      if (this.#failures.isPlanLost) return true
+      yield* this.#failures.takeWarnings()
+      yield { kind: 'hints', queriedBlocks: this.#failures.without(lease) }
+      this.#options.metrics.blocksQueried.observe(lease.blocks.length)
+      return false
+    } finally {
+      lease.release()
+    }
+  }
+
+  #count(series: StoreSeries): SeriesResponse {
+    this.#last = series.labels
+    this.#sent++
+    return { kind: 'series', series }
+  }
+
+  #range(): TimeBounds {
+    return clampRange(this.#request, this.#options.bounds())
+  }
+
+  #lease(): BlockLease {
+    const wanted = { ...this.#range(), maxResolutionMs: this.#request.maxResolutionWindow ?? 0 }
+    return this.#options.blocks.lease(wanted, (block) => isSelected(block, this.#matchers))
+  }
+
+  #query(blockCount: number): BlockQuery {
+    const { skipChunks = false, aggregates = [], withoutReplicaLabels = [], limit } = this.#request
+    const share = Math.floor(callBatchBytes / Math.max(1, blockCount))
+    return {
+      ...this.#range(),
+      matchers: [],
+      skipChunks,
+      aggregates,
+      removedLabels: new Set(withoutReplicaLabels),
+      inShard: this.#inShard,
+      after: this.#last,
+      maxBatchSeries: limit ? Math.min(limit, maxBatchSeries) : maxBatchSeries,
+      maxBatchBytes: Math.min(maxBatchBytes, Math.max(minBatchBytes, share)),
+    }
+  }
+
+  #inside(block: StoreBlock, query: BlockQuery): BlockQuery {
+    return { ...query, matchers: matchersInside(block.externalLabels, this.#matchers) ?? [] }
+  }
+}
+
+type ReadLabels = (
+  block: StoreBlock,
+  query: LabelsQuery,
+  stats: ReadStats,
+  signal: AbortSignal,
+) => Promise<ReadonlySet<string>>
+
+/** Names or values of all blocks in the range, ascending by bytes. */
+async function labelCall(
+  options: SeriesServerOptions,
+  request: LabelsRequest,
+  signal: AbortSignal,
+  read: ReadLabels,
+): Promise<LabelsResponse> {
+  const matchers = compileMatchers(request)
+  const failures = new BlockFailures(request.partialResponseDisabled === true)
+  let found = await labelsOfBlocks(options, { request, matchers, failures, read }, signal)
+  if (failures.isPlanLost) {
+    await refresh(options.blocks, options.signal, signal, failures)
+    found = await labelsOfBlocks(options, { request, matchers, failures, read }, signal)
+  }
+  const values = [...found].sort(compareStrings)
+  const warnings = [...failures.takeWarnings()].map(({ warning }) => warning)
+  return { values: request.limit ? values.slice(0, request.limit) : values, warnings }
+}
+
+async function labelsOfBlocks(
+  { blocks, bounds }: SeriesServerOptions,
+  call: { request: LabelsRequest; matchers: readonly CompiledMatcher[]; failures: BlockFailures; read: ReadLabels },
+  signal: AbortSignal,
+): Promise<Set<string>> {
+  const { request, matchers, failures, read } = call
+  const range = clampRange(request, bounds())
+  const removedLabels = new Set(request.withoutReplicaLabels)
+  const lease = blocks.leaseAll(range, (block) => isSelected(block, matchers))
+  const found = new Set<string>()
+  try {
+    failures.addSetAside(blocks, range, matchers)
+    await forEachBounded(lease.blocks, labelCallConcurrency, async (block) => {
+      if (failures.isPlanLost) return
+      try {
+        const inside = matchersInside(block.externalLabels, matchers) ?? []
+        const query = { ...range, matchers: inside, removedLabels }
+        for (const value of await read(block, query, newReadStats(), signal)) found.add(value)
+      } catch (error) {
+        if (signal.aborted) throw asMnemoError(signal.reason)
+        failures.add(block.ulid, error)
+      }
+    })
+    return found
+  } finally {
+    lease.release()
+  }
+}
+
+function compileMatchers({ matchers }: Pick<SeriesRequest, 'matchers'>): CompiledMatcher[] {
+  return matchers.map((matcher) => ({ matcher, accepts: compileMatcher(matcher) }))
+}
+
+function isSelected(block: StoreBlock, matchers: readonly CompiledMatcher[]): boolean {
+  return matchersInside(block.externalLabels, matchers) !== undefined
+}
+
+function clampRange(range: TimeBounds, bounds: TimeBounds): TimeBounds {
+  return { minTime: Math.max(range.minTime, bounds.minTime), maxTime: Math.min(range.maxTime, bounds.maxTime) }
+}

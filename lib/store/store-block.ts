@@ -1,0 +1,84 @@
+// One loaded block: its meta, its index-header, and how many requests read it.
+// Owns the end of the index-header: closed when the block has been let go and the last request has released it.
+import type { BlockMeta } from '../blocks/meta.ts'
+import type { Labels } from '../labels/labels.ts'
+import type { Bucket } from '../objstore/bucket.ts'
+import { BlockIndex, type IndexLookup } from './block-index.ts'
+import type { ReadableBlock } from './block-series.ts'
+import type { ChunkFiles } from './chunks.ts'
+import type { FetchGate } from './fetch.ts'
+import type { IndexCache } from './index-cache.ts'
+
+/** An open index-header. */
+export interface OpenIndexHeader extends IndexLookup {
+  /** Of the index object in the bucket. */
+  readonly indexBytes: number
+  close(): void | Promise<void>
+}
+
+export interface BlockReading {
+  readonly bucket: Bucket
+  readonly cache: IndexCache
+  readonly gate: FetchGate
+}
+
+export class StoreBlock implements ReadableBlock {
+  readonly meta: BlockMeta
+  readonly index: BlockIndex
+  readonly chunkFiles: ChunkFiles
+  readonly #header: OpenIndexHeader
+  #requests = 0
+  #onFree: (() => void) | undefined
+
+  constructor(meta: BlockMeta, header: OpenIndexHeader, { bucket, cache, gate }: BlockReading) {
+    const { seriesMaxSize, chunkMaxSize } = meta.thanos.indexStats
+    this.meta = meta
+    this.#header = header
+    this.index = new BlockIndex({
+      lookup: header,
+      object: { bucket, cache, gate, name: `${meta.ulid}/index`, sizeBytes: header.indexBytes },
+      seriesMaxBytes: seriesMaxSize,
+    })
+    this.chunkFiles = { bucket, gate, nameOf: (segment) => segmentName(meta, segment), chunkMaxBytes: chunkMaxSize }
+  }
+
+  get ulid(): string {
+    return this.meta.ulid
+  }
+
+  get externalLabels(): Labels {
+    return this.meta.thanos.labels
+  }
+
+  get minTime(): number {
+    return this.meta.minTime
+  }
+
+  get maxTime(): number {
+    return this.meta.maxTime
+  }
+
+  get resolutionMs(): number {
+    return this.meta.thanos.resolutionMs
+  }
+
+  acquire(): void {
+    this.#requests++
+  }
+
+  release(): void {
+    this.#requests--
+    if (this.#requests === 0) this.#onFree?.()
+  }
+
+  /** Closes the index-header once no request reads the block. */
+  async close(): Promise<void> {
+    if (this.#requests > 0) await new Promise<void>((resolve) => (this.#onFree = resolve))
+    await this.#header.close()
+  }
+}
+
+function segmentName({ ulid, thanos }: BlockMeta, segment: number): string {
+  const listed = thanos.segmentFiles[segment]
+  return `${ulid}/chunks/${listed ?? String(segment + 1).padStart(6, '0')}`
+}

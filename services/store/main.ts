@@ -1,0 +1,144 @@
+// The store gateway: serves the blocks of a bucket over StoreAPI.
+// Flags, metrics and endpoints are Thanos's. Owns the wiring and the sync timer; the work is in lib/store.
+import { mkdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
+import { consistencyDelayFilter, deduplicateFilter, timeFilter } from '../../lib/blocks/filters.ts'
+import { ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
+import { readSelectorRules, relabelFilter } from '../../lib/blocks/relabel.ts'
+import { PageCache } from '../../lib/bytes/sync-bytes.ts'
+import { asMnemoError, MnemoError } from '../../lib/kit/errors.ts'
+import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
+import { startHttp } from '../../lib/kit/http.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import type { Bucket } from '../../lib/objstore/bucket.ts'
+import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+import { BlockSet } from '../../lib/store/block-set.ts'
+import { FetchGate } from '../../lib/store/fetch.ts'
+import { IndexCache } from '../../lib/store/index-cache.ts'
+import { createStoreMetrics, exposeIndexCache } from '../../lib/store/metrics.ts'
+import { openIndexHeader } from '../../lib/store/open-index-header.ts'
+import { createSeriesServer } from '../../lib/store/series-server.ts'
+import { storeService } from '../../lib/storeapi/server.ts'
+import { checkFlags, flags, type StoreFlags } from './config.ts'
+
+/** Range reads of the bucket under way at once, and their bytes. */
+const fetchLimits = { maxReads: 64, maxBytes: 128 << 20 }
+/** Pages of index-headers, besides the samples that each keeps. */
+const headerPagesBytes = 64 << 20
+/** A sync that failed is tried again sooner than the next one is due. */
+const retrySyncMs = 10_000
+
+export async function main(argv: string[]): Promise<void> {
+  await runService({ name: 'store', summary: "Serves a bucket's blocks over StoreAPI.", flags, argv, run })
+}
+
+async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
+  checkFlags(values)
+  const { logger, registry, probe, signal } = ctx
+  const bucket = await createBucket(requireObjstoreConfig(values), { registry, logger })
+  ctx.onStop('bucket', () => bucket.close())
+  await makeDataDir(values.dataDir)
+
+  const metrics = createStoreMetrics(registry)
+  const blocks = createBlockSet(values, ctx, { bucket, metrics })
+  ctx.onStop('blocks', () => blocks.close())
+  let isReady = false
+  const api = createSeriesServer({
+    blocks,
+    metrics,
+    bounds: () => timeBounds(values),
+    maxConcurrentSeries: values.seriesMaxConcurrency,
+    isReady: () => isReady,
+    signal,
+  })
+  await startHttp({ ...ctx, address: values.httpAddress, graceMs: values.httpGracePeriodMs })
+  await startGrpc({ ...ctx, ...grpcOptionsOf(values) }, storeService(api, { logger }))
+
+  logger.info({ bucket: bucket.description, dataDir: values.dataDir }, 'synchronising blocks for the first time')
+  await syncUntilDone(blocks, ctx)
+  isReady = true
+  probe.ready()
+  logger.info({ blocks: blocks.blocks.length }, 'store is ready')
+  await keepSynced(values.syncBlockDurationMs, blocks, ctx)
+}
+
+function createBlockSet(
+  values: StoreFlags,
+  { logger, registry }: ServiceContext,
+  { bucket, metrics }: { bucket: Bucket; metrics: ReturnType<typeof createStoreMetrics> },
+): BlockSet {
+  const cache = new IndexCache(values.indexCacheSizeBytes)
+  exposeIndexCache(registry, cache)
+  const pages = new PageCache(headerPagesBytes)
+  const fetcher = new MetaFetcher({
+    bucket,
+    filters: filtersOf(values, bucket),
+    dataDir: values.dataDir,
+    concurrency: values.blockMetaFetchConcurrency,
+    logger,
+    registry,
+  })
+  return new BlockSet({
+    dataDir: values.dataDir,
+    reading: { bucket, cache, gate: new FetchGate(fetchLimits) },
+    fetchMetas: async (signal) => [...(await fetcher.fetch(signal)).metas.values()],
+    openHeader: ({ ulid }, folder, signal) => openIndexHeader({ ulid, folder }, { bucket, pages, logger }, signal),
+    loadConcurrency: values.blockSyncConcurrency,
+    logger,
+    metrics,
+  })
+}
+
+/** Thanos's filters in Thanos's order. */
+function filtersOf(values: StoreFlags, bucket: Bucket): MetaFilter[] {
+  return [
+    timeFilter(values.minTime, values.maxTime),
+    relabelFilter(readSelectorRules(values)),
+    consistencyDelayFilter(values.consistencyDelayMs),
+    ignoreDeletionMarkFilter(values.ignoreDeletionMarksDelayMs, { bucket }),
+    deduplicateFilter(),
+  ]
+}
+
+function timeBounds({ minTime, maxTime }: StoreFlags): { minTime: number; maxTime: number } {
+  const nowMs = Date.now()
+  return { minTime: minTime.resolveMs(nowMs), maxTime: maxTime.resolveMs(nowMs) }
+}
+
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true })
+  } catch (cause) {
+    throw new MnemoError('config', `cannot use --data-dir=${dataDir}`, { cause })
+  }
+}
+
+/** The first sync: a bucket that is away for now is waited for, one that refuses us ends the start. */
+async function syncUntilDone(blocks: BlockSet, { logger, signal }: ServiceContext): Promise<void> {
+  for (;;) {
+    try {
+      await blocks.sync(signal)
+      return
+    } catch (error) {
+      if (signal.aborted || !asMnemoError(error).retryable) throw error
+      logger.warn({ err: error, retryMs: retrySyncMs }, 'cannot synchronise blocks: trying again')
+      await sleep(retrySyncMs, undefined, { signal })
+    }
+  }
+}
+
+async function keepSynced(intervalMs: number, blocks: BlockSet, { logger, signal }: ServiceContext): Promise<void> {
+  for (let waitMs = intervalMs; ; ) {
+    await sleep(waitMs, undefined, { signal })
+    try {
+      await blocks.sync(signal)
+      waitMs = intervalMs
+    } catch (error) {
+      if (signal.aborted) throw error
+      // What is loaded goes on answering.
+      waitMs = Math.min(retrySyncMs, intervalMs)
+      logger.error({ err: error, retryMs: waitMs }, 'cannot synchronise blocks')
+    }
+  }
+}

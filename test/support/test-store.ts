@@ -1,0 +1,87 @@
+// A store gateway without its process: a BlockSet and its StoreApi over a bucket, index-headers in a temporary folder.
+// Owns that folder until close().
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
+import { deduplicateFilter } from '../../lib/blocks/filters.ts'
+import { PageCache } from '../../lib/bytes/sync-bytes.ts'
+import { createLogger } from '../../lib/kit/log.ts'
+import { Registry } from '../../lib/kit/metrics.ts'
+import type { Bucket } from '../../lib/objstore/bucket.ts'
+import { BlockSet } from '../../lib/store/block-set.ts'
+import { FetchGate } from '../../lib/store/fetch.ts'
+import { IndexCache } from '../../lib/store/index-cache.ts'
+import { createStoreMetrics } from '../../lib/store/metrics.ts'
+import { openIndexHeader } from '../../lib/store/open-index-header.ts'
+import { createSeriesServer } from '../../lib/store/series-server.ts'
+import type { SeriesRequest, SeriesResponse, StoreApi, StoreSeries } from '../../lib/storeapi/types.ts'
+
+export interface TestStore {
+  readonly blocks: BlockSet
+  readonly api: StoreApi
+  readonly dataDir: string
+  readonly registry: Registry
+  close(): Promise<void>
+}
+
+/** Synced once. */
+export async function openTestStore(bucket: Bucket, options: { cacheBytes?: number } = {}): Promise<TestStore> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'mnemo-store-'))
+  const registry = new Registry()
+  const logger = createLogger({ level: 'silent' })
+  const metrics = createStoreMetrics(registry)
+  const pages = new PageCache(1 << 20)
+  const fetcher = new MetaFetcher({ bucket, filters: [deduplicateFilter()] })
+  const stopping = new AbortController()
+  const blocks = new BlockSet({
+    dataDir,
+    reading: {
+      bucket,
+      cache: new IndexCache(options.cacheBytes ?? 16 << 20),
+      gate: new FetchGate({ maxReads: 16, maxBytes: 64 << 20 }),
+    },
+    fetchMetas: async (signal) => [...(await fetcher.fetch(signal)).metas.values()],
+    openHeader: ({ ulid }, folder, signal) => openIndexHeader({ ulid, folder }, { bucket, pages, logger }, signal),
+    loadConcurrency: 4,
+    logger,
+    metrics,
+  })
+  await blocks.sync(stopping.signal)
+  const api = createSeriesServer({
+    blocks,
+    metrics,
+    bounds: () => ({ minTime: -62_167_219_200_000, maxTime: 253_402_300_799_000 }),
+    maxConcurrentSeries: 20,
+    isReady: () => true,
+    signal: stopping.signal,
+  })
+  return {
+    blocks,
+    api,
+    dataDir,
+    registry,
+    async close() {
+      stopping.abort()
+      await blocks.close()
+      await rm(dataDir, { recursive: true })
+    },
+  }
+}
+
+export interface CollectedSeries {
+  readonly series: StoreSeries[]
+  readonly warnings: string[]
+  readonly queriedBlocks: readonly string[]
+}
+
+/** A whole Series answer. */
+export async function collectSeries(api: StoreApi, request: SeriesRequest): Promise<CollectedSeries> {
+  const responses: SeriesResponse[] = []
+  for await (const response of api.series(request, new AbortController().signal)) responses.push(response)
+  return {
+    series: responses.flatMap((response) => (response.kind === 'series' ? [response.series] : [])),
+    warnings: responses.flatMap((response) => (response.kind === 'warning' ? [response.warning] : [])),
+    queriedBlocks: responses.flatMap((response) => (response.kind === 'hints' ? response.queriedBlocks : [])),
+  }
+}
