@@ -1,6 +1,7 @@
-// From what Node.js and an AbortSignal throw to the errors of a Bucket.
+// Failures and aborts: from what Node.js and an AbortSignal throw to the errors of a Bucket.
 // Specification: the error codes in bucket.ts.
 // Owns the mapping for files and aborts; S3's own answers are mapped in s3-errors.ts.
+import { addAbortSignal, PassThrough, pipeline, type Readable } from 'node:stream'
 import { MnemoError } from '../kit/errors.ts'
 
 /** Throws `canceled` (or `timeout`, where a deadline passed) once the signal has been aborted. */
@@ -36,4 +37,13 @@ export function fileError(error: unknown, what: string, signal?: AbortSignal): M
     return new MnemoError('not_found', `cannot ${what}: no such object`, cause)
   if (code === 'EEXIST') return new MnemoError('already_exists', `cannot ${what}: it is already there`, cause)
   return new MnemoError(code !== undefined && passing.has(code) ? 'unavailable' : 'internal', `cannot ${what}`, cause)
+}
+
+/** The source, ended by the signal at once: also where the source itself is stuck and cannot be destroyed. */
+export function abortable(source: Readable, signal: AbortSignal | undefined): Readable {
+  if (!signal) return source
+  const pass = new PassThrough({ highWaterMark: 256 * 1024 })
+  // Failures reach the reader through `pass`; here they need no second answer.
+  pipeline(source, pass, () => {})
+  return addAbortSignal(signal, pass)
 }

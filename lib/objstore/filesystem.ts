@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { MnemoError } from '../kit/errors.ts'
 import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
-import { fileError, systemCode, throwIfAborted } from './failures.ts'
+import { abortable, fileError, systemCode, throwIfAborted } from './failures.ts'
 import { checkObjectName, checkRange, compareListed, folderPrefix } from './names.ts'
 
 /** Never listed, and no object may be named so. */
@@ -37,7 +37,8 @@ export class FilesystemBucket implements Bucket {
       throwIfAborted(options.signal, `list ${folder}`)
       if (!entry.name.endsWith('/')) {
         const stats = await this.#stat(entry.name)
-        if (stats?.isFile()) yield { name: entry.name, sizeBytes: stats.size, lastModifiedMs: Math.floor(stats.mtimeMs) }
+        if (stats?.isFile())
+          yield { name: entry.name, sizeBytes: stats.size, lastModifiedMs: Math.floor(stats.mtimeMs) }
       } else if (options.recursive) {
         yield* this.list(entry.name, options)
       } else if ((await this.#entries(entry.name, options.signal)).length > 0) {
@@ -216,7 +217,7 @@ export class FilesystemBucket implements Bucket {
 async function writeDurably(file: string, body: Readable | Uint8Array, signal: AbortSignal | undefined): Promise<void> {
   const options = { flag: 'wx', flush: true, ...(signal && { signal }) }
   if (body instanceof Uint8Array) await fs.writeFile(file, body, options)
-  else await pipeline(body, createWriteStream(file, { flags: 'wx', flush: true }), signal ? { signal } : {})
+  else await pipeline(abortable(body, signal), createWriteStream(file, { flags: 'wx', flush: true }))
 }
 
 /** Makes the names durable: fsync of the folder and, where folders were made, of each one up to `top`. */

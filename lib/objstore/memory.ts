@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import { MnemoError } from '../kit/errors.ts'
 import { compareStrings } from '../labels/labels.ts'
 import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
-import { abortError, throwIfAborted } from './failures.ts'
+import { abortable, abortError, throwIfAborted } from './failures.ts'
 import { checkObjectName, checkRange, folderPrefix } from './names.ts'
 
 interface StoredObject {
@@ -94,14 +94,10 @@ export class MemoryBucket implements Bucket {
 }
 
 async function collect(name: string, body: Readable, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  const onAbort = () => body.destroy(new Error('aborted'))
-  signal?.addEventListener('abort', onAbort, { once: true })
   try {
-    return await buffer(body)
+    return await buffer(abortable(body, signal))
   } catch (error) {
     if (signal?.aborted) throw abortError(signal, `upload ${name}`)
     throw error
-  } finally {
-    signal?.removeEventListener('abort', onAbort)
   }
 }

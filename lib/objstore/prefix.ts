@@ -3,7 +3,7 @@
 // Owns the translation of names, both ways.
 import type { Readable } from 'node:stream'
 import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
-import { folderPrefix } from './names.ts'
+import { checkObjectName, folderPrefix } from './names.ts'
 
 /** The part of `bucket` below `prefix`; slashes around it are dropped, an empty one gives the bucket itself. */
 export function prefixBucket(bucket: Bucket, prefix: string): Bucket {
@@ -27,35 +27,40 @@ class PrefixBucket implements Bucket {
       yield { ...object, name: object.name.slice(this.#prefix.length) }
   }
 
-  get(name: string, signal?: AbortSignal): Promise<Readable> {
-    return this.#inner.get(this.#prefix + name, signal)
+  async get(name: string, signal?: AbortSignal): Promise<Readable> {
+    return this.#inner.get(this.#full(name), signal)
   }
 
-  getRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
-    return this.#inner.getRange(this.#prefix + name, offset, length, signal)
+  async getRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.#inner.getRange(this.#full(name), offset, length, signal)
   }
 
-  exists(name: string, signal?: AbortSignal): Promise<boolean> {
-    return this.#inner.exists(this.#prefix + name, signal)
+  async exists(name: string, signal?: AbortSignal): Promise<boolean> {
+    return this.#inner.exists(this.#full(name), signal)
   }
 
-  attributes(name: string, signal?: AbortSignal): Promise<ObjectAttributes> {
-    return this.#inner.attributes(this.#prefix + name, signal)
+  async attributes(name: string, signal?: AbortSignal): Promise<ObjectAttributes> {
+    return this.#inner.attributes(this.#full(name), signal)
   }
 
-  upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
-    return this.#inner.upload(this.#prefix + name, body, signal)
+  async upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.#inner.upload(this.#full(name), body, signal)
   }
 
-  putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return this.#inner.putIfAbsent(this.#prefix + name, body, signal)
+  async putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.#inner.putIfAbsent(this.#full(name), body, signal)
   }
 
-  delete(name: string, signal?: AbortSignal): Promise<void> {
-    return this.#inner.delete(this.#prefix + name, signal)
+  async delete(name: string, signal?: AbortSignal): Promise<void> {
+    return this.#inner.delete(this.#full(name), signal)
   }
 
   close(): Promise<void> {
     return this.#inner.close()
+  }
+
+  #full(name: string): string {
+    checkObjectName(name.endsWith('/') ? name.slice(0, -1) : name)
+    return this.#prefix + name
   }
 }

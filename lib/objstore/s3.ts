@@ -20,7 +20,7 @@ import { Upload } from '@aws-sdk/lib-storage'
 import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
-import { throwIfAborted } from './failures.ts'
+import { abortable, throwIfAborted } from './failures.ts'
 import { checkObjectName, checkRange, compareListed, folderPrefix } from './names.ts'
 import { backoff } from './retry.ts'
 import { createS3Client } from './s3-client.ts'
@@ -199,19 +199,17 @@ class S3Bucket implements Bucket {
 
   // An abort ends the requests in flight and the source; the uploader then takes its parts back before it fails.
   async #uploadParts(
-    body: Readable,
+    source: Readable,
     params: Omit<PutObjectCommandInput, 'Body'>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { partSizeBytes } = this.#settings
     const queueSize = Math.max(1, Math.min(maxPartsInFlight, Math.floor(uploadWindowBytes / partSizeBytes)))
     const client = cancelable(this.#client, signal)
-    const onAbort = () => body.destroy(new Error('the upload was aborted'))
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const body = abortable(source, signal)
     try {
       await new Upload({ client, params: { ...params, Body: body }, partSize: partSizeBytes, queueSize }).done()
     } finally {
-      signal?.removeEventListener('abort', onAbort)
       body.destroy()
     }
   }
