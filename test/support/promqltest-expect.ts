@@ -1,0 +1,205 @@
+// What a promqltest script expects of an eval, and the check of an answer against it.
+// Specification: Prometheus 3.14, promql/promqltest/README.md; values equal within a relative 1e-6.
+// Owns the expectation lines; checks throw a plain Error that says what differs.
+
+import { parseDurationMs } from '../../lib/kit/duration.ts'
+import { formatLabels, type Labels, labelsKey } from '../../lib/labels/labels.ts'
+import type { QueryResult } from '../../lib/promql/exec/result.ts'
+import { parseFloatGo } from '../../lib/promql/functions/go-format.ts'
+import { almostEqual } from '../../lib/promql/functions/quantile.ts'
+import { unquote } from '../../lib/promql/parse/scan-string.ts'
+import { type Point, parseSeriesDescription } from './series-description.ts'
+
+type Text = (text: string) => boolean
+
+interface Times {
+  readonly startMs: number
+  readonly endMs: number
+  readonly stepMs: number
+}
+
+export interface Expectation {
+  readonly fail: Text | undefined
+  readonly warnings: readonly Text[]
+  readonly infos: readonly Text[]
+  readonly noWarnings: boolean
+  readonly noInfos: boolean
+  /** eval_warn, eval_info: any will do, beside whatever else. */
+  readonly someWarning: boolean
+  readonly someInfo: boolean
+  readonly ordered: boolean
+  readonly series: readonly { readonly labels: Labels; readonly points: readonly Point[] }[]
+  readonly scalar: number | undefined
+  readonly string: string | undefined
+  /** Times of a range vector that an instant query yields. */
+  readonly rangeVector: Times | undefined
+  readonly notAsRange: boolean
+  readonly needsHistograms: boolean
+}
+
+type Draft = { -readonly [K in keyof Expectation]: Expectation[K] } & {
+  warnings: Text[]
+  infos: Text[]
+  series: { labels: Labels; points: readonly Point[] }[]
+}
+
+export function parseExpectation(lines: readonly string[], modifier: string | undefined): Expectation {
+  const draft: Draft = {
+    fail: modifier === 'fail' ? () => true : undefined,
+    warnings: [],
+    infos: [],
+    noWarnings: false,
+    noInfos: false,
+    someWarning: modifier === 'warn',
+    someInfo: modifier === 'info',
+    ordered: modifier === 'ordered',
+    series: [],
+    scalar: undefined,
+    string: undefined,
+    rangeVector: undefined,
+    notAsRange: false,
+    needsHistograms: false,
+  }
+  for (const line of lines) {
+    if (line.startsWith('expected_fail_message')) draft.fail = equal(line.slice(21).trim())
+    else if (line.startsWith('expected_fail_regexp')) draft.fail = matching(line.slice(20).trim())
+    else if (line.startsWith('expect ')) parseExpect(line, draft)
+    else parseValue(line, draft)
+  }
+  return draft
+}
+
+const expectLine = /^expect\s+(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg):(.+))?$/
+const rangeVectorLine = /^expect range vector\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)$/
+
+function parseExpect(line: string, draft: Draft): void {
+  const range = rangeVectorLine.exec(line)
+  if (range !== null) {
+    const [startMs, endMs, stepMs] = range.slice(1).map(parseDurationMs) as [number, number, number]
+    draft.rangeVector = { startMs, endMs, stepMs }
+    draft.notAsRange = true
+    return
+  }
+  if (line.startsWith('expect string ')) {
+    draft.string = unquote(line.slice(14).trim())
+    draft.notAsRange = true
+    return
+  }
+  const match = expectLine.exec(line)
+  if (match === null) throw new Error(`invalid expectation: ${line}`)
+  const text =
+    match[2] === undefined ? () => true : match[2] === 'msg' ? equal(match[3]!.trim()) : matching(match[3]!.trim())
+  if (match[1] === 'ordered') draft.ordered = true
+  else if (match[1] === 'fail') draft.fail = text
+  else if (match[1] === 'warn') draft.warnings.push(text)
+  else if (match[1] === 'info') draft.infos.push(text)
+  else if (match[1] === 'no_warn') draft.noWarnings = true
+  else draft.noInfos = true
+}
+
+function equal(want: string): Text {
+  return (text) => text === want
+}
+
+function matching(pattern: string): Text {
+  const regex = new RegExp(pattern)
+  return (text) => regex.test(text)
+}
+
+function parseValue(line: string, draft: Draft): void {
+  const scalar = /^[+-]?0x[0-9a-f]+$/i.test(line) ? Number(line) : parseFloatGo(line)
+  if (scalar !== undefined) {
+    draft.scalar ??= scalar
+    return
+  }
+  const series = parseSeriesDescription(line)
+  if (series.points.some((point) => typeof point === 'object')) draft.needsHistograms = true
+  draft.series.push(series)
+}
+
+export function checkFailure(want: Text, error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error)
+  if (!want(text)) throw new Error(`got error ${JSON.stringify(text)}, want another`)
+}
+
+export function checkAnnotations(expectation: Expectation, { warnings, infos }: QueryResult): void {
+  const { someWarning, someInfo, noWarnings, noInfos } = expectation
+  if ((someWarning && warnings.length === 0) || (noWarnings && warnings.length > 0)) {
+    throw new Error(`got warnings ${JSON.stringify(warnings)}`)
+  }
+  if ((someInfo && infos.length === 0) || (noInfos && infos.length > 0)) {
+    throw new Error(`got infos ${JSON.stringify(infos)}`)
+  }
+  checkTexts(expectation.warnings, warnings)
+  checkTexts(expectation.infos, infos)
+}
+
+function checkTexts(want: readonly Text[], got: readonly string[]): void {
+  if (want.length === 0) return
+  if (!want.every((matches) => got.some(matches)) || !got.every((text) => want.some((matches) => matches(text)))) {
+    throw new Error(`got annotations ${JSON.stringify(got)}, want others`)
+  }
+}
+
+export function checkValue(expectation: Expectation, result: QueryResult, times: Times): void {
+  switch (result.type) {
+    case 'scalar':
+      if (expectation.scalar === undefined) throw new Error(`got scalar ${result.value}, want none`)
+      checkNumber(result.value, expectation.scalar, 'scalar')
+      return
+    case 'string':
+      if (result.value !== expectation.string) throw new Error(`got string ${result.value}, want ${expectation.string}`)
+      return
+    case 'vector':
+      checkVector(expectation, result.samples)
+      return
+    case 'matrix':
+      checkMatrix(expectation, result.series, times)
+  }
+}
+
+function checkVector({ series, ordered }: Expectation, samples: readonly { labels: Labels; value: number }[]): void {
+  const byLabels = new Map(series.map((one, index) => [labelsKey(one.labels), { ...one, index }]))
+  samples.forEach(({ labels, value }, index) => {
+    const want = byLabels.get(labelsKey(labels))
+    if (want === undefined) throw new Error(`got ${formatLabels(labels)} ${value}, want no such series`)
+    if (ordered && want.index !== index) throw new Error(`got ${formatLabels(labels)} at ${index}, want ${want.index}`)
+    const point = want.points[0]
+    checkNumber(value, typeof point === 'number' ? point : NaN, formatLabels(labels))
+  })
+  refuseMissing(series, samples)
+}
+
+function refuseMissing(want: readonly { labels: Labels }[], got: readonly { labels: Labels }[]): void {
+  const keys = new Set(got.map(({ labels }) => labelsKey(labels)))
+  const missing = want.find(({ labels }) => !keys.has(labelsKey(labels)))
+  if (missing !== undefined) throw new Error(`got no ${formatLabels(missing.labels)}`)
+}
+
+function checkMatrix(
+  { series }: Expectation,
+  got: readonly { labels: Labels; times: Float64Array; values: Float64Array }[],
+  { startMs, stepMs }: Times,
+): void {
+  const byLabels = new Map(series.map((one) => [labelsKey(one.labels), one]))
+  for (const { labels, times, values } of got) {
+    const name = formatLabels(labels)
+    const want = byLabels.get(labelsKey(labels))
+    if (want === undefined) throw new Error(`got ${name} ${values.join(' ')}, want no such series`)
+    const points = want.points.flatMap((point, i) =>
+      typeof point === 'number' ? [{ timeMs: startMs + i * stepMs, value: point }] : [],
+    )
+    const shown = Array.from(times, (t, i) => `${values[i]}@${t}`).join(' ')
+    if (points.length !== times.length)
+      throw new Error(`got ${times.length} points of ${name}, want ${points.length}: ${shown}`)
+    points.forEach(({ timeMs, value }, i) => {
+      if (times[i] !== timeMs) throw new Error(`got ${name} at ${times[i]}, want ${timeMs}: ${shown}`)
+      checkNumber(values[i]!, value, `${name} at ${timeMs}`)
+    })
+  }
+  refuseMissing(series, got)
+}
+
+function checkNumber(got: number, want: number, what: string): void {
+  if (!almostEqual(got, want, 1e-6)) throw new Error(`got ${what} = ${got}, want ${want}`)
+}

@@ -1,0 +1,110 @@
+// Series as promqltest scripts and rule unit tests write them: `x{a="b"} 1+2x3 _ stale`.
+// Specification: Prometheus 3.14, promql/parser (series descriptions).
+// Owns the expansion of points.
+
+import { type Labels, labelsOf } from '../../lib/labels/labels.ts'
+import { parseFloatGo } from '../../lib/promql/functions/go-format.ts'
+import { parseSelector } from '../../lib/promql/parse/parser.ts'
+
+/** A point: a number, none, a stale marker, or a native histogram (by its text). */
+export type Point = number | 'none' | 'stale' | { readonly histogram: string }
+
+export interface SeriesDescription {
+  readonly labels: Labels
+  readonly points: readonly Point[]
+}
+
+/** Throws a plain Error where the line is no series. */
+export function parseSeriesDescription(line: string): SeriesDescription {
+  const { metric, rest } = splitMetric(line)
+  return { labels: parseMetric(metric), points: parsePoints(rest) }
+}
+
+/** The metric's text, and what follows it. */
+export function splitMetric(line: string): { metric: string; rest: string } {
+  // The braces of labels may stand apart from the name; those of a native histogram are double.
+  const name = /^[^\s{]*(?=\s*\{(?!\{))/.exec(line)
+  if (name === null) {
+    const end = line.search(/\s|$/)
+    return { metric: line.slice(0, end), rest: line.slice(end).trim() }
+  }
+  const brace = line.indexOf('{')
+  const end = closingBrace(line, brace) + 1
+  return { metric: line.slice(0, end), rest: line.slice(end).trim() }
+}
+
+function closingBrace(line: string, open: number): number {
+  let quote = ''
+  for (let i = open; i < line.length; i++) {
+    const char = line[i]!
+    if (quote !== '') {
+      if (char === '\\' && quote !== '`') i++
+      else if (char === quote) quote = ''
+    } else if (char === '"' || char === "'" || char === '`') {
+      quote = char
+    } else if (char === '}') {
+      return i
+    }
+  }
+  throw new Error(`no closing brace: ${line}`)
+}
+
+function parseMetric(text: string): Labels {
+  if (/^\{\s*\}$/.test(text)) return []
+  return labelsOf(parseSelector(text).map(({ name, value }): [string, string] => [name, value]))
+}
+
+function parsePoints(text: string): Point[] {
+  const points: Point[] = []
+  for (const item of splitItems(text)) points.push(...expand(item))
+  return points
+}
+
+/** Items by spaces, those within {{ }} being one. */
+function splitItems(text: string): string[] {
+  const items: string[] = []
+  let depth = 0
+  let item = ''
+  for (let i = 0; i < text.length; i++) {
+    if (text.startsWith('{{', i)) depth++
+    if (text.startsWith('}}', i - 1) && depth > 0) depth--
+    if (depth === 0 && /\s/.test(text[i]!)) {
+      if (item !== '') items.push(item)
+      item = ''
+    } else {
+      item += text[i]!
+    }
+  }
+  return item === '' ? items : [...items, item]
+}
+
+const repeated = /^(.*?)(?:([+-])((?:\d|\.|[eE](?=[-+\d])|(?<=[eE])[-+]|inf|nan)+))?x(\d+)$/i
+
+function expand(item: string): Point[] {
+  if (item.startsWith('{{')) return expandHistogram(item)
+  const match = repeated.exec(item)
+  if (match === null) return [parsePoint(item)]
+  const [, first, sign, step, times] = match as unknown as [string, string, string?, string?, string?]
+  const count = Number(times)
+  if (first === '_') return Array.from({ length: count }, () => 'none')
+  const start = parsePoint(first)
+  if (typeof start !== 'number') return Array.from({ length: count + 1 }, () => start)
+  const delta = step === undefined ? 0 : Number(step) * (sign === '-' ? -1 : 1)
+  const points = [start]
+  for (let i = 0; i < count; i++) points.push(points.at(-1)! + delta)
+  return points
+}
+
+function expandHistogram(item: string): Point[] {
+  const times = /x(\d+)$/.exec(item)
+  const count = times === null ? 1 : Number(times[1]) + 1
+  return Array.from({ length: count }, () => ({ histogram: item }))
+}
+
+function parsePoint(text: string): Point {
+  if (text === '_') return 'none'
+  if (text === 'stale') return 'stale'
+  const value = /^[+-]?0x/i.test(text) ? Number(text) : parseFloatGo(text)
+  if (value === undefined || (Number.isNaN(value) && !/nan/i.test(text))) throw new Error(`no sample value: ${text}`)
+  return value
+}
