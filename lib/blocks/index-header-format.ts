@@ -1,10 +1,10 @@
 // The index-header's frame: what stands where in it.
 // Specification: Thanos pkg/block/indexheader/binary_reader.go, version 1.
 // Owns the layout; index-header-build.ts writes the file, index-header.ts looks things up in it.
-import { Cursor, corruptError } from '../bytes/cursor.ts'
+import { Cursor, corruptError, hex32 } from '../bytes/cursor.ts'
 import { EncodeBuffer } from '../bytes/encode-buffer.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
-import { checkCrc, decodeIndexToc, hex, type IndexToc, indexTocBytes, indexVersion } from '../tsdb/index-format.ts'
+import { decodeIndexToc, type IndexToc, indexTocBytes, indexVersion } from '../tsdb/index-format.ts'
 
 // ┌────────────────────────────────────────────────────────────────────────────┐
 // │ magic BAAAD792 u32 | version 1 u8 | index version u8                       │
@@ -64,7 +64,7 @@ export async function readIndexHeaderLayout(source: RandomAccess, signal?: Abort
   ])
   const postingsTableInIndex = readHead(new Cursor(headPart, place))
   const tail = new Cursor(tailPart, { ...place, offset: indexToc }, indexTocBytes)
-  checkCrc(tail, tailBytes - 4)
+  tail.checkCrc32c(tailBytes - 4)
   const symbols = tail.u64()
   const postingsTable = tail.u64()
   const indexBytes = postingsTableInIndex + indexToc + indexTocBytes - postingsTable
@@ -80,7 +80,7 @@ export async function readIndexHeaderLayout(source: RandomAccess, signal?: Abort
 
 function readHead(cursor: Cursor): number {
   const gotMagic = cursor.u32()
-  if (gotMagic !== magic) throw corruptError(cursor.place, 0, `got magic ${hex(gotMagic)}, want ${hex(magic)}`)
+  if (gotMagic !== magic) throw corruptError(cursor.place, 0, `got magic ${hex32(gotMagic)}, want ${hex32(magic)}`)
   const gotVersion = cursor.u8()
   if (gotVersion !== version) throw corruptError(cursor.place, 4, `got version ${gotVersion}, want ${version}`)
   const gotIndexVersion = cursor.u8()

@@ -3,6 +3,7 @@
 // Owns the position, and the `corrupt` error that names file, offset and section.
 import { isUtf8 } from 'node:buffer'
 import { MnemoError } from '../kit/errors.ts'
+import { crc32c } from './crc32c.ts'
 import { highWord, maxVarintBytes } from './varint.ts'
 
 /** Where bytes come from, for the error's message. */
@@ -19,6 +20,11 @@ export interface BytePlace {
 export function corruptError(place: BytePlace, at: number, got: string, options?: { cause?: unknown }): MnemoError {
   const offset = place.offset + at
   return new MnemoError('corrupt', `cannot read ${place.section} of ${place.file} at offset ${offset}: ${got}`, options)
+}
+
+/** A 32-bit number as eight hex digits, for messages. */
+export function hex32(value: number): string {
+  return value.toString(16).padStart(8, '0')
 }
 
 export class Cursor {
@@ -161,6 +167,15 @@ export class Cursor {
   #safe(value: number, limit = Number.MAX_SAFE_INTEGER): number {
     if (value > limit || value < -limit) this.fail('got a varint beyond 53 bits before this offset')
     return value
+  }
+
+  /** Verifies that the next `length` bytes are followed by their CRC-32C. The position stays. */
+  checkCrc32c(length: number): void {
+    const { position } = this
+    const got = crc32c(this.borrowBytes(length))
+    const want = this.u32()
+    this.position = position
+    if (got !== want) this.fail(`got checksum ${hex32(got)}, want ${hex32(want)}`)
   }
 
   /** The next `length` bytes, borrowed: a view of the cursor's bytes. */

@@ -61,7 +61,11 @@ export class FileWriter {
     await this.#flush()
     const bytes = new Uint8Array(length)
     for (let done = 0; done < length; ) {
-      const { bytesRead } = await this.#handle.read(bytes, done, length - done, offset + done)
+      const { bytesRead } = await this.#handle
+        .read(bytes, done, length - done, offset + done)
+        .catch((error: unknown) => {
+          throw fileError(`cannot read back ${this.path}`, error)
+        })
       if (bytesRead === 0) throw fileError(`cannot read back ${this.path}: got its end at ${offset + done}`, undefined)
       done += bytesRead
     }

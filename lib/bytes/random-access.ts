@@ -69,7 +69,9 @@ async function readFile(handle: FileHandle, range: FileRange): Promise<Uint8Arra
   checkRange(path, range.size, offset, length)
   const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
   for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done)
+    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done).catch((error: unknown) => {
+      throw fileError(`cannot read ${path}`, error)
+    })
     range.signal?.throwIfAborted()
     if (bytesRead === 0) throw shortRead(path, { offset, length, sizeBytes: offset + done })
     done += bytesRead

@@ -124,12 +124,20 @@ export class PagedFile implements SyncBytes {
     page.length = 0
     const want = Math.min(pageBytes, this.sizeBytes - offset)
     while (page.length < want) {
-      const got = readSync(this.#descriptor, page.bytes, page.length, want - page.length, offset + page.length)
+      const got = this.#read(page.bytes.subarray(page.length, want), offset + page.length)
       if (got === 0) throw outside(this.name, { offset, length: want }, offset + page.length)
       page.length += got
     }
     this.#pages.set(number, page)
     return page
+  }
+
+  #read(into: Buffer, offset: number): number {
+    try {
+      return readSync(this.#descriptor, into, 0, into.length, offset)
+    } catch (error) {
+      throw fileError(`cannot read ${this.name}`, error)
+    }
   }
 
   /** Called by the cache when a page goes to another owner. */
@@ -142,6 +150,7 @@ export class PagedFile implements SyncBytes {
     closeSync(this.#descriptor)
     this.#descriptor = -1
     for (const page of this.#pages.values()) page.used = false
+    this.#pages.clear()
   }
 }
 

@@ -2,11 +2,10 @@
 // Specification: Prometheus tsdb/docs/format/chunks.md, version 1.
 // Owns a record's bytes and the reference; pure functions, so that they serve a file and a fetched range alike.
 import { crc32c } from '../bytes/crc32c.ts'
-import { type BytePlace, Cursor, corruptError } from '../bytes/cursor.ts'
+import { type BytePlace, Cursor, corruptError, hex32 } from '../bytes/cursor.ts'
 import type { EncodeBuffer } from '../bytes/encode-buffer.ts'
 import { highWord } from '../bytes/varint.ts'
 import { MnemoError } from '../kit/errors.ts'
-import { checkCrc, hex } from './index-format.ts'
 
 // ┌──────────────────────────────────────────────┐
 // │ magic 85BD40DD u32 | version 1 u8 | 0 × 3    │
@@ -65,7 +64,7 @@ export function encodeSegmentHeader(out: EncodeBuffer): void {
 export function checkSegmentHeader(bytes: Uint8Array, file: string): void {
   const cursor = new Cursor(bytes, { file, section: 'segment header', offset: 0 })
   const magic = cursor.u32()
-  if (magic !== chunkMagic) throw corruptError(cursor.place, 0, `got magic ${hex(magic)}, want ${hex(chunkMagic)}`)
+  if (magic !== chunkMagic) throw corruptError(cursor.place, 0, `got magic ${hex32(magic)}, want ${hex32(chunkMagic)}`)
   const version = cursor.u8()
   if (version !== chunkVersion) throw corruptError(cursor.place, 4, `got version ${version}, want ${chunkVersion}`)
 }
@@ -84,7 +83,7 @@ export function chunkRecordLength(cursor: Cursor): number {
 export function decodeChunkRecord(cursor: Cursor): EncodedChunk {
   const dataBytes = cursor.uvarint32()
   if (dataBytes > maxChunkDataBytes) cursor.fail(`got a chunk of ${dataBytes} bytes, want at most ${maxChunkDataBytes}`)
-  checkCrc(cursor, 1 + dataBytes)
+  cursor.checkCrc32c(1 + dataBytes)
   const encoding = cursor.u8()
   const data = cursor.borrowBytes(dataBytes)
   cursor.skip(4)

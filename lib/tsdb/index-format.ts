@@ -1,8 +1,7 @@
 // The index file's frame: header, table of contents, and the caps on what a length in it may ask for.
 // Specification: Prometheus tsdb/docs/format/index.md, version 2.
 // Owns IndexToc; the sections have files of their own.
-import { crc32c } from '../bytes/crc32c.ts'
-import { Cursor, corruptError } from '../bytes/cursor.ts'
+import { Cursor, corruptError, hex32 } from '../bytes/cursor.ts'
 import { EncodeBuffer } from '../bytes/encode-buffer.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
 import { MnemoError } from '../kit/errors.ts'
@@ -51,7 +50,7 @@ export function checkIndexHeader(bytes: Uint8Array, file: string): void {
   const cursor = new Cursor(bytes, { file, section: 'index header', offset: 0 })
   const magic = cursor.u32()
   if (magic !== indexMagic) {
-    throw corruptError(cursor.place, 0, `got magic ${hex(magic)}, want ${hex(indexMagic)}`)
+    throw corruptError(cursor.place, 0, `got magic ${hex32(magic)}, want ${hex32(indexMagic)}`)
   }
   const version = cursor.u8()
   if (version === indexVersion) return
@@ -81,7 +80,7 @@ export function decodeIndexToc(
   place: { file: string; offset: number; indexBytes: number },
 ): IndexToc {
   const cursor = new Cursor(bytes, { file: place.file, section: 'table of contents', offset: place.offset })
-  checkCrc(cursor, indexTocBytes - 4)
+  cursor.checkCrc32c(indexTocBytes - 4)
   const toc: IndexToc = {
     symbols: cursor.u64(),
     series: cursor.u64(),
@@ -112,18 +111,4 @@ export async function readIndexToc(source: RandomAccess, signal?: AbortSignal): 
   ])
   checkIndexHeader(header, file)
   return decodeIndexToc(toc, { file, offset, indexBytes: sizeBytes })
-}
-
-/** Verifies that the `length` bytes at the cursor are followed by their CRC-32C. The position stays. */
-export function checkCrc(cursor: Cursor, length: number): void {
-  const { position } = cursor
-  const got = crc32c(cursor.borrowBytes(length))
-  const want = cursor.u32()
-  cursor.position = position
-  if (got !== want) cursor.fail(`got checksum ${hex(got)}, want ${hex(want)}`)
-}
-
-/** A 32-bit number as eight hex digits. */
-export function hex(value: number): string {
-  return value.toString(16).padStart(8, '0')
 }

@@ -3,7 +3,6 @@
 // Owns the list's bytes; the table that points to it is postings-table.ts.
 import { crc32c } from '../bytes/crc32c.ts'
 import { type BytePlace, Cursor } from '../bytes/cursor.ts'
-import { checkCrc } from './index-format.ts'
 
 /** Length field, count and checksum. */
 const frameBytes = 12
@@ -16,7 +15,7 @@ export function decodePostings(bytes: Uint8Array, place: BytePlace): Uint32Array
     cursor.position = 0
     cursor.fail(`got a length of ${length}, want a multiple of 4 up to ${bytes.length - 8}`)
   }
-  checkCrc(cursor, length)
+  cursor.checkCrc32c(length)
   const count = cursor.u32()
   if (count * 4 + 4 !== length) cursor.fail(`got ${count} references in ${length} bytes`)
   const refs = new Uint32Array(count)

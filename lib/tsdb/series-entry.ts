@@ -4,7 +4,7 @@
 import type { Cursor } from '../bytes/cursor.ts'
 import type { EncodeBuffer } from '../bytes/encode-buffer.ts'
 import type { Labels } from '../labels/labels.ts'
-import { checkCrc, maxSeriesEntryBytes } from './index-format.ts'
+import { maxSeriesEntryBytes } from './index-format.ts'
 
 // ┌──────────────────────────────────────────────────────────────────────────┐
 // │ length uvarint (of what follows, without the checksum)                   │
@@ -64,7 +64,7 @@ function hasWholeVarint(cursor: Cursor): boolean {
 export function decodeSeriesRecord(cursor: Cursor, into: SeriesRecord): void {
   const length = cursor.uvarint32()
   if (length > maxSeriesEntryBytes) cursor.fail(`got a series of ${length} bytes, want at most ${maxSeriesEntryBytes}`)
-  checkCrc(cursor, length)
+  cursor.checkCrc32c(length)
   const end = cursor.position + length
   readLabels(cursor, into, end)
   readChunks(cursor, into, end)

@@ -2,10 +2,10 @@
 // Both tables are framed alike: `length u32 | count u32 | entries … | crc32c`.
 // Owns the windows, so that a table of any size is scanned in bounded memory.
 import { crc32c } from '../bytes/crc32c.ts'
-import { Cursor } from '../bytes/cursor.ts'
+import { Cursor, hex32 } from '../bytes/cursor.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
 import { MnemoError } from '../kit/errors.ts'
-import { hex, maxTableBytes } from './index-format.ts'
+import { maxTableBytes } from './index-format.ts'
 
 const windowBytes = 1024 * 1024
 
@@ -62,7 +62,7 @@ export async function scanTable(
   const tail = new Cursor(await source.read(end, 4, signal), { file: source.name, section, offset: end })
   if (seen < count) tail.fail(`got ${seen} entries, want ${count}`)
   const want = tail.u32()
-  if (crc !== want) tail.fail(`got checksum ${hex(crc)}, want ${hex(want)}`)
+  if (crc !== want) tail.fail(`got checksum ${hex32(crc)}, want ${hex32(want)}`)
   return { count, entriesEnd: end }
 }
 

@@ -2,11 +2,10 @@
 // Specification: Prometheus tsdb/docs/format/tombstones.md: `magic 0130BA30 u32 | version 1 u8 | (ref uvarint, mint varint, maxt varint)… | crc32c`.
 // Owns the file; the checksum covers the entries alone.
 import { readFile, rename } from 'node:fs/promises'
-import { Cursor, corruptError } from '../bytes/cursor.ts'
+import { Cursor, corruptError, hex32 } from '../bytes/cursor.ts'
 import { EncodeBuffer } from '../bytes/encode-buffer.ts'
 import { FileWriter } from '../bytes/file-writer.ts'
 import { fileError } from '../bytes/random-access.ts'
-import { checkCrc, hex } from './index-format.ts'
 
 const magic = 0x0130ba30
 const version = 1
@@ -43,10 +42,10 @@ export function encodeTombstones(tombstones: Tombstones): Uint8Array {
 export function decodeTombstones(bytes: Uint8Array, file: string): Tombstones {
   const cursor = new Cursor(bytes, { file, section: 'tombstones', offset: 0 }, 0, bytes.length)
   const gotMagic = cursor.u32()
-  if (gotMagic !== magic) throw corruptError(cursor.place, 0, `got magic ${hex(gotMagic)}, want ${hex(magic)}`)
+  if (gotMagic !== magic) throw corruptError(cursor.place, 0, `got magic ${hex32(gotMagic)}, want ${hex32(magic)}`)
   const gotVersion = cursor.u8()
   if (gotVersion !== version) throw corruptError(cursor.place, 4, `got version ${gotVersion}, want ${version}`)
-  checkCrc(cursor, Math.max(0, cursor.remaining - 4))
+  cursor.checkCrc32c(Math.max(0, cursor.remaining - 4))
   const intervals = new Map<number, Interval[]>()
   while (cursor.remaining > 4) {
     const ref = cursor.uvarint()

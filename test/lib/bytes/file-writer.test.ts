@@ -1,0 +1,39 @@
+// FileWriter: what is appended in pieces of any size is the file, patches and read-backs included.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { crc32c } from '../../../lib/bytes/crc32c.ts'
+import { FileWriter } from '../../../lib/bytes/file-writer.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'mnemo-writer-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+test('pieces below, at and above the buffer, patched, aligned and read back', async () => {
+  const path = join(folder, 'file')
+  const file = await FileWriter.create(path)
+  const sizes = [1, 0, 1000, 2 ** 20, 2 ** 20 + 1, 17, 2 ** 20 - 1, 5]
+  const want: Buffer[] = []
+  for (const [i, size] of sizes.entries()) {
+    const piece = Buffer.alloc(size, i + 1)
+    want.push(Buffer.from(piece))
+    await file.append(piece)
+    piece.fill(0)
+  }
+  await file.align(16)
+  const padding = -sizes.reduce((a, b) => a + b) & 15
+  const whole = Buffer.concat([...want, Buffer.alloc(padding)])
+  expect(file.position).toBe(whole.length)
+  await file.patch(Buffer.from('patched'), 3)
+  whole.write('patched', 3)
+  await file.append(Buffer.from('end'))
+  const all = Buffer.concat([whole, Buffer.from('end')])
+  expect(Buffer.from(await file.read(0, 20)).equals(all.subarray(0, 20))).toBe(true)
+  expect(await file.crc32c(1, all.length)).toBe(crc32c(all.subarray(1)))
+  await file.finish()
+  expect(readFileSync(path).equals(all)).toBe(true)
+})
+
+test('a folder that is missing is not_found', async () => {
+  await expect(FileWriter.create(join(folder, 'none', 'file'))).rejects.toMatchObject({ code: 'not_found' })
+})
