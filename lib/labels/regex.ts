@@ -65,10 +65,10 @@ export function compileRe2(pattern: string): RE2JS {
   }
 }
 
-// The engine writes DOTALL as a prefix of the pattern and quotes it in its messages; RE2 does not.
+// The engine writes DOTALL as a prefix of the pattern and quotes it in its messages; Go's RE2 does not, and always quotes something.
 function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
-  return text.replace('`(?s)', '`')
+  return text.endsWith(': trailing backslash at end of expression') ? `${text}: \`\`` : text.replace('`(?s)', '`')
 }
 
 function checkLength(pattern: string, limit: number): void {

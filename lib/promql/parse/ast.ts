@@ -14,6 +14,8 @@ export type ValueType = 'scalar' | 'vector' | 'matrix' | 'string'
 export interface NumberLiteral {
   readonly kind: 'number'
   readonly value: number
+  /** Written as a duration (5m): the value is its seconds. */
+  readonly duration?: boolean
   readonly pos: Position
 }
 
@@ -103,6 +105,9 @@ export type BinaryOp =
   | '>'
   | '<='
   | '>='
+  /** Trim of native histograms, upper and lower. */
+  | '</'
+  | '>/'
   | 'and'
   | 'or'
   | 'unless'
