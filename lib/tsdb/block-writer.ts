@@ -1,7 +1,8 @@
 // Writes a block, series by series, in a temporary folder that gets its name only once everything is on disk.
 // Specification: Prometheus tsdb/docs/format/README.md.
 // Owns the temporary folder: finish() or abort() must be called. What meta.json says is the caller's.
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FileWriter, syncFolder } from '../bytes/file-writer.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
@@ -70,8 +71,7 @@ export class BlockWriter {
   /** Starts a block. Throws `already_exists` where its folder is there; what an earlier attempt left is removed. */
   static async create(options: BlockWriterOptions): Promise<BlockWriter> {
     const { folder, symbols, segmentBytes } = options
-    if (await exists(folder))
-      throw new MnemoError('already_exists', `cannot write a block: got ${folder}, want no such`)
+    if (existsSync(folder)) throw new MnemoError('already_exists', `cannot write a block: got ${folder}, want no such`)
     const temporary = `${folder}${temporarySuffix}`
     await rm(temporary, { recursive: true, force: true })
     await mkdir(temporary, { recursive: true })
@@ -172,7 +172,3 @@ const histogramEncodings: ReadonlySet<number> = new Set([
   chunkEncoding.histogramSt,
   chunkEncoding.floatHistogramSt,
 ])
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined
-}

@@ -1,6 +1,6 @@
 // Blocks that we write: golden blocks rewritten are the same files; a real promtool opens ours and dumps the same samples.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -145,5 +145,27 @@ describe.skipIf(!hasPromtool)('promtool', () => {
     const order = (a: { labels: string; time: number }, b: { labels: string; time: number }) =>
       key(a) < key(b) ? -1 : 1
     expect(parsed.sort(order)).toEqual(want.sort(order))
+  })
+
+  test('an index with the label indices that older versions write is read like any other', async () => {
+    const input = join(root, 'input.om')
+    const lines = ['a', 'b', 'c'].flatMap((l) => [1, 2, 3].map((t) => `m{l="${l}",n="x"} ${t} ${start / 1000 + t}`))
+    writeFileSync(input, `${lines.join('\n')}\n# EOF\n`)
+    const data = join(root, 'created')
+    mkdirSync(data)
+    execFileSync('promtool', ['tsdb', 'create-blocks-from', 'openmetrics', input, data], { stdio: 'pipe' })
+    const folder = join(data, readdirSync(data).find((name) => name.length === 26)!)
+    const reader = await BlockReader.open(folder)
+    const { index } = reader
+    expect(index.labelNames()).toEqual(['__name__', 'l', 'n'])
+    const series = await Array.fromAsync(index.allSeries())
+    expect(series.map(({ labels }) => formatLabels(labels))).toEqual(
+      ['a', 'b', 'c'].map((l) => `{__name__="m", l="${l}", n="x"}`),
+    )
+    const refs = series.map(({ ref }) => ref)
+    expect([...(await index.postings('n', 'x'))]).toEqual(refs)
+    expect([...(await index.allPostings())]).toEqual(refs)
+    expect([...(await index.postings('l', 'b'))]).toEqual([refs[1]])
+    await reader.close()
   })
 })
