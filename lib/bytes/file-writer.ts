@@ -1,6 +1,7 @@
 // A file that is written front to back through a buffer, can be patched and read back, and is on disk when finish() returns.
 // Owns its descriptor: finish() or abort() must be called.
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { crc32c } from './crc32c.ts'
 import { fileError } from './random-access.ts'
 
@@ -125,4 +126,13 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await handle.close()
   }
+}
+
+/** Replaces a small file: readers see the old bytes or the new ones, also after a power cut. */
+export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+  const writer = await FileWriter.create(`${path}.tmp`)
+  await writer.append(bytes)
+  await writer.finish()
+  await rename(writer.path, path)
+  await syncFolder(dirname(path))
 }

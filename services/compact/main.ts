@@ -2,6 +2,7 @@
 // Exit status: 0 all done, 1 something failed (run it again), 2 a wrong configuration.
 // Owns the wiring; the round itself is lib/compact.
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
 import { consistencyDelayFilter, deduplicateFilter } from '../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
@@ -50,7 +51,7 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
       metrics.retries.inc()
       logger.error({ err: asMnemoError(error) }, 'round failed: the next one tries again')
     }
-    await sleep(config.waitIntervalMs, signal)
+    await sleep(config.waitIntervalMs, undefined, { signal })
   }
 }
 
@@ -105,18 +106,4 @@ function every(intervalMs: number, work: () => void): () => void {
   if (intervalMs === 0) return () => {}
   const timer = setInterval(work, intervalMs)
   return () => clearInterval(timer)
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        resolve()
-      },
-      { once: true },
-    )
-  })
 }

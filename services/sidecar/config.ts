@@ -1,0 +1,37 @@
+// Flags of `mnemo sidecar`, named and defaulted as Thanos's.
+// Specification: Thanos cmd/thanos/sidecar.go.
+// Owns nothing but their names.
+import { boolFlag, durationFlag, type FlagValues, stringFlag, timeFlag } from '../../lib/kit/flags.ts'
+import { commonFlags } from '../../lib/kit/lifecycle.ts'
+import { objstoreFlags } from '../../lib/objstore/config.ts'
+
+export const flags = {
+  ...commonFlags,
+  ...objstoreFlags,
+  prometheusUrl: stringFlag('prometheus.url', {
+    help: "URL at which to reach Prometheus's API. For better performance use local network.",
+    default: 'http://localhost:9090',
+  }),
+  getConfigIntervalMs: durationFlag('prometheus.get_config_interval', {
+    help: 'How often to get Prometheus config.',
+    default: '30s',
+  }),
+  getConfigTimeoutMs: durationFlag('prometheus.get_config_timeout', {
+    help: 'Timeout for getting Prometheus config.',
+    default: '30s',
+  }),
+  tsdbPath: stringFlag('tsdb.path', { help: 'Data directory of TSDB.', default: './data' }),
+  ignoreUnequalBlockSize: boolFlag('shipper.ignore-unequal-block-size', {
+    help: 'Do not require min and max block size flags of Prometheus to be set to the same value. Only use this if you want to keep long retention and compaction enabled, as in the worst case it can result in ~2h data loss for your bucket storage.',
+  }),
+  shipperMetaFileName: stringFlag('shipper.meta-file-name', {
+    help: 'The file to store shipper metadata in.',
+    default: 'thanos.shipper.json',
+  }),
+  minTime: timeFlag('min-time', {
+    help: 'Start of time range limit to serve. Constant time in RFC3339 format or duration relative to current time, such as -1d or 2h45m.',
+    default: '0000-01-01T00:00:00Z',
+  }),
+}
+
+export type SidecarConfig = FlagValues<typeof flags>
