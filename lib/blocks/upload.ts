@@ -61,7 +61,12 @@ export async function uploadBlock(
       if (file.relPath === metaFileName) continue
       const name = `${ulid}/${file.relPath}`
       written.push(name)
-      await bucket.upload(name, await openForReading(path.join(folder, file.relPath)), signal)
+      const source = await openForReading(path.join(folder, file.relPath))
+      try {
+        await bucket.upload(name, source, signal)
+      } finally {
+        source.destroy()
+      }
     }
     const complete = completeMeta(meta, files, now())
     written.push(`${ulid}/${metaFileName}`)
