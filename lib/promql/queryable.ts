@@ -23,6 +23,7 @@ export interface Series {
   readonly labels: Labels
   /**
    * Appends this series' samples in [minTime, maxTime] of the hints to the columns, times ascending, no time twice; stale markers are kept as they are.
+   * Samples before and after that (the rest of a chunk) may come too: operators look at their windows alone.
    * Throws `unsupported`, by the encoding's name, where a chunk is no float chunk.
    */
   read(columns: SampleColumns): void

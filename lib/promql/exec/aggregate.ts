@@ -4,7 +4,7 @@
 
 import type { Accumulator } from '../../kernels/kernels.ts'
 import { type Labels, labelsKey, labelsOf, overlayLabels } from '../../labels/labels.ts'
-import { formatDecimal } from '../functions/go-format.ts'
+import { formatDecimal, quoteGo } from '../functions/go-format.ts'
 import { quantileOf } from '../functions/quantile.ts'
 import type { VectorPlan } from '../plan/plan.ts'
 import { anyPresent, type Context, executionError, type SeriesStream } from './context.ts'
@@ -95,7 +95,7 @@ export function groupSeries(
 /** count_values("label", …): a series for each value that a group has anywhere. */
 export async function* countValuesOperator(plan: AggregatePlan<'count_values'>, context: Context): SeriesStream {
   const { label, grouping } = plan
-  if (label === '' || !label.isWellFormed()) throw executionError(`invalid label name ${JSON.stringify(label)}`)
+  if (label === '' || !label.isWellFormed()) throw executionError(`invalid label name ${quoteGo(label)}`)
   const labels = grouping.without ? grouping.labels : [...grouping.labels, label]
   const keys = groupKeys({ labels, without: grouping.without })
   const output = new Matrix(context)

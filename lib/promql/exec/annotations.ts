@@ -57,6 +57,12 @@ export class AnnotationSet {
     this.#add('info', `${text} ${quoteGo(metricName)}`, pos)
   }
 
+  /** A binary operator that has no meaning for floats. */
+  floatOperands(op: string, pos: Position): void {
+    const text = `incompatible sample types encountered for binary operator ${quoteGo(op)}: float ${op} float`
+    this.#add('info', text, pos)
+  }
+
   forcedMonotonicity(
     metricName: string,
     pos: Position,

@@ -2,7 +2,7 @@
 // Specification: Prometheus 3.14, promql/engine.go (VectorscalarBinop) and promql/functions.go (simpleFloatFunc).
 // Owns no memory: they write over the row that they borrow.
 
-import { arithmetic, comparisons } from '../functions/operators.ts'
+import { arithmetic, comparisons, isTrim } from '../functions/operators.ts'
 import { valueFunctions } from '../functions/value-functions.ts'
 import type { MapPlan, ScalarPlan, VectorPlan, VectorScalarPlan } from '../plan/plan.ts'
 import { anyPresent, type Context, type SeriesRow, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
@@ -86,7 +86,14 @@ export async function* vectorScalarOperator(plan: VectorScalarPlan, context: Con
   for await (const series of stream) if (apply(series)) yield series
 }
 
-function operation({ op, swapped, bool }: VectorScalarPlan, scalars: Float64Array, context: Context): InPlace {
+function operation(plan: VectorScalarPlan, scalars: Float64Array, context: Context): InPlace {
+  const { op, swapped, bool } = plan
+  if (isTrim(op)) {
+    return () => {
+      context.query.annotations.floatOperands(op, plan.pos)
+      return false
+    }
+  }
   const compute = arithmetic[op]
   if (compute !== undefined) {
     return ({ row }) => {

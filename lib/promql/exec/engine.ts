@@ -2,7 +2,7 @@
 // Specification: Prometheus 3.14, promql/engine.go (execEvalStmt); an instant query is a range query of one step.
 // Owns a query's kernel memory from start to end, and the order of its answer.
 
-import type { Kernels, Steps } from '../../kernels/kernels.ts'
+import type { Kernels, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import { MnemoError } from '../../kit/errors.ts'
 import { compareLabels } from '../../labels/labels.ts'
 import type { Expr } from '../parse/ast.ts'
@@ -181,8 +181,10 @@ function sortedByLabels(series: ResultSeries[]): ResultSeries[] {
 async function evaluateMatrix(plan: MatrixPlan, context: Context): Promise<ResultSeries[]> {
   const { query } = context
   const series: ResultSeries[] = []
-  for await (const { labels, dropName, columns } of openSource(plan, context).series) {
-    const points = withoutStale(columns.times(), columns.values(), columns.valueBits())
+  const { series: source, reference, rangeMs } = openSource(plan, context)
+  const endMs = reference.startMs
+  for await (const { labels, dropName, columns } of source) {
+    const points = samplesWithin(columns, endMs - rangeMs, endMs)
     if (points.times.length === 0) continue
     query.samples.hold(points.times.length)
     series.push({ labels: dropName && query.delayedNameRemoval ? withoutName(labels) : labels, ...points })
@@ -192,8 +194,13 @@ async function evaluateMatrix(plan: MatrixPlan, context: Context): Promise<Resul
 
 const staleBits = 0x7ff0000000000002n
 
-function withoutStale(times: Float64Array, values: Float64Array, bits: BigUint64Array) {
-  const keep = (_: number, i: number) => !Number.isNaN(values[i]!) || bits[i] !== staleBits
+/** Samples after one time and up to another, stale markers left out. */
+function samplesWithin(columns: SampleColumns, afterMs: number, endMs: number) {
+  const times = columns.times()
+  const values = columns.values()
+  const bits = columns.valueBits()
+  const keep = (_: number, i: number) =>
+    times[i]! > afterMs && times[i]! <= endMs && (!Number.isNaN(values[i]!) || bits[i] !== staleBits)
   return { times: times.filter(keep), values: values.filter(keep) }
 }
 

@@ -2,8 +2,7 @@
 // Specification: Prometheus 3.14, promql/engine.go (getTimeRangesForSelector, evalSeries, matrixIterSlice).
 // Owns the columns while a series is in them.
 
-import type { SampleColumns } from '../../kernels/columns.ts'
-import type { Steps } from '../../kernels/kernels.ts'
+import type { SampleColumns, Steps } from '../../kernels/kernels.ts'
 import type { Labels } from '../../labels/labels.ts'
 import type { Select, SelectorPlan } from '../plan/plan.ts'
 import type { SelectHints } from '../queryable.ts'

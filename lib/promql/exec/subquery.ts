@@ -2,8 +2,7 @@
 // Specification: Prometheus 3.14, promql/engine.go (subqueryTimeRange, evalSubquery).
 // Owns the steps of a subquery: multiples of its interval within the window of any of the query's steps.
 
-import type { SampleColumns } from '../../kernels/columns.ts'
-import type { Row, Steps } from '../../kernels/kernels.ts'
+import type { Row, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import type { MatrixPlan } from '../plan/plan.ts'
 import { type Context, checkAborted, stepTimeMs, viewsOf } from './context.ts'
 import { referenceSteps, type SeriesColumns } from './selector.ts'

@@ -4,7 +4,7 @@
 
 import { compareStrings, type Labels, labelsKey, labelsOf, labelValue } from '../../labels/labels.ts'
 import { formatLabelsGo } from '../functions/go-format.ts'
-import { arithmetic, comparisons } from '../functions/operators.ts'
+import { arithmetic, comparisons, isTrim } from '../functions/operators.ts'
 import type { VectorMatching } from '../parse/ast.ts'
 import { keepsName } from '../plan/names.ts'
 import type { VectorBinaryPlan } from '../plan/plan.ts'
@@ -92,12 +92,16 @@ class VectorMatch {
   }
 
   #combine(many: KeptSeries, one: KeptSeries, group: MatchGroup): void {
-    const { bool } = this.#plan
+    const { op, bool, pos } = this.#plan
     const labels = this.#resultLabels(many.labels, one.labels)
     const matched = this.#matchedSteps(group, labels)
     let target: KeptSeries | undefined
     for (let i = 0; i < many.present.length; i++) {
       if (many.present[i] === 0 || one.present[i] === 0) continue
+      if (isTrim(op)) {
+        this.#context.query.annotations.floatOperands(op, pos)
+        return
+      }
       if (matched[i] === 1) throw this.#multipleMatches()
       matched[i] = 1
       const kept = this.#keep?.(many.values[i]!, one.values[i]!) ?? true

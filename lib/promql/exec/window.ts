@@ -2,8 +2,7 @@
 // Specification: Prometheus 3.14, promql/engine.go (eval of calls with a matrix) and promql/functions.go.
 // Owns parameters that vary by step, windows fixed by @, and the annotations of these functions.
 
-import type { SampleColumns } from '../../kernels/columns.ts'
-import type { Row, Steps } from '../../kernels/kernels.ts'
+import type { Row, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import { labelValue, metricName } from '../../labels/labels.ts'
 import type { MatrixPlan, WindowPlan } from '../plan/plan.ts'
 import { anyPresent, type Context, executionError, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'

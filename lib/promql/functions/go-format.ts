@@ -81,13 +81,14 @@ const escapes: Readonly<Record<string, string>> = {
 // A character that Go does not print as it is: controls, formats, unassigned, and all spaces but U+0020.
 const unprintable = /["\\]|(?! )[\p{C}\p{Z}]/gu
 
-/** strconv.Quote. */
+/** strconv.Quote. A lone surrogate U+DC00 + byte stands for a byte that is no UTF-8. */
 export function quoteGo(text: string): string {
   const escaped = text.replace(unprintable, (char) => {
     const known = escapes[char]
     if (known !== undefined) return known
     const code = char.codePointAt(0)!
-    if (code < 0x80) return `\\x${code.toString(16).padStart(2, '0')}`
+    const byte = code >= 0xdc80 && code < 0xdd00 ? code - 0xdc00 : code
+    if (byte < 0x80 || byte !== code) return `\\x${byte.toString(16).padStart(2, '0')}`
     if (code > 0xffff) return `\\U${code.toString(16).padStart(8, '0')}`
     return `\\u${code.toString(16).padStart(4, '0')}`
   })

@@ -26,6 +26,11 @@ export const comparisons: Readonly<Partial<Record<ElementOp, Comparison>>> = {
   '>=': (a, b) => a >= b,
 }
 
+/** Trimming takes a native histogram: between floats there is no result, and an info says so. */
+export function isTrim(op: ElementOp): boolean {
+  return op === '</' || op === '>/'
+}
+
 // IEEE 754 and Go have 1 to any power, and -1 to an infinite one, as 1; ECMAScript has NaN there.
 function power(base: number, exponent: number): number {
   if (base === 1) return 1

@@ -1,6 +1,7 @@
 // Strings of PromQL: where they end, what is wrong in them, and their value.
 // Specification: Prometheus 3.14, promql/parser/lex.go (lexString, lexEscape) and util/strutil/quote.go (Unquote), after Go's own.
 // Owns the escapes.
+import { isUtf8 } from 'node:buffer'
 import { endOfInput, isInvalid, nameCharacter } from './chars.ts'
 import type { Scanner } from './scanner.ts'
 
@@ -69,7 +70,7 @@ function digitValue(c: number): number {
   return /^[0-9a-fA-F]$/.test(text) ? Number.parseInt(text, 16) : 16
 }
 
-/** The value of a scanned string. `\xff` and octal escapes are bytes of UTF-8; bytes that are none become U+FFFD. */
+/** The value of a scanned string. `\xff` and octal escapes are bytes of UTF-8; a byte that is none becomes the lone surrogate U+DC00 + byte. */
 export function unquote(text: string): string {
   const inner = text.slice(1, -1)
   if (text.startsWith('`') || !inner.includes('\\')) return inner
@@ -83,5 +84,17 @@ export function unquote(text: string): string {
     else if (simple !== undefined) bytes.push(simpleEscapes[simple]!)
     else for (const byte of Buffer.from(all)) bytes.push(byte)
   }
-  return Buffer.from(bytes).toString('utf8')
+  return decodeUtf8(Buffer.from(bytes))
+}
+
+// Go's strings hold any bytes. A lone surrogate is in no text, so what it stands for stays invalid, and can be shown.
+function decodeUtf8(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8')
+  let text = ''
+  for (let i = 0; i < bytes.length; ) {
+    const length = [1, 2, 3, 4].find((n) => i + n <= bytes.length && isUtf8(bytes.subarray(i, i + n)))
+    text += length === undefined ? String.fromCharCode(0xdc00 + bytes[i]!) : bytes.toString('utf8', i, i + length)
+    i += length ?? 1
+  }
+  return text
 }

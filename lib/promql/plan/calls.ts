@@ -173,7 +173,7 @@ function labelJoin({ vectors, exprs, planner }: Arguments): TypedPlan {
   return vector({ kind: 'label_join', child: vectors[0]!, target, separator, sources })
 }
 
-// UTF-8 validation: any name but the empty one.
+// Any name in UTF-8 but the empty one.
 function checkLabelName(name: string, what: string): void {
   if (name === '' || !name.isWellFormed()) throw new MnemoError('execution', `invalid ${what}: ${name}`)
 }

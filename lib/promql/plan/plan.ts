@@ -66,23 +66,27 @@ export interface MapPlan extends DropsName {
   readonly params: readonly ScalarPlan[]
 }
 
-export interface VectorBinaryPlan {
-  readonly kind: 'vector_binary'
+/** What arithmetic and comparisons between vectors, or with one, have in common. */
+interface BinaryPlan {
   readonly op: ElementOp
+  readonly bool: boolean
+  /** Of the whole operation, where annotations point. */
+  readonly pos: Position
+}
+
+export interface VectorBinaryPlan extends BinaryPlan {
+  readonly kind: 'vector_binary'
   readonly lhs: VectorPlan
   readonly rhs: VectorPlan
-  readonly bool: boolean
   readonly matching: VectorMatching
 }
 
-export interface VectorScalarPlan extends DropsName {
+export interface VectorScalarPlan extends BinaryPlan, DropsName {
   readonly kind: 'vector_scalar'
-  readonly op: ElementOp
   readonly vector: VectorPlan
   readonly scalar: ScalarPlan
   /** The scalar stands on the left. */
   readonly swapped: boolean
-  readonly bool: boolean
 }
 
 export interface HistogramPlan extends DropsName {

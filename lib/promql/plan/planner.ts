@@ -205,10 +205,10 @@ function planBinary(expr: Binary, planner: Planner): Planned<VectorPlan> {
   const invariant = left.invariant && right.invariant
   const lhs = invariant ? left.plan : wrapVector(left)
   const rhs = invariant ? right.plan : wrapVector(right)
-  const { op, bool } = expr
+  const { op, bool, pos } = expr
   const matching = expr.matching ?? { card: 'one-to-one', labels: [], on: false, include: [] }
   if (isSetOp(op)) return { plan: { kind: 'set', op, lhs, rhs, matching }, invariant }
-  return { plan: { kind: 'vector_binary', op, lhs, rhs, bool, matching }, invariant }
+  return { plan: { kind: 'vector_binary', op, lhs, rhs, bool, matching, pos }, invariant }
 }
 
 function isSetOp(op: string): op is SetOp {
@@ -226,6 +226,7 @@ function planVectorScalar(expr: Binary, swapped: boolean, planner: Planner): Pla
     scalar: invariant ? scalar.plan : wrapScalar(scalar),
     swapped,
     bool: expr.bool,
+    pos: expr.pos,
     oneName: staticName(vector.plan) !== undefined,
   }
   return { plan, invariant }
