@@ -9,7 +9,7 @@ import {
   status,
 } from '@grpc/grpc-js'
 import { grpc as proto } from '../../build/proto.js'
-import type { GrpcService } from './grpc.ts'
+import type { GrpcService } from './grpc-service.ts'
 import type { Probe } from './probe.ts'
 
 const { HealthCheckRequest, HealthCheckResponse } = proto.health.v1

@@ -10,7 +10,7 @@ import {
   ServerListenerBuilder,
   status,
 } from '@grpc/grpc-js'
-import type { GrpcService } from './grpc.ts'
+import type { GrpcService } from './grpc-service.ts'
 import { counter, histogram, type Registry } from './metrics.ts'
 
 const labelNames = ['grpc_type', 'grpc_service', 'grpc_method'] as const

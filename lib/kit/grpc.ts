@@ -14,22 +14,17 @@ import {
   type StatusObject,
   setLogVerbosity,
   status,
-  type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { formatAddress, listenError, parseListenAddress } from './address.ts'
 import { asMnemoError, describeError, type ErrorCode, MnemoError } from './errors.ts'
 import type { FlagValues } from './flags.ts'
 import { healthService } from './grpc-health.ts'
 import { measureCalls } from './grpc-metrics.ts'
+import type { GrpcService } from './grpc-service.ts'
 import type { grpcFlags, ServiceContext } from './lifecycle.ts'
 import type { Logger } from './log.ts'
 import type { Registry } from './metrics.ts'
 import type { Probe } from './probe.ts'
-
-export interface GrpcService {
-  readonly definition: ServiceDefinition
-  readonly implementation: UntypedServiceImplementation
-}
 
 export interface ServerTls {
   readonly certFile: string
@@ -63,6 +58,8 @@ export interface GrpcServer {
 
 // grpc-js writes lines of its own to standard error, e.g. where a port is taken; the errors that it throws say the same.
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE)
+
+export type { GrpcService } from './grpc-service.ts'
 
 /** Requests are small; answers have no limit but the peer's. */
 const maxRequestBytes = 64 << 20

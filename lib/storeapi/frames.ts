@@ -1,8 +1,8 @@
 // Cuts a stream of series responses into the frames that go on the wire.
 // Many small frames are slow and huge ones pile up: a batch is closed by bytes as well as by the number of series that
 // the peer asked for, and a large series goes out in parts, each with its labels. Owns the open batch.
-import { aggrChunkBytes, encodeSeriesBatch, encodeSeriesResponse, fieldBytes, labelsBytes } from './messages.ts'
-import type { AggrChunk, SeriesResponse, StoreSeries } from './types.ts'
+import { encodeSeriesBatch, encodeSeriesResponse, maxAggrChunkBytes, maxLabelsBytes } from './messages.ts'
+import type { SeriesResponse, StoreSeries } from './types.ts'
 
 /** A batch is sent once it has this many bytes; grpc-js is fastest from 16 to 64 KiB. */
 const batchTargetBytes = 32 << 10
@@ -14,7 +14,6 @@ export class FrameCutter {
   readonly #batchSize: number
   readonly #partBytes: number
   #batch: StoreSeries[] = []
-  #lengths: number[] = []
   #bytes = 0
 
   /** `batchSize` is the request's: series a frame at most; below 2: one a frame, unbatched. */
@@ -34,7 +33,6 @@ export class FrameCutter {
       }
       if (this.#bytes + length > batchedPartBytes) frames.push(...this.flush())
       this.#batch.push(part)
-      this.#lengths.push(length)
       this.#bytes += length
       if (this.#batch.length >= this.#batchSize || this.#bytes >= batchTargetBytes) frames.push(...this.flush())
     }
@@ -44,23 +42,22 @@ export class FrameCutter {
   /** The open batch as a frame, none where it is empty. */
   flush(): Buffer[] {
     if (this.#batch.length === 0) return []
-    const frame = encodeSeriesBatch(this.#batch, this.#lengths)
+    const frame = encodeSeriesBatch(this.#batch)
     this.#batch = []
-    this.#lengths = []
     this.#bytes = 0
     return [frame]
   }
 }
 
-/** The series whole, or cut between chunks into parts of at most `partBytes` (or one chunk) each; with their sizes. */
+/** The series whole, or cut between chunks into parts of at most `partBytes` (or one chunk) each; with bounds of their sizes. */
 function splitSeries(series: StoreSeries, partBytes: number): { part: StoreSeries; length: number }[] {
   const { labels, chunks } = series
-  const ownBytes = labelsBytes(labels)
+  const ownBytes = maxLabelsBytes(labels)
   const parts: { part: StoreSeries; length: number }[] = []
   let from = 0
   let length = ownBytes
   for (let i = 0; i < chunks.length; i++) {
-    const chunkLength = fieldBytes(aggrChunkBytes(chunks[i] as AggrChunk))
+    const chunkLength = maxAggrChunkBytes(chunks[i]!)
     if (i > from && length + chunkLength > partBytes) {
       parts.push({ part: { labels, chunks: chunks.slice(from, i) }, length })
       from = i

@@ -3,8 +3,9 @@
 // views on the frame. Owns the reader's memory of the last series, whose strings the next one shares.
 import { MnemoError } from '../kit/errors.ts'
 import { compareStrings, type Labels, labelsOf } from '../labels/labels.ts'
+import { BackWriter } from './back-writer.ts'
 import { ProtoReader } from './proto-reader.ts'
-import { int64Bytes, ProtoWriter, uint64Bytes, utf8Bytes, varintBytes } from './proto-writer.ts'
+import { ProtoWriter } from './proto-writer.ts'
 import type { AggrChunk, Chunk, SeriesResponse, StoreSeries } from './types.ts'
 
 export { decodeSeriesRequest, encodeSeriesRequest } from './series-request.ts'
@@ -178,88 +179,76 @@ function readBlocks(bytes: Uint8Array): string[] {
   return ids
 }
 
-/** Bytes of a Series message, without tag and length. */
-export function seriesBytes(series: StoreSeries): number {
-  let sum = labelsBytes(series.labels)
-  for (const chunk of series.chunks) sum += fieldBytes(aggrChunkBytes(chunk))
+/** Tag, length, type and hash of a Chunk message, at most, and the tag and length of its data. */
+const chunkOverheadBytes = 32
+/** Tag and length of an AggrChunk message and its two times, at most. */
+const aggrChunkOverheadBytes = 32
+/** Tags and lengths of a Label message, at most; UTF-8 takes at most three bytes for a UTF-16 code unit. */
+const labelOverheadBytes = 24
+const seriesOverheadBytes = 16
+
+/** No Series message with these labels and no chunks is longer. */
+export function maxLabelsBytes(labels: Labels): number {
+  let sum = seriesOverheadBytes
+  for (let i = 0; i < labels.length; i += 2) sum += labelOverheadBytes + 3 * (labels[i]!.length + labels[i + 1]!.length)
   return sum
 }
 
-export function labelsBytes(labels: Labels): number {
-  let sum = 0
-  for (let i = 0; i < labels.length; i += 2) sum += fieldBytes(labelBytes(labels[i]!, labels[i + 1]!))
-  return sum
-}
-
-/** Bytes of an AggrChunk message, without tag and length. */
-export function aggrChunkBytes(chunk: AggrChunk): number {
-  let sum = 0
-  if (chunk.minTime !== 0) sum += 1 + int64Bytes(chunk.minTime)
-  if (chunk.maxTime !== 0) sum += 1 + int64Bytes(chunk.maxTime)
+/** No AggrChunk field is longer than this. */
+export function maxAggrChunkBytes(chunk: AggrChunk): number {
+  let sum = aggrChunkOverheadBytes
   for (const name of aggregateNames) {
     const aggregate = chunk[name]
-    if (aggregate) sum += fieldBytes(chunkBytes(aggregate))
+    if (aggregate) sum += chunkOverheadBytes + aggregate.data.length
   }
   return sum
 }
 
-/** A length-delimited field of fewer than 16: tag, length, content. */
-export function fieldBytes(length: number): number {
-  return 1 + varintBytes(length) + length
+function maxSeriesBytes(series: StoreSeries): number {
+  let sum = maxLabelsBytes(series.labels)
+  for (const chunk of series.chunks) sum += maxAggrChunkBytes(chunk)
+  return sum
 }
 
-function labelBytes(name: string, value: string): number {
-  return (name === '' ? 0 : fieldBytes(utf8Bytes(name))) + (value === '' ? 0 : fieldBytes(utf8Bytes(value)))
-}
+// Written from the end to the start: a message's length is known when its head is written.
 
-function chunkBytes({ type, data, hash }: Chunk): number {
-  const typeBytes = type === 0 ? 0 : 1 + varintBytes(type)
-  const dataBytes = data.length === 0 ? 0 : fieldBytes(data.length)
-  return typeBytes + dataBytes + (hash === 0n ? 0 : 1 + uint64Bytes(hash))
-}
-
-/** Writes a Series message as field `field`; `length` is its seriesBytes(). */
-export function writeSeries(writer: ProtoWriter, field: number, series: StoreSeries, length: number): void {
-  const { labels, chunks } = series
-  writer.delimited(field, length)
-  for (let i = 0; i < labels.length; i += 2) {
-    writer.delimited(1, labelBytes(labels[i]!, labels[i + 1]!))
-    writer.stringField(1, labels[i]!)
+function writeSeries(writer: BackWriter, field: number, { labels, chunks }: StoreSeries): void {
+  const end = writer.position
+  for (let i = chunks.length - 1; i >= 0; i--) writeAggrChunk(writer, chunks[i]!)
+  for (let i = labels.length - 2; i >= 0; i -= 2) {
+    const labelEnd = writer.position
     writer.stringField(2, labels[i + 1]!)
+    writer.stringField(1, labels[i]!)
+    writer.head(1, labelEnd)
   }
-  for (const chunk of chunks) writeAggrChunk(writer, chunk)
+  writer.head(field, end)
 }
 
-function writeAggrChunk(writer: ProtoWriter, chunk: AggrChunk): void {
-  writer.delimited(2, aggrChunkBytes(chunk))
-  writer.intField(1, chunk.minTime)
-  writer.intField(2, chunk.maxTime)
-  for (let i = 0; i < aggregateNames.length; i++) {
+function writeAggrChunk(writer: BackWriter, chunk: AggrChunk): void {
+  const end = writer.position
+  for (let i = aggregateNames.length - 1; i >= 0; i--) {
     const aggregate = chunk[aggregateNames[i]!]
     if (aggregate) writeChunk(writer, rawField + i, aggregate)
   }
+  writer.intField(2, chunk.maxTime)
+  writer.intField(1, chunk.minTime)
+  writer.head(2, end)
 }
 
-function writeChunk(writer: ProtoWriter, field: number, chunk: Chunk): void {
-  writer.delimited(field, chunkBytes(chunk))
+function writeChunk(writer: BackWriter, field: number, chunk: Chunk): void {
+  const end = writer.position
+  writer.uint64Field(3, chunk.hash)
+  writer.bytesField(2, chunk.data)
   writer.intField(1, chunk.type)
-  if (chunk.data.length > 0) {
-    writer.delimited(2, chunk.data.length)
-    writer.raw(chunk.data)
-  }
-  if (chunk.hash !== 0n) {
-    writer.varint(0x18)
-    writer.uint64(chunk.hash)
-  }
+  writer.head(field, end)
 }
 
 /** A frame that carries one response. */
 export function encodeSeriesResponse(response: SeriesResponse): Buffer {
   switch (response.kind) {
     case 'series': {
-      const length = seriesBytes(response.series)
-      const writer = new ProtoWriter(fieldBytes(length))
-      writeSeries(writer, 1, response.series, length)
+      const writer = new BackWriter(maxSeriesBytes(response.series))
+      writeSeries(writer, 1, response.series)
       return writer.finish()
     }
     case 'warning': {
@@ -274,6 +263,17 @@ export function encodeSeriesResponse(response: SeriesResponse): Buffer {
   }
 }
 
+/** A frame that carries several series. */
+export function encodeSeriesBatch(batch: readonly StoreSeries[]): Buffer {
+  let capacity = seriesOverheadBytes
+  for (const series of batch) capacity += maxSeriesBytes(series)
+  const writer = new BackWriter(capacity)
+  const end = writer.position
+  for (let i = batch.length - 1; i >= 0; i--) writeSeries(writer, 1, batch[i]!)
+  writer.head(4, end)
+  return writer.finish()
+}
+
 function encodeHints(blocks: readonly string[]): Buffer {
   const writer = new ProtoWriter()
   writer.message(3, (any) => {
@@ -282,15 +282,5 @@ function encodeHints(blocks: readonly string[]): Buffer {
       for (const id of blocks) hints.message(1, (block) => block.stringField(1, id))
     })
   })
-  return writer.finish()
-}
-
-/** A frame that carries several series. `lengths` are their seriesBytes(). */
-export function encodeSeriesBatch(batch: readonly StoreSeries[], lengths: readonly number[]): Buffer {
-  let total = 0
-  for (const length of lengths) total += fieldBytes(length)
-  const writer = new ProtoWriter(fieldBytes(total))
-  writer.delimited(4, total)
-  for (let i = 0; i < batch.length; i++) writeSeries(writer, 1, batch[i]!, lengths[i]!)
   return writer.finish()
 }

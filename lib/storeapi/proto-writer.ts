@@ -1,34 +1,11 @@
-// A writer of protobuf's wire format, and the sizes of what it writes (for writers that compute lengths first).
-// Fields with a default value are left out, as proto3 and Go's encoders do.
+// A writer of protobuf's wire format for small messages, front to back, in memory that grows.
+// Fields with a default value are left out, as proto3 and Go's encoders do. (Series go through back-writer.ts.)
 // Owns its memory until finish() hands it over.
 import { noBoundMs } from './types.ts'
 
 const words = new Uint32Array(2)
 const bigWord = new BigUint64Array(words.buffer)
 const littleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
-
-/** Bytes of a varint of up to 53 bits. */
-export function varintBytes(value: number): number {
-  if (value < 0x80) return 1
-  if (value < 0x4000) return 2
-  if (value < 0x200000) return 3
-  if (value < 0x10000000) return 4
-  let bytes = 4
-  for (let rest = Math.floor(value / 0x10000000); rest > 0; rest = Math.floor(rest / 128)) bytes++
-  return bytes
-}
-
-/** Bytes of an int64 as a varint: ten where it is negative, and noBoundMs stands for int64's largest. */
-export function int64Bytes(value: number): number {
-  if (value < 0) return 10
-  return value === noBoundMs ? 9 : varintBytes(value)
-}
-
-export function uint64Bytes(value: bigint): number {
-  bigWord[0] = value
-  const upper = words[littleEndian ? 1 : 0]!
-  return upper === 0 ? varintBytes(words[littleEndian ? 0 : 1]!) : Math.ceil((64 - Math.clz32(upper)) / 7)
-}
 
 /** Bytes of a string in UTF-8. */
 export function utf8Bytes(text: string): number {
