@@ -207,7 +207,7 @@ export function errorOfStatus({ code, details }: ServiceError | StatusObject, wh
   // No cause: grpc-js's error says the same once more.
   const known = codeOfStatus[code]
   const name = known === undefined || details === '' ? ` (status ${status[code] ?? code})` : ''
-  return new MnemoError(known ?? 'internal', `cannot ${what}: ${details}${name}`)
+  return new MnemoError(known ?? 'internal', `cannot ${what}: ${details.trim().replace(/\s*\n\s*/g, ' ')}${name}`)
 }
 
 /** What a server answers for an error. */
