@@ -16,12 +16,14 @@ export class KernelColumns implements SampleColumns {
   private freed = false
   private timesBlock: Block
   private valuesBlock: Block
+  private capacity: number
 
   constructor(kernels: Kernels, heap: PageHeap) {
     this.kernels = kernels
     this.heap = heap
     this.timesBlock = heap.take(1)
     this.valuesBlock = heap.take(1)
+    this.capacity = capacityOf(this.valuesBlock)
   }
 
   get timesPtr(): number {
@@ -34,12 +36,16 @@ export class KernelColumns implements SampleColumns {
 
   reserve(count: number): void {
     const want = this.length + count
-    if (want > capacityOf(this.timesBlock)) this.timesBlock = this.moved(this.timesBlock, want)
-    if (want > capacityOf(this.valuesBlock)) this.valuesBlock = this.moved(this.valuesBlock, want)
+    if (want <= this.capacity) return
+    // Both blocks first, so that a refusal leaves the columns as they were.
+    const timesBlock = this.heap.take((want + 1) * 8)
+    const valuesBlock = this.heap.take((want + 1) * 8)
+    this.timesBlock = this.move(this.timesBlock, timesBlock)
+    this.valuesBlock = this.move(this.valuesBlock, valuesBlock)
+    this.capacity = capacityOf(timesBlock)
   }
 
-  private moved(from: Block, samples: number): Block {
-    const to = this.heap.take((samples + 1) * 8)
+  private move(from: Block, to: Block): Block {
     this.kernels.u8(to.ptr, this.length * 8).set(this.kernels.u8(from.ptr, this.length * 8))
     this.heap.give(from)
     return to

@@ -89,16 +89,18 @@ class Instance implements Kernels {
     // From the third on a sample takes at least 2 bits: a count that cannot be true reserves nothing.
     if (chunk.length < 2 || count > 2 + chunk.length * 4)
       throw new MnemoError('corrupt', `cannot decode XOR chunk: got ${chunk.length} bytes, want ${count} samples`)
-    const length = Math.min(chunk.length, count * sampleBytes + marginBytes)
+    const most = count * sampleBytes + marginBytes
+    const used = chunk.length > most ? chunk.subarray(0, most) : chunk
+    const filled = into.length
     into.reserve(count)
-    const chunkPtr = this.stage(2 * (length + marginBytes))
-    const wordsPtr = chunkPtr + Math.ceil((length + marginBytes / 2) / 16) * 16
+    this.stage(2 * (used.length + marginBytes))
     this.views()
-    this.bytes.set(length === chunk.length ? chunk : chunk.subarray(0, length), chunkPtr)
-    const filled = into.length * 8
-    const decoded = this.wasm.decodeXor(chunkPtr, length, wordsPtr, into.timesPtr + filled, into.valuesPtr + filled)
+    const { ptr, bytes } = this.staging
+    this.bytes.set(used, ptr)
+    const at = filled * 8
+    const decoded = this.wasm.decodeXor(ptr, used.length, ptr + bytes / 2, into.timesPtr + at, into.valuesPtr + at)
     if (decoded < 0) throw this.decodeError(decoded, count, chunk.length)
-    into.length += decoded
+    into.length = filled + decoded
   }
 
   private decodeError(code: number, count: number, length: number): MnemoError {
@@ -114,20 +116,20 @@ class Instance implements Kernels {
         'internal',
         `cannot encode XOR chunk: got samples [${fromIndex}, ${toIndex}) of ${from.length}, want at most ${maxSamples}`,
       )
-    const chunkPtr = this.stage(count * sampleBytes + marginBytes)
+    this.stage(count * sampleBytes + marginBytes)
+    const chunkPtr = this.staging.ptr
     const { timesPtr, valuesPtr } = from
     const length = this.wasm.encodeXor(timesPtr + fromIndex * 8, valuesPtr + fromIndex * 8, count, chunkPtr)
     this.views()
     return this.bytes.slice(chunkPtr, chunkPtr + length)
   }
 
-  /** Address of the staging block, with room for `bytes`. */
-  private stage(bytes: number): number {
-    if (bytes > this.staging.bytes) {
-      this.heap.give(this.staging)
-      this.staging = this.heap.take(bytes)
-    }
-    return this.staging.ptr
+  /** Makes the staging block hold at least `bytes`. */
+  private stage(bytes: number): void {
+    if (bytes <= this.staging.bytes) return
+    const larger = this.heap.take(bytes)
+    this.heap.give(this.staging)
+    this.staging = larger
   }
 
   /** Renews the views of the whole memory after it has grown. */

@@ -1,6 +1,6 @@
 // deriv and predict_linear by least squares over Kahan sums, double_exponential_smoothing
 // (promql/functions.go: linearRegression, funcDoubleExponentialSmoothing).
-import { compensate } from './kahan'
+import { compensatePair } from './kahan'
 import { eachWindow, WindowCall } from './window'
 
 let slope: f64 = 0
@@ -21,34 +21,27 @@ export function predictLinear(call: WindowCall): void {
   })
 }
 
-/** Sets `slope` (per second) and `intercept` at `interceptTime`. */
+/** Sets `slope` (per second) and `intercept` at `interceptTime`. The four sums run as two pairs: (x, y) and (xy, x²). */
 function regress(times: usize, values: usize, count: i32, interceptTime: f64): void {
-  let sumX: f64 = 0,
-    cX: f64 = 0
-  let sumY: f64 = 0,
-    cY: f64 = 0
-  let sumXY: f64 = 0,
-    cXY: f64 = 0
-  let sumX2: f64 = 0,
-    cX2: f64 = 0
+  let sums = v128.splat<f64>(0)
+  let cs = v128.splat<f64>(0)
+  let products = v128.splat<f64>(0)
+  let productCs = v128.splat<f64>(0)
   const firstY = load<f64>(values)
   let constant = true
-  for (let i = 0; i < count; i++) {
-    const x = (load<f64>(times + ((<usize>i) << 3)) - interceptTime) / 1000
-    const y = load<f64>(values + ((<usize>i) << 3))
+  for (let i: usize = 0; i < <usize>count << 3; i += 8) {
+    const x = (load<f64>(times + i) - interceptTime) / 1000
+    const y = load<f64>(values + i)
     if (i > 0 && y != firstY) constant = false
-    const nextX = sumX + x
-    cX = compensate(sumX, x, nextX, cX)
-    sumX = nextX
-    const nextY = sumY + y
-    cY = compensate(sumY, y, nextY, cY)
-    sumY = nextY
-    const nextXY = sumXY + x * y
-    cXY = compensate(sumXY, x * y, nextXY, cXY)
-    sumXY = nextXY
-    const nextX2 = sumX2 + x * x
-    cX2 = compensate(sumX2, x * x, nextX2, cX2)
-    sumX2 = nextX2
+    const pair = v128.replace_lane<f64>(v128.splat<f64>(x), 1, y)
+    const next = v128.add<f64>(sums, pair)
+    cs = compensatePair(sums, pair, next, cs)
+    sums = next
+    // x × (y, x)
+    const product = v128.mul<f64>(v128.splat<f64>(x), v128.replace_lane<f64>(v128.splat<f64>(y), 1, x))
+    const nextProducts = v128.add<f64>(products, product)
+    productCs = compensatePair(products, product, nextProducts, productCs)
+    products = nextProducts
   }
   if (constant) {
     const infinite = abs(firstY) == Infinity
@@ -57,12 +50,12 @@ function regress(times: usize, values: usize, count: i32, interceptTime: f64): v
     return
   }
   const n = <f64>count
-  sumX += cX
-  sumY += cY
-  sumXY += cXY
-  sumX2 += cX2
-  const covariance = sumXY - (sumX * sumY) / n
-  const variance = sumX2 - (sumX * sumX) / n
+  sums = v128.add<f64>(sums, cs)
+  products = v128.add<f64>(products, productCs)
+  const sumX = v128.extract_lane<f64>(sums, 0)
+  const sumY = v128.extract_lane<f64>(sums, 1)
+  const covariance = v128.extract_lane<f64>(products, 0) - (sumX * sumY) / n
+  const variance = v128.extract_lane<f64>(products, 1) - (sumX * sumX) / n
   slope = covariance / variance
   intercept = sumY / n - (slope * sumX) / n
 }

@@ -91,11 +91,15 @@ export function windows(call: WindowCall): usize {
   const rangeMs = call.rangeMs
   const stepMs = call.stepMs
   const boundsEnd = bounds + (<usize>call.steps << 3)
+  // Where the range is a number of steps, a window begins behind the last sample of the window so many steps before.
+  const stepsBack = rangeMs / stepMs
+  const whole = stepsBack == floor(stepsBack) && stepsBack > 0 && stepsBack < <f64>call.steps
+  const back = whole ? <usize>stepsBack << 3 : <usize>call.steps << 3
   let t = call.startMs
   let first = times
   let behind = times
   for (let at = bounds; at < boundsEnd; at += 8, t += stepMs) {
-    first = firstAfter(first, stride, end, t - rangeMs)
+    first = at - bounds < back ? firstAfter(first, stride, end, t - rangeMs) : times + load<u32>(at - back, 4)
     behind = firstAfter(behind, stride, end, t)
     store<u32>(at, <u32>(first - times))
     store<u32>(at, <u32>(behind - times), 4)

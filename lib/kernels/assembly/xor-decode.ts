@@ -43,10 +43,10 @@ function swapWords(from: usize, end: usize, words: usize): void {
   }
 }
 
-/** The 64 bits at bit `pos` of the words. */
+/** The 64 bits at bit `pos` of the memory, whose words have been swapped there. */
 @inline
-function bitsAt(words: usize, pos: u64): u64 {
-  const at = words + (<usize>(pos >> 6) << 3)
+function bitsAt(pos: u64): u64 {
+  const at = <usize>(pos >> 6) << 3
   const shift = pos & 63
   return (load<u64>(at) << shift) | ((load<u64>(at, 8) >> 1) >> (63 - shift))
 }
@@ -57,8 +57,10 @@ function signed(bits: u64, width: u64): i64 {
   return bits > <u64>1 << (width - 1) ? <i64>bits - (<i64>1 << width) : <i64>bits
 }
 
-/** Delta-of-delta that starts with a 1 bit, from the 64 bits at its place; sets `dodBits` to its length, prefix included. */
+/** Length of the last delta-of-delta, prefix included. */
 let dodBits: u64 = 0
+
+/** A delta-of-delta of 14, 17 or 20 bits, from the 64 bits at its place; sets `dodBits`. */
 function deltaOfDelta(bits: u64): i64 {
   if (!(bits & (<u64>1 << 62))) {
     dodBits = 16
@@ -77,6 +79,12 @@ function clampTimes(from: usize, to: usize): void {
   for (; from < to; from += 8) store<f64>(from, Math.min(Math.max(load<f64>(from), -MAX_SAFE), MAX_SAFE))
 }
 
+/** The bits of a number's distance from zero, −1 counting as 0. */
+@inline
+function magnitude(x: i64): u64 {
+  return <u64>(x ^ (x >> 63))
+}
+
 /**
  * Decodes `length` bytes at `chunk`: 2 bytes of sample count, then the bit stream. 16 bytes behind the chunk must be readable,
  * `words` hold length + 48 bytes, `times` and `values` the samples that the header tells.
@@ -93,27 +101,27 @@ export function decodeXor(chunk: usize, length: i32, words: usize, times: usize,
   const zigzag = uvarint(end)
   if (overlong) return OVERLONG
   if (cursor + 8 > end) return TRUNCATED
-  let time = <i64>(zigzag >> 1) ^ -<i64>(zigzag & 1)
-  let value = bswap<u64>(load<u64>(cursor))
+  const time = <i64>(zigzag >> 1) ^ -<i64>(zigzag & 1)
+  const value = bswap<u64>(load<u64>(cursor))
   cursor += 8
   store<f64>(times, <f64>time)
   store<u64>(values, value)
-  let wide = <u64>(time ^ (time >> 63))
+  largestDelta = 0
   if (count > 1) {
     failedSample = 1
-    const delta = uvarint(end)
+    const delta = <i64>uvarint(end)
     if (overlong) return OVERLONG
     if (cursor > end) return TRUNCATED
-    const bad = decodeStream(end, words, times, values, count, time, <i64>delta, value)
+    const bad = decodeStream(end, words, times, values, count, time, delta, value)
     if (bad < 0) return bad
-    wide |= reach
   }
-  if (wide > <u64>MAX_SAFE) clampTimes(times, times + (<usize>count << 3))
+  // 65,535 steps of less than 2^36 from a time of less than 2^52 stay below 2^53.
+  if (magnitude(time) >> 52 || largestDelta >> 36) clampTimes(times, times + (<usize>count << 3))
   return count
 }
 
-/** All bits that any time of the last stream had set, sign folded away. */
-let reach: u64 = 0
+/** At least the magnitude of every delta of the last stream. */
+let largestDelta: u64 = 0
 
 /** Samples from the second on, whose first bit is at `cursor` (the delta before it has been read). */
 function decodeStream(
@@ -127,23 +135,23 @@ function decodeStream(
   firstValue: u64,
 ): i32 {
   swapWords(cursor, end, words)
-  const endBits = <u64>(end - cursor) << 3
+  const endBits = <u64>(words + (end - cursor)) << 3
   const timesEnd = times + (<usize>count << 3)
   const toValue = values - times
   let time = firstTime
   let delta = firstDelta
   let value = firstValue
   let at = times + 8
-  let pos: u64 = 0
+  // Positions are bits from address 0 on.
+  let pos = <u64>words << 3
   let significant: u64 = 64
   let trailing: u64 = 0
-  let wide: u64 = 0
+  let widest = magnitude(delta)
   // The stream as if a zero bit of delta-of-delta stood before the second sample's value.
-  let bits = bitsAt(words, 0) >> 1
+  let bits = bitsAt(pos) >> 1
   while (true) {
     // Here `bits` starts with the delta-of-delta's last bit, `pos` is the bit after it.
     time += delta
-    wide |= <u64>(time ^ (time >> 63))
     bits <<= 1
     if (<i64>bits < 0) {
       if (bits & (<u64>1 << 62)) {
@@ -158,11 +166,11 @@ function decodeStream(
         pos += 13
         bits <<= 13
         // 63 − 13 bits are left of those that were read.
-        if (significant > 50) bits = bitsAt(words, pos)
+        if (significant > 50) bits = bitsAt(pos)
       } else {
         pos += 2
         bits <<= 2
-        if (significant > 61) bits = bitsAt(words, pos)
+        if (significant > 61) bits = bitsAt(pos)
       }
       value ^= (bits >> (64 - significant)) << trailing
       pos += significant
@@ -176,18 +184,32 @@ function decodeStream(
     store<u64>(at + toValue, value)
     at += 8
     if (at >= timesEnd) break
-    bits = bitsAt(words, pos)
+    bits = bitsAt(pos)
+    if (bits < <u64>1 << 48) {
+      // Eight samples or more that move by the same delta and keep their value: two zero bits each.
+      const inBits = min(clz<u64>(bits) >> 1, (endBits - pos) >> 1)
+      const run = min(<usize>inBits << 3, timesEnd - at)
+      for (const runEnd = at + run; at < runEnd; at += 8) {
+        time += delta
+        store<f64>(at, <f64>time)
+        store<u64>(at + toValue, value)
+      }
+      if (at >= timesEnd) break
+      pos += run >> 2
+      bits = bitsAt(pos)
+    }
     if (<i64>bits < 0) {
       if (bits >> 60 == 15) {
-        delta += <i64>bitsAt(words, pos + 4)
+        delta += <i64>bitsAt(pos + 4)
         pos += 68
       } else {
         delta += deltaOfDelta(bits)
         pos += dodBits
       }
-      bits = bitsAt(words, pos) >> 1
+      widest |= magnitude(delta)
+      bits = bitsAt(pos) >> 1
     } else pos += 1
   }
-  reach = wide
+  largestDelta = widest
   return count
 }

@@ -38,7 +38,8 @@ test.each(functions)(`%s equals its twin (SEED=${seed})`, (func) => {
     const series = randomSeries(random, 200)
     const steps = randomSteps(random, series)
     const span = (series.times.at(-1) ?? 0) - (series.times[0] ?? 0) + 2
-    const rangeMs = 1 + Math.floor(span * random.pick([0.001, 0.03, 0.2, 1, 3]) * random.float())
+    const someMs = 1 + Math.floor(span * random.pick([0.001, 0.03, 0.2, 1, 3]) * random.float())
+    const rangeMs = random.chance(0.3) ? steps.stepMs * (1 + random.below(20)) : someMs
     const params = [random.pick([0, 0.3, 0.5, 0.99, 1, -1, 2, Number.NaN, 3600]), random.float()]
     expectTwin(func, series, { steps, rangeMs, params })
   }
