@@ -41,9 +41,9 @@ export class BlockFailures {
     this.#fail(`cannot read block ${ulid}`, cause)
   }
 
-  /** Blocks that the request would have read, had they been loaded. */
-  addSetAside(blocks: BlockSet, range: TimeBounds, matchers: readonly CompiledMatcher[]): void {
-    for (const { meta, error } of blocks.setAside) {
+  /** Blocks that the request would have read, had they been loaded; throws where it cannot go on without them. */
+  addMissing(blocks: BlockSet, range: TimeBounds, matchers: readonly CompiledMatcher[]): void {
+    for (const { meta, error } of blocks.missing) {
       if (!overlaps(meta, range) || !matchersInside(meta.thanos.labels, matchers)) continue
       this.#fail(`cannot read block ${meta.ulid}, which could not be loaded`, error)
     }

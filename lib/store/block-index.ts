@@ -112,6 +112,13 @@ export class BlockIndex {
     }
   }
 
+  /** One series, whatever its times; without its chunks. */
+  async entry(ref: number, stats: ReadStats, signal: AbortSignal): Promise<SelectedSeries | undefined> {
+    const always = { minTime: -Infinity, maxTime: Infinity, skipChunks: true }
+    const [series] = await this.#batch(Uint32Array.of(ref), always, stats, signal)
+    return series
+  }
+
   async #batch(
     refs: Uint32Array,
     filter: EntryFilter,

@@ -10,7 +10,7 @@ import { type ChunkFiles, plannedBytes, readChunks } from './chunks.ts'
 import { type Batches, prefetch } from './prefetch.ts'
 import type { ReadStats } from './read-stats.ts'
 import type { ChunkPlace, SelectedSeries } from './series-entry.ts'
-import { type OrderedItem, SeriesOrder } from './series-order.ts'
+import { type LabelChange, type OrderedItem, SeriesOrder } from './series-order.ts'
 
 /** A block as series are read from it. */
 export interface ReadableBlock {
@@ -59,7 +59,7 @@ async function* labelledSeries(
   signal: AbortSignal,
 ): AsyncGenerator<LabelledSeries[], void> {
   const refs = await block.index.postings(query.matchers, stats, signal)
-  const change = labelChange(block, query.removedLabels)
+  const change = await labelChange(block, refs, query.removedLabels, { stats, signal })
   const order = new SeriesOrder<LabelledSeries>(change)
   const isLater = (labels: Labels): boolean => query.after === undefined || compareLabels(labels, query.after) > 0
   for await (const entries of prefetch(block.index.entries(refs, query, stats, signal))) {
@@ -78,10 +78,19 @@ async function* labelledSeries(
   yield rest.filter(({ labels }) => isLater(labels))
 }
 
-function labelChange(block: ReadableBlock, removed: ReadonlySet<string>) {
+async function labelChange(
+  block: ReadableBlock,
+  refs: Uint32Array,
+  removed: ReadonlySet<string>,
+  { stats, signal }: { stats: ReadStats; signal: AbortSignal },
+): Promise<LabelChange> {
   const added = withoutLabels(block.externalLabels, removed)
   const changed = new Set([...removed, ...added.filter((_, i) => i % 2 === 0)])
-  return { added, innerNames: block.index.labelNames().filter((name) => changed.has(name)) }
+  const innerNames = block.index.labelNames().filter((name) => changed.has(name))
+  const last =
+    innerNames.length > 0 && refs.length > 0 ? await block.index.entry(refs.at(-1)!, stats, signal) : undefined
+  const symbol = last?.symbols[0]
+  return { added, innerNames, lastFirstName: symbol === undefined ? undefined : block.index.symbol(symbol) }
 }
 
 function labelsOfEntry({ symbols }: SelectedSeries, index: BlockIndex): Labels {

@@ -1,16 +1,17 @@
 // The blocks that the store serves: taken up from the bucket and let go of at each sync, chosen for each request.
 // A block that cannot be loaded is set aside, named, and tried again; blocks that it stands for are kept meanwhile.
 // Owns the set and the folders <dataDir>/<ulid>; how metas and index-headers are got is handed in.
-import { readdir, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import type { BlockMeta } from '../blocks/meta.ts'
+import { type BlockMeta, groupKey, metaFileName } from '../blocks/meta.ts'
 import { isUlid } from '../blocks/ulid.ts'
 import { forEachBounded } from '../kit/bounded.ts'
-import { asMnemoError, type MnemoError } from '../kit/errors.ts'
+import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
-import { compareLabels, labelsKey } from '../labels/labels.ts'
-import { chooseBlocks, type WantedRange } from './choose-blocks.ts'
+import { labelsKey } from '../labels/labels.ts'
+import { chooseBlocks, resolutionsMs, type WantedRange } from './choose-blocks.ts'
 import type { StoreMetrics } from './metrics.ts'
+import { removeIndexHeader } from './open-index-header.ts'
 import { type BlockReading, type OpenIndexHeader, StoreBlock } from './store-block.ts'
 
 export interface BlockSetOptions {
@@ -38,6 +39,9 @@ export class BlockSet {
   /** Blocks let go of, not yet closed: the same folder must not be taken up again before. */
   readonly #closing = new Map<string, Promise<void>>()
   #setAside: readonly SetAsideBlock[] = []
+  #missing: readonly SetAsideBlock[] = []
+  /** By external labels; undefined after a change. */
+  #groups: readonly (readonly StoreBlock[])[] | undefined
   #running: Promise<void> | undefined
   #isFirst = true
 
@@ -50,8 +54,9 @@ export class BlockSet {
     return [...this.#blocks.values()]
   }
 
-  get setAside(): readonly SetAsideBlock[] {
-    return this.#setAside
+  /** The blocks that could not be loaded and whose data no loaded block has. */
+  get missing(): readonly SetAsideBlock[] {
+    return this.#missing
   }
 
   /**
@@ -85,10 +90,12 @@ export class BlockSet {
     })
     signal.throwIfAborted()
     this.#setAside = setAside
+    this.#groups = undefined
     for (const block of this.#blocks.values()) {
       if (metas.has(block.ulid) || this.#standsInForSetAside(block)) continue
       this.#letGo(block)
     }
+    this.#missing = setAside.filter(({ meta }) => !this.#isCovered(meta))
     this.#options.metrics.blocksLoaded.set(this.#blocks.size)
   }
 
@@ -98,8 +105,10 @@ export class BlockSet {
     const startMs = performance.now()
     metrics.blockLoads.inc()
     try {
+      checkResolution(meta)
       const header = await openHeader(meta, this.#folder(meta.ulid), signal)
       this.#blocks.set(meta.ulid, new StoreBlock(meta, header, reading))
+      this.#groups = undefined
       metrics.blocksLoaded.set(this.#blocks.size)
       metrics.lastLoadedBlock.setToCurrentTime()
       metrics.blockLoadDuration.observe((performance.now() - startMs) / 1000)
@@ -107,9 +116,21 @@ export class BlockSet {
       return undefined
     } catch (cause) {
       if (signal.aborted) throw cause
+      const error = asMnemoError(cause)
+      if (error.code === 'not_found' && (await this.#isDeleted(meta, signal))) return undefined
       metrics.blockLoadFailures.inc()
-      logger.warn({ block: meta.ulid, err: cause }, 'cannot load block: it is set aside until the next sync')
-      return asMnemoError(cause)
+      logger.warn({ block: meta.ulid, err: error }, 'cannot load block: it is set aside until the next sync')
+      return error
+    }
+  }
+
+  /** Whether the block went while it was about to be loaded: its meta.json is what goes first. */
+  async #isDeleted({ ulid }: BlockMeta, signal: AbortSignal): Promise<boolean> {
+    try {
+      return !(await this.#options.reading.bucket.exists(`${ulid}/${metaFileName}`, signal))
+    } catch (error) {
+      this.#options.logger.warn({ block: ulid, err: error }, 'cannot tell whether a block was deleted')
+      return false
     }
   }
 
@@ -119,16 +140,21 @@ export class BlockSet {
    */
   #standsInForSetAside({ meta }: StoreBlock): boolean {
     return this.#setAside.some(({ meta: missing }) => {
-      const { labels, resolutionMs } = missing.thanos
-      if (resolutionMs !== meta.thanos.resolutionMs || compareLabels(labels, meta.thanos.labels) !== 0) return false
       const sources = new Set(missing.compaction.sources)
-      return meta.compaction.sources.every((source) => sources.has(source))
+      return groupKey(missing) === groupKey(meta) && meta.compaction.sources.every((source) => sources.has(source))
     })
+  }
+
+  #isCovered(missing: BlockMeta): boolean {
+    const inGroup = this.blocks.filter(({ meta }) => groupKey(meta) === groupKey(missing))
+    const loaded = new Set(inGroup.flatMap(({ meta }) => meta.compaction.sources))
+    return missing.compaction.sources.every((source) => loaded.has(source))
   }
 
   #letGo(block: StoreBlock): void {
     const { logger, metrics } = this.#options
     this.#blocks.delete(block.ulid)
+    this.#groups = undefined
     metrics.blockDrops.inc()
     logger.info({ block: block.ulid }, 'dropped outdated block')
     const closed = this.#closeAndRemove(block).catch((error: unknown) => {
@@ -143,7 +169,7 @@ export class BlockSet {
 
   async #closeAndRemove(block: StoreBlock): Promise<void> {
     await block.close()
-    await rm(this.#folder(block.ulid), { recursive: true, force: true })
+    await removeIndexHeader(this.#folder(block.ulid))
   }
 
   #folder(ulid: string): string {
@@ -152,9 +178,14 @@ export class BlockSet {
 
   /** Folders of blocks that went while no store was running. */
   async #removeStrangers(metas: ReadonlyMap<string, BlockMeta>): Promise<void> {
-    for (const name of await readdir(this.#options.dataDir)) {
-      if (!isUlid(name) || metas.has(name)) continue
-      await rm(this.#folder(name), { recursive: true, force: true })
+    const { dataDir, logger } = this.#options
+    try {
+      for (const entry of await readdir(dataDir, { withFileTypes: true })) {
+        if (!entry.isDirectory() || !isUlid(entry.name) || metas.has(entry.name)) continue
+        await removeIndexHeader(this.#folder(entry.name))
+      }
+    } catch (error) {
+      logger.warn({ dataDir, err: error }, 'cannot remove the index-headers of blocks that are gone')
     }
   }
 
@@ -163,8 +194,8 @@ export class BlockSet {
    * They stay open until the lease is released.
    */
   lease(wanted: WantedRange, isWanted: (block: StoreBlock) => boolean): BlockLease {
-    const groups = Map.groupBy(this.#blocks.values(), ({ externalLabels }) => labelsKey(externalLabels))
-    const chosen = [...groups.values()].flatMap((blocks) =>
+    this.#groups ??= [...Map.groupBy(this.blocks, ({ externalLabels }) => labelsKey(externalLabels)).values()]
+    const chosen = this.#groups.flatMap((blocks) =>
       // All blocks of a group have the same labels, so that one decides for all.
       isWanted(blocks[0]!) ? chooseBlocks(blocks, wanted) : [],
     )
@@ -201,4 +232,10 @@ export class BlockLease {
   release(): void {
     for (const block of this.blocks) block.release()
   }
+}
+
+function checkResolution({ ulid, thanos: { resolutionMs } }: BlockMeta): void {
+  if (resolutionsMs.some((known) => known === resolutionMs)) return
+  const want = `want one of ${resolutionsMs.join(', ')} ms`
+  throw new MnemoError('unsupported', `cannot serve block ${ulid}: got a resolution of ${resolutionMs} ms, ${want}`)
 }

@@ -16,25 +16,31 @@ export interface LabelChange {
   readonly added: Labels
   /** Names that are removed from a series, or overridden, where a series of this block may have them itself. */
   readonly innerNames: readonly string[]
+  /** The first label's name of the last series that will come, if it is known: none that comes has a later one. */
+  readonly lastFirstName: string | undefined
 }
 
 /** Takes items in ascending order of `own`; gives them back in ascending order of `labels`. */
 export class SeriesOrder<T extends OrderedItem> {
   readonly #lastAdded: string | undefined
-  readonly #firstInner: string | undefined
+  readonly #hasInner: boolean
+  /** Whether each series begins with a label that no change touches. */
+  readonly #isGrouped: boolean
   /** Mode without inner names: ascending by `labels`. Else: as they came. */
   #held: T[] = []
 
   constructor(change: LabelChange) {
     this.#lastAdded = change.added.at(-2)
-    this.#firstInner = [...change.innerNames].sort(compareStrings)[0]
+    this.#hasInner = change.innerNames.length > 0
+    const last = change.lastFirstName
+    this.#isGrouped = last !== undefined && change.innerNames.every((name) => compareStrings(last, name) < 0)
   }
 
   /** Appends to `out` what nothing after `item` can come before. */
   push(item: T, out: T[]): void {
-    if (this.#firstInner !== undefined) {
+    if (this.#hasInner) {
       const first = this.#held[0]
-      if (first && isOtherGroup(first.own, item.own, this.#firstInner)) this.end(out)
+      if (this.#isGrouped && first && isOtherGroup(first.own, item.own)) this.end(out)
       this.#held.push(item)
       return
     }
@@ -61,9 +67,7 @@ export class SeriesOrder<T extends OrderedItem> {
   }
 }
 
-/** Whether two series differ in their first label (the metric's name, mostly), where that one is not touched by any change. */
-function isOtherGroup(held: Labels, next: Labels, firstInner: string): boolean {
-  const [name, value] = held
-  if (name === undefined || compareStrings(name, firstInner) >= 0) return false
-  return name !== next[0] || value !== next[1]
+/** Whether two series differ in their first label: the metric's name, mostly. A series without labels is of every group. */
+function isOtherGroup(held: Labels, next: Labels): boolean {
+  return held.length > 0 && (held[0] !== next[0] || held[1] !== next[1])
 }

@@ -135,7 +135,7 @@ class SeriesCall {
     const leaving = new AbortController()
     const either = AbortSignal.any([signal, leaving.signal])
     try {
-      this.#failures.addSetAside(this.#options.blocks, this.#range(), this.#matchers)
+      this.#failures.addMissing(this.#options.blocks, this.#range(), this.#matchers)
       const query = this.#query(lease.blocks.length)
       const streams = lease.blocks.map((block) => ({
         ulid: block.ulid,
@@ -234,7 +234,7 @@ async function labelsOfBlocks(
   const lease = blocks.leaseAll(range, (block) => isSelected(block, matchers))
   const found = new Set<string>()
   try {
-    failures.addSetAside(blocks, range, matchers)
+    failures.addMissing(blocks, range, matchers)
     await forEachBounded(lease.blocks, labelCallConcurrency, async (block) => {
       if (failures.isPlanLost) return
       try {
