@@ -1,0 +1,120 @@
+// `mnemo tools bucket upload-blocks`: the blocks of a directory into the bucket, under the labels that are given.
+// Rules: Thanos's shipper: level 1 alone unless told, empty ones never, compacted ones only where nothing overlaps.
+// Owns the command's flags and that choice; uploading is lib/blocks/upload.ts.
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
+import { type BlockMeta, groupKey, metaFileName, withExternalLabels } from '../../lib/blocks/meta.ts'
+import { parseMeta } from '../../lib/blocks/meta-parse.ts'
+import { isUlid } from '../../lib/blocks/ulid.ts'
+import { uploadBlock } from '../../lib/blocks/upload.ts'
+import { forEachBounded } from '../../lib/kit/bounded.ts'
+import { MnemoError } from '../../lib/kit/errors.ts'
+import { boolFlag, type FlagValues, intFlag, stringFlag, stringsFlag } from '../../lib/kit/flags.ts'
+import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { type Labels, labelsOf } from '../../lib/labels/labels.ts'
+import type { Bucket } from '../../lib/objstore/bucket.ts'
+import { createBucket, objstoreFlags, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+
+const flags = {
+  ...logFlags,
+  ...objstoreFlags,
+  path: stringFlag('path', { help: 'Path to the directory containing blocks to upload.', default: './data' }),
+  labels: stringsFlag('label', { help: 'External labels to add to the uploaded blocks: key="value" (repeated).' }),
+  uploadCompacted: boolFlag('shipper.upload-compacted', { help: 'If true, compacted blocks are uploaded as well.' }),
+  concurrency: intFlag('shipper.upload-concurrency', {
+    help: 'How many blocks are uploaded side by side.',
+    default: 5,
+  }),
+}
+
+export function uploadBlocks(argv: string[]): Promise<void> {
+  const summary = 'Upload blocks from the provided path to the object storage.'
+  return runService({ name: 'tools bucket upload-blocks', summary, flags, argv, run })
+}
+
+async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promise<void> {
+  const { logger, registry, signal } = ctx
+  const labels = parseLabels(values.labels)
+  const objstoreConfig = requireObjstoreConfig(values)
+  const local = await readBlocks(values.path)
+  const bucket = await createBucket(objstoreConfig, { registry, logger })
+  ctx.onStop('bucket', () => bucket.close())
+  const chosen = local
+    .filter((meta) => meta.stats.numSamples > 0 && (values.uploadCompacted || meta.compaction.level <= 1))
+    .map((meta) => withExternalLabels(meta, labels, 'bucket.upload'))
+  if (values.uploadCompacted) await refuseOverlaps(bucket, chosen, signal)
+  let uploaded = 0
+  await forEachBounded(chosen, values.concurrency, async (meta) => {
+    const result = await uploadBlock(bucket, path.join(values.path, meta.ulid), meta, { signal, logger })
+    if (result.uploaded) uploaded++
+    logger.info({ block: meta.ulid }, result.uploaded ? 'uploaded block' : 'the bucket has this block already')
+  })
+  logger.info({ uploaded, skipped: local.length - uploaded }, 'synced blocks')
+}
+
+/** `name="value"` each, the value quoted as in Go (or plain). Throws `config`; none at all is one. */
+export function parseLabels(texts: readonly string[]): Labels {
+  if (texts.length === 0)
+    throw new MnemoError('config', 'cannot upload blocks: got no --label, want labels that tell the blocks apart')
+  const pairs = texts.map((text): [string, string] => {
+    const [, name, value] = /^([^=]*)=(.*)$/s.exec(text) ?? []
+    if (!name || value === undefined) throw wrongLabel(text)
+    return [name, value.startsWith('"') ? unquote(value, text) : value]
+  })
+  if (new Set(pairs.map(([name]) => name)).size < pairs.length) throw wrongLabel(texts.join(' '))
+  const labels = labelsOf(pairs)
+  if (labels.length === 0) throw wrongLabel(texts.join(' '))
+  return labels
+}
+
+function unquote(value: string, text: string): string {
+  try {
+    const unquoted: unknown = JSON.parse(value)
+    if (typeof unquoted === 'string') return unquoted
+  } catch (cause) {
+    throw wrongLabel(text, cause)
+  }
+  throw wrongLabel(text)
+}
+
+function wrongLabel(text: string, cause?: unknown): MnemoError {
+  const message = `cannot use --label ${text}: want name="value", each name once`
+  return new MnemoError('config', message, cause === undefined ? {} : { cause })
+}
+
+/** The blocks of a directory, by time. One that cannot be read ends the command: it was asked for. */
+async function readBlocks(directory: string): Promise<BlockMeta[]> {
+  let names: string[]
+  try {
+    names = (await fs.readdir(directory)).filter(isUlid)
+  } catch (cause) {
+    throw new MnemoError('config', `cannot read --path=${directory}`, { cause })
+  }
+  const metas: BlockMeta[] = []
+  for (const name of names) {
+    const file = path.join(directory, name, metaFileName)
+    try {
+      metas.push(parseMeta(await fs.readFile(file), file))
+    } catch (cause) {
+      throw cause instanceof MnemoError ? cause : new MnemoError('corrupt', `cannot read block ${name}`, { cause })
+    }
+  }
+  return metas.sort((a, b) => a.minTime - b.minTime)
+}
+
+/** Compacted blocks beside others of their time would be counted twice until the compactor has merged them. */
+async function refuseOverlaps(bucket: Bucket, chosen: readonly BlockMeta[], signal: AbortSignal): Promise<void> {
+  const { metas } = await new MetaFetcher({ bucket }).fetch(signal)
+  for (const meta of chosen) {
+    if (metas.has(meta.ulid) || meta.compaction.level <= 1) continue
+    const other = [...metas.values(), ...chosen].find((each) => overlaps(meta, each))
+    if (!other) continue
+    const what = `block ${meta.ulid} and block ${other.ulid} overlap in time under the same labels`
+    throw new MnemoError('bad_data', `cannot upload compacted blocks: ${what}`)
+  }
+}
+
+function overlaps(a: BlockMeta, b: BlockMeta): boolean {
+  return a.ulid !== b.ulid && groupKey(a) === groupKey(b) && a.minTime < b.maxTime && b.minTime < a.maxTime
+}

@@ -1,0 +1,49 @@
+// `mnemo tools <group> <command>`: a person's tools over a bucket.
+// Commands, flags and output are those of `thanos tools`.
+// Owns the list of commands; each one's flags and work are in its own file.
+
+import { bucketLs } from './bucket-ls.ts'
+import { uploadBlocks } from './bucket-upload-blocks.ts'
+
+interface Command {
+  readonly summary: string
+  readonly main: (argv: string[]) => Promise<void>
+}
+
+const bucketCommands: Readonly<Record<string, Command>> = {
+  ls: { summary: 'lists the blocks of a bucket', main: bucketLs },
+  'upload-blocks': { summary: 'uploads the blocks of a directory', main: uploadBlocks },
+}
+
+/** Flags may stand before the command's name, as Thanos allows. */
+export async function main([group, ...argv]: string[]): Promise<void> {
+  if (group === '--help' || group === '-h' || group === 'help') {
+    console.log(usage())
+    return
+  }
+  const at = argv[0]?.startsWith('-') ? argv.findIndex((argument) => Object.hasOwn(bucketCommands, argument)) : 0
+  const name = argv[at]
+  if (group === 'bucket' && name !== undefined && Object.hasOwn(bucketCommands, name))
+    return bucketCommands[name]!.main(argv.toSpliced(at, 1))
+  if (group === 'bucket' && argv.some((argument) => argument === '--help' || argument === '-h')) {
+    console.log(usage())
+    return
+  }
+  const got = [group, name].filter((word) => word !== undefined).join(' ')
+  if (got !== '') console.error(`mnemo tools: got unknown command "${got}"`)
+  console.error(usage())
+  process.exitCode = 2
+}
+
+function usage(): string {
+  const lines = Object.entries(bucketCommands).map(([name, { summary }]) => `  bucket ${name.padEnd(16)}${summary}`)
+  return [
+    'usage: mnemo tools <command> [<flags>]',
+    '',
+    "A person's tools over a bucket.",
+    '',
+    ...lines,
+    '',
+    '`mnemo tools <command> --help` lists the flags of a command.',
+  ].join('\n')
+}
