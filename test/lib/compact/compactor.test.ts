@@ -1,0 +1,219 @@
+// The compactor's rounds over a bucket: what is merged, what is deleted, and that nothing is lost or doubled when it fails at any call.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
+import { deduplicateFilter } from '../../../lib/blocks/filters.ts'
+import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
+import { putMark, readMark } from '../../../lib/blocks/markers.ts'
+import { Compactor } from '../../../lib/compact/compactor.ts'
+import { runCompaction } from '../../../lib/compact/job.ts'
+import { compactMetrics } from '../../../lib/compact/metrics.ts'
+import type { Retention } from '../../../lib/compact/retention.ts'
+import { MnemoError } from '../../../lib/kit/errors.ts'
+import { createLogger } from '../../../lib/kit/log.ts'
+import { createRegistry } from '../../../lib/kit/metrics.ts'
+import { labelsOf } from '../../../lib/labels/labels.ts'
+import type { Bucket } from '../../../lib/objstore/bucket.ts'
+import { MemoryBucket } from '../../../lib/objstore/memory.ts'
+import { type MadeBlock, putMadeBlock, viewOf } from '../../support/made-blocks.ts'
+
+const hourMs = 3_600_000
+const signal = new AbortController().signal
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'compactor-'))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+interface Setup {
+  nowMs?: number
+  retention?: Retention
+  deleteDelayMs?: number
+}
+
+function compactorOver(bucket: Bucket, { nowMs, retention, deleteDelayMs = 48 * hourMs }: Setup = {}): Compactor {
+  const now = () => nowMs ?? Date.now()
+  const deletionMarks = ignoreDeletionMarkFilter(deleteDelayMs / 2, { bucket })
+  const duplicates = deduplicateFilter()
+  const noCompactMarks = gatherMarksFilter('no-compact', { bucket })
+  return new Compactor({
+    bucket,
+    fetcher: new MetaFetcher({ bucket, filters: [deletionMarks, duplicates, noCompactMarks], now }),
+    deletionMarks,
+    duplicates,
+    noCompactMarks,
+    compact: (job, signal) => runCompaction(bucket, job, signal),
+    workFolder: path.join(folder, 'work'),
+    rangesMs: [1, 2, 8].map((hours) => hours * hourMs),
+    maxIndexBytes: 2 ** 36,
+    deleteDelayMs,
+    retention: retention ?? { rawMs: 0, fiveMinutesMs: 0, oneHourMs: 0 },
+    concurrency: 2,
+    logger: createLogger({ level: 'silent' }),
+    metrics: compactMetrics(createRegistry()),
+    now,
+  })
+}
+
+/** Two hours of some series that come and go, a sample a minute. */
+function twoHours(hour: number, changes: Partial<MadeBlock> = {}): MadeBlock {
+  const minTime = hour * hourMs
+  const samples = Array.from({ length: 120 }, (_, i) => [minTime + i * 60_000, hour * 1000 + i] as const)
+  const series = [
+    { labels: labelsOf({ __name__: 'always', job: 'x' }), samples },
+    { labels: labelsOf({ __name__: 'always', job: 'x', pod: `p${hour}` }), samples: samples.slice(10, 20) },
+    ...(hour % 4 === 0 ? [{ labels: labelsOf({ __name__: 'sometimes' }), samples: samples.slice(-3) }] : []),
+  ]
+  return { minTime, maxTime: minTime + 2 * hourMs, series, ...changes }
+}
+
+async function fill(bucket: Bucket, hours: readonly number[], changes: Partial<MadeBlock> = {}): Promise<void> {
+  for (const hour of hours) await putMadeBlock(bucket, twoHours(hour, changes))
+}
+
+async function metasIn(bucket: Bucket) {
+  const fetched = await new MetaFetcher({ bucket, filters: [ignoreDeletionMarkFilter(-1, { bucket })] }).fetch()
+  return [...fetched.metas.values()].sort((a, b) => a.minTime - b.minTime)
+}
+
+test('four blocks of two hours become one of eight; the inputs are marked, the samples are the same', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 2, 4, 6, 8])
+  const before = await viewOf(bucket)
+  await compactorOver(bucket).run(signal)
+  expect(await viewOf(bucket)).toEqual(before)
+  expect(await viewOf(bucket, -1)).toEqual(before)
+  const metas = await metasIn(bucket)
+  expect(metas.map(({ minTime, maxTime }) => [minTime / hourMs, maxTime / hourMs])).toEqual([
+    [0, 8],
+    [8, 10],
+  ])
+  const [merged] = metas
+  expect(merged!.compaction).toMatchObject({ level: 2, sources: [...merged!.compaction.sources].sort() })
+  expect(merged!.compaction.parents).toHaveLength(4)
+  expect(merged!.thanos.source).toBe('compactor')
+})
+
+test('groups are apart: replicas are not merged with each other', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 2, 4, 6, 8])
+  await fill(bucket, [0, 2, 4, 6, 8], { externalLabels: ['replica', 'b'] })
+  const before = await viewOf(bucket)
+  await compactorOver(bucket).run(signal)
+  expect(await viewOf(bucket)).toEqual(before)
+  expect(await metasIn(bucket)).toHaveLength(4)
+})
+
+test('a bucket that fails at any call: nothing is lost or doubled, and the next round finishes the work', async () => {
+  const whole = new MemoryBucket()
+  await fill(whole, [0, 2, 4, 6, 8])
+  const before = await viewOf(whole)
+  for (let k = 1; ; k++) {
+    const bucket = await copyOf(whole)
+    const failing = failingAt(bucket, k)
+    const failed = await compactorOver(failing.bucket)
+      .run(signal)
+      .then(
+        () => false,
+        () => true,
+      )
+    expect(await viewOf(bucket), `after call ${k} failed`).toEqual(before)
+    if (!failing.reached()) {
+      expect(k).toBeGreaterThan(20)
+      return
+    }
+    await compactorOver(bucket).run(signal)
+    expect(await viewOf(bucket, -1), `after the round that followed a failure at call ${k} (${failed})`).toEqual(before)
+    expect(await metasIn(bucket)).toHaveLength(2)
+  }
+})
+
+test('a block that cannot be read is set aside with its reason, and the others are merged', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 2, 4, 6, 8, 10, 12])
+  const bad = (await metasIn(bucket))[1]!
+  const name = `${bad.ulid}/chunks/000001`
+  const bytes = Buffer.from(await bucket.getRange(name, 0, bad.thanos.files[0]!.sizeBytes!))
+  bytes[40]! ^= 0xff
+  await bucket.upload(name, bytes)
+  await compactorOver(bucket).run(signal)
+  const mark = await readMark(bucket, bad.ulid, 'no-compact')
+  expect(mark?.details).toMatch(new RegExp(`${bad.ulid}.*000001`))
+  const spans = (await metasIn(bucket)).map(({ minTime, maxTime }) => [minTime / hourMs, maxTime / hourMs])
+  expect(spans).toEqual([
+    [0, 2],
+    [2, 4],
+    [4, 8],
+    [8, 10],
+    [10, 12],
+    [12, 14],
+  ])
+})
+
+test('overlapping blocks are left alone', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 2, 4, 6, 8])
+  await fill(bucket, [2])
+  await compactorOver(bucket).run(signal)
+  expect((await metasIn(bucket)).map(({ minTime }) => minTime / hourMs)).toEqual([0, 2, 2, 4, 8])
+})
+
+test('blocks beyond the retention are marked, and deleted once the delay has passed', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 24])
+  const [old] = await metasIn(bucket)
+  const retention = { rawMs: 20 * hourMs, fiveMinutesMs: 0, oneHourMs: 0 }
+  await compactorOver(bucket, { nowMs: 30 * hourMs, retention, deleteDelayMs: hourMs }).run(signal)
+  expect((await readMark(bucket, old!.ulid, 'deletion'))?.details).toContain('retention')
+  await compactorOver(bucket, { nowMs: 30.9 * hourMs, deleteDelayMs: hourMs }).clean(signal)
+  expect(await bucket.exists(`${old!.ulid}/meta.json`)).toBe(true)
+  await compactorOver(bucket, { nowMs: 31.1 * hourMs, deleteDelayMs: hourMs }).clean(signal)
+  expect(await bucket.exists(`${old!.ulid}/index`)).toBe(false)
+  expect(await metasIn(bucket)).toHaveLength(1)
+})
+
+test('an upload that was never finished is deleted after two days, not before', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0])
+  const [meta] = await metasIn(bucket)
+  await bucket.delete(`${meta!.ulid}/meta.json`)
+  await compactorOver(bucket, { nowMs: Date.now() + 47 * hourMs }).clean(signal)
+  expect(await bucket.exists(`${meta!.ulid}/index`)).toBe(true)
+  await compactorOver(bucket, { nowMs: Date.now() + 49 * hourMs }).clean(signal)
+  expect(await bucket.exists(`${meta!.ulid}/index`)).toBe(false)
+})
+
+test('a block with a no-compact mark is in no plan', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 2, 4, 6, 8])
+  const [first] = await metasIn(bucket)
+  await putMark(bucket, first!.ulid, 'no-compact')
+  await compactorOver(bucket).run(signal)
+  expect((await metasIn(bucket)).map(({ minTime }) => minTime / hourMs)).toEqual([0, 2, 8])
+})
+
+async function copyOf(bucket: Bucket): Promise<MemoryBucket> {
+  const copy = new MemoryBucket()
+  for await (const { name, sizeBytes } of bucket.list('', { recursive: true }))
+    await copy.upload(name, await bucket.getRange(name, 0, sizeBytes!))
+  return copy
+}
+
+/** The bucket, but its k-th call fails, and so does each after it: as if the process had been killed there. */
+function failingAt(bucket: Bucket, k: number): { bucket: Bucket; reached: () => boolean } {
+  let calls = 0
+  const failing = new Proxy(bucket, {
+    get(target, key: keyof Bucket) {
+      const value = target[key]
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        if (++calls >= k) throw new MnemoError('unavailable', `cannot ${key}: the bucket is gone`)
+        return Reflect.apply(value, target, args) as unknown
+      }
+    },
+  })
+  return { bucket: failing, reached: () => calls >= k }
+}
