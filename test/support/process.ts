@@ -2,6 +2,7 @@
 // Each child dies with its parent (pdeathsig), even where that is killed: nothing is ever left behind.
 // Owns the processes that it started, and no others.
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -20,6 +21,17 @@ const stopTimeoutMs = 15_000
 /** Whether a command is on the PATH. */
 export function hasCommand(command: string): boolean {
   return spawnSync('sh', ['-c', 'command -v "$1"', 'sh', command]).status === 0
+}
+
+/** Whether a process runs; one that has ended and is only not yet reaped does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return !/^\d+ \(.*\) [ZX] /s.test(stat)
+  } catch {
+    // No /proc entry: gone.
+    return false
+  }
 }
 
 let setpriv: boolean | undefined
