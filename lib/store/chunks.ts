@@ -15,8 +15,11 @@ import type { KindStats } from './read-stats.ts'
 import type { ChunkPlace } from './series-entry.ts'
 import { hashBytes } from './shard.ts'
 
-/** Chunks of other series that lie between two wanted ones are read over up to this many bytes. */
-const limits: PlanLimits = { maxGapBytes: 128 << 10, maxReadBytes: 4 << 20 }
+/**
+ * Chunks of other series that lie between two wanted ones are read over up to this many bytes: with dozens of reads
+ * under way at once, a further one costs about as much as these bytes do.
+ */
+const limits: PlanLimits = { maxGapBytes: 32 << 10, maxReadBytes: 4 << 20 }
 
 /** Length field, encoding and checksum. */
 const maxFrameBytes = 5 + 1 + 4

@@ -1,6 +1,6 @@
 // A store gateway without its process: a BlockSet and its StoreApi over a bucket, index-headers in a temporary folder.
 // Owns that folder until close().
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
@@ -25,9 +25,18 @@ export interface TestStore {
   close(): Promise<void>
 }
 
+export interface TestStoreOptions {
+  readonly cacheBytes?: number
+  /** Made in the data folder before the start. */
+  readonly folders?: readonly string[]
+  readonly prepare?: (dataDir: string) => Promise<void>
+}
+
 /** Synced once. */
-export async function openTestStore(bucket: Bucket, options: { cacheBytes?: number } = {}): Promise<TestStore> {
+export async function openTestStore(bucket: Bucket, options: TestStoreOptions = {}): Promise<TestStore> {
   const dataDir = await mkdtemp(join(tmpdir(), 'mnemo-store-'))
+  for (const folder of options.folders ?? []) await mkdir(join(dataDir, folder))
+  await options.prepare?.(dataDir)
   const registry = new Registry()
   const logger = createLogger({ level: 'silent' })
   const metrics = createStoreMetrics(registry)
