@@ -30,30 +30,38 @@ export class FilesystemBucket implements Bucket {
 
   async *list(
     folder: string,
-    options: { recursive?: boolean; signal?: AbortSignal } = {},
+    { recursive = false, signal }: { recursive?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<ListedObject> {
-    const prefix = folderPrefix(folder)
-    for (const entry of await this.#entries(prefix, options.signal)) {
-      throwIfAborted(options.signal, `list ${folder}`)
-      if (!entry.name.endsWith('/')) {
-        const stats = await this.#stat(entry.name)
-        if (stats?.isFile())
-          yield { name: entry.name, sizeBytes: stats.size, lastModifiedMs: Math.floor(stats.mtimeMs) }
-      } else if (options.recursive) {
-        yield* this.list(entry.name, options)
-      } else if ((await this.#entries(entry.name, options.signal)).length > 0) {
-        yield { name: entry.name }
-      }
+    throwIfAborted(signal, `list ${folder}`)
+    const entries = await this.#entries(folderPrefix(folder))
+    const below = (entry: ListedObject) => (recursive ? this.#allBelow(entry) : this.#itself(entry))
+    for await (const objects of mapAhead(entries, below)) {
+      throwIfAborted(signal, `list ${folder}`)
+      yield* objects
     }
   }
 
-  async #entries(prefix: string, signal: AbortSignal | undefined): Promise<ListedObject[]> {
+  /** The object, or all objects in the folder, in order. */
+  async #allBelow(entry: ListedObject): Promise<ListedObject[]> {
+    if (!entry.name.endsWith('/')) return this.#itself(entry)
+    const entries = await this.#entries(entry.name)
+    return (await Promise.all(entries.map((each) => this.#allBelow(each)))).flat()
+  }
+
+  /** The object with its attributes, or the folder; nothing where it vanished meanwhile, or the folder is empty. */
+  async #itself({ name }: ListedObject): Promise<ListedObject[]> {
+    if (name.endsWith('/')) return (await this.#entries(name)).length > 0 ? [{ name }] : []
+    const stats = await this.#stat(name)
+    return stats?.isFile() ? [{ name, sizeBytes: stats.size, lastModifiedMs: Math.floor(stats.mtimeMs) }] : []
+  }
+
+  /** Names alone, in order. */
+  async #entries(prefix: string): Promise<ListedObject[]> {
     let entries: Dirent[]
     try {
-      throwIfAborted(signal, `list ${prefix}`)
       entries = await fs.readdir(path.join(this.#root, prefix), { withFileTypes: true })
     } catch (error) {
-      const known = fileError(error, `list ${prefix || this.#root}`, signal)
+      const known = fileError(error, `list ${prefix || this.#root}`)
       if (known.code === 'not_found') return []
       throw known
     }
@@ -211,6 +219,23 @@ export class FilesystemBucket implements Bucket {
     if (name.split('/', 1)[0] === temporaryFolder)
       throw new MnemoError('bad_data', `cannot name an object: got ${name}, which is kept for uploads in progress`)
     return path.join(this.#root, name)
+  }
+}
+
+/** How many entries of a folder are looked at side by side. */
+const lookAhead = 32
+
+/** The results in order, a few of them under way at once. */
+async function* mapAhead<T, R>(items: readonly T[], work: (item: T) => Promise<R>): AsyncGenerator<R> {
+  const running: Promise<R>[] = []
+  for (let next = 0; next < items.length || running.length > 0; ) {
+    while (next < items.length && running.length < lookAhead) {
+      const result = work(items[next++]!)
+      // Told when its turn comes; a reader that has left by then does not care.
+      result.catch(() => {})
+      running.push(result)
+    }
+    yield await running.shift()!
   }
 }
 

@@ -1,7 +1,4 @@
 // The starter of processes: what it waits for, what it tells, and that nothing outlives its parent.
-import { writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { expect, test } from 'vitest'
 import { freePort } from './free-port.ts'
 import { hasCommand, isRunning, TestProcess } from './process.ts'
@@ -29,14 +26,10 @@ test('a process that ends before is told with what it said', async () => {
 
 test.skipIf(!hasCommand('setpriv'))('a child dies with its parent, even where that is killed', async () => {
   const module = new URL('./process.ts', import.meta.url)
-  const file = path.join(tmpdir(), `mnemo-parent-${process.pid}.mjs`)
-  await writeFile(
-    file,
-    `import { TestProcess } from ${JSON.stringify(module)}
+  const script = `import { TestProcess } from ${JSON.stringify(module)}
     const child = await TestProcess.start({ command: 'sleep', args: ['1000'] })
-    console.log('child', child.pid)`,
-  )
-  const parent = await TestProcess.start({ command: process.execPath, args: [file] })
+    console.log('child', child.pid)`
+  const parent = await TestProcess.start({ command: process.execPath, args: ['--input-type=module', '-e', script] })
   const [, child] = await parent.waitForOutput(/child (\d+)/)
   expect(isRunning(Number(child))).toBe(true)
   await parent.kill()
