@@ -1,0 +1,150 @@
+// A query's answer as the bytes of its JSON, ready to be put into the envelope: made in a worker, passed on as it is.
+// Format: Prometheus's HTTP API (web/api/v1/json_codec.go): `"resultType":"matrix","result":[{"metric":{…},"values":[[t,"v"],…]},…]`.
+// Owns that encoding and the cut at `limit`. The texts of timestamps are made once for series with the same times.
+
+import type { Labels } from '../../../lib/labels/labels.ts'
+import type { QueryResult, ResultSample, ResultSeries } from '../../../lib/promql/exec/result.ts'
+import { formatTimestamp, formatValue } from '../../../lib/promql/format-number.ts'
+import { formatDecimal } from '../../../lib/promql/functions/go-format.ts'
+
+export interface EncodedResult {
+  /** The fields resultType and result, without the braces around them; its buffer is its own and may be transferred. */
+  readonly fields: Uint8Array<ArrayBuffer>
+  readonly warnings: readonly string[]
+  readonly infos: readonly string[]
+}
+
+/** What a result cut at a limit says. */
+export const truncatedWarning = 'results truncated due to limit'
+
+/** Encodes a result; of vectors and matrices the first `limit` entries (0: all), with a warning where that leaves any out. */
+export function encodeQueryResult(result: QueryResult, limit = 0): EncodedResult {
+  const sink = new TextSink()
+  sink.write(`"resultType":"${result.type}","result":`)
+  const truncated = writeResult(sink, result, limit > 0 ? limit : Number.POSITIVE_INFINITY)
+  const warnings = truncated ? [...result.warnings, truncatedWarning] : result.warnings
+  return { fields: sink.finish(), warnings, infos: result.infos }
+}
+
+function writeResult(sink: TextSink, result: QueryResult, limit: number): boolean {
+  switch (result.type) {
+    case 'matrix':
+      writeMatrix(sink, result.series.slice(0, limit))
+      return result.series.length > limit
+    case 'vector':
+      writeVector(sink, result.samples.slice(0, limit))
+      return result.samples.length > limit
+    case 'scalar':
+      sink.write(`[${result.timeMs / 1000},"${formatDecimal(result.value)}"]`)
+      return false
+    case 'string':
+      sink.write(`[${result.timeMs / 1000},${JSON.stringify(result.value)}]`)
+      return false
+    default:
+      return result satisfies never
+  }
+}
+
+function writeVector(sink: TextSink, samples: readonly ResultSample[]): void {
+  let separator = '['
+  for (const { labels, timeMs, value } of samples) {
+    const point = `[${formatTimestamp(timeMs)},"${formatValue(value)}"]`
+    sink.write(`${separator}{"metric":${encodeLabels(labels)},"value":${point}}`)
+    separator = ','
+  }
+  sink.write(samples.length === 0 ? '[]' : ']')
+}
+
+function writeMatrix(sink: TextSink, series: readonly ResultSeries[]): void {
+  const clock = new PointStarts()
+  let separator = '['
+  for (const { labels, times, values } of series) {
+    sink.write(`${separator}{"metric":${encodeLabels(labels)}`)
+    separator = ','
+    if (times.length > 0) writePoints(sink, clock.of(times), values)
+    sink.write('}')
+  }
+  sink.write(series.length === 0 ? '[]' : ']')
+}
+
+/** So many points become one string before they become bytes. */
+const pointsPerWrite = 512
+
+function writePoints(sink: TextSink, starts: readonly string[], values: Float64Array): void {
+  let text = ',"values":['
+  for (let i = 0; i < values.length; i++) {
+    text += `${starts[i]}${formatValue(values[i]!)}"]`
+    if (i < values.length - 1) text += ','
+    if (i % pointsPerWrite === pointsPerWrite - 1) {
+      sink.writeAscii(text)
+      text = ''
+    }
+  }
+  sink.writeAscii(`${text}]`)
+}
+
+/** What stands before the values of a series' points, `[1700006400.5,"`; kept as long as the times stay the same. */
+class PointStarts {
+  #times: Float64Array = new Float64Array(0)
+  #texts: string[] = []
+
+  of(times: Float64Array): readonly string[] {
+    const before = this.#times
+    const known = this.#texts
+    let j = 0
+    const texts: string[] = new Array(times.length)
+    if (times.length === before.length && times.every((time, i) => time === before[i])) return known
+    for (let i = 0; i < times.length; i++) {
+      const time = times[i]!
+      while (j < before.length && before[j]! < time) j++
+      texts[i] = before[j] === time ? known[j]! : `[${formatTimestamp(time)},"`
+    }
+    // The fuller times stay: most series have all steps, and gaps are found in them.
+    if (times.length >= before.length) {
+      this.#times = times
+      this.#texts = texts
+    }
+    return texts
+  }
+}
+
+/** `{"__name__":"up","job":"a"}`, in the label set's order. */
+export function encodeLabels(labels: Labels): string {
+  let text = ''
+  for (let i = 0; i < labels.length; i += 2)
+    text += `${text === '' ? '{' : ','}${JSON.stringify(labels[i])}:${JSON.stringify(labels[i + 1])}`
+  return text === '' ? '{}' : `${text}}`
+}
+
+/** Text that becomes UTF-8 as it comes. */
+export class TextSink {
+  #bytes = allocate(64 * 1024)
+  #length = 0
+
+  write(text: string): void {
+    // UTF-8 takes three bytes for a UTF-16 code unit at most.
+    this.#reserve(text.length * 3)
+    this.#length += this.#bytes.write(text, this.#length, 'utf8')
+  }
+
+  writeAscii(text: string): void {
+    this.#reserve(text.length)
+    this.#length += this.#bytes.write(text, this.#length, 'latin1')
+  }
+
+  /** What was written, in a buffer of just its size. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#bytes.buffer.slice(0, this.#length))
+  }
+
+  #reserve(count: number): void {
+    if (this.#length + count <= this.#bytes.length) return
+    const bigger = allocate(Math.max(this.#length + count, this.#bytes.length * 2))
+    bigger.set(this.#bytes.subarray(0, this.#length))
+    this.#bytes = bigger
+  }
+}
+
+function allocate(bytes: number): Buffer<ArrayBuffer> {
+  return Buffer.allocUnsafeSlow(bytes)
+}

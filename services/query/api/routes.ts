@@ -1,0 +1,194 @@
+// The HTTP API of the querier, under /api/v1: Prometheus's routes over a backend, with Thanos's /stores.
+// Specification: Prometheus 3.14, web/api/v1/api.go; parameters are read in requests.ts, answers written in reply.ts.
+// Owns the routes and what a closed connection does: it cancels what was asked for.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { MnemoError } from '../../../lib/kit/errors.ts'
+import { version } from '../../../lib/kit/version.ts'
+import { labelsToObject } from '../../../lib/labels/labels.ts'
+import { quoteGo } from '../../../lib/promql/functions/go-format.ts'
+import { prettifyExpr } from '../../../lib/promql/parse/format.ts'
+import type { Found, QueryBackend, QueryRequest } from './backend.ts'
+import { encodeLabels, truncatedWarning } from './encode.ts'
+import { unescapeLabelName } from './label-names.ts'
+import { Params } from './params.ts'
+import { type Answer, sendAnswer, sendError, setCors } from './reply.ts'
+import { type RequestDefaults, RequestReader } from './requests.ts'
+import { translateExpr } from './syntax-tree.ts'
+
+export interface ApiOptions extends RequestDefaults {
+  /** Whether pages of other origins may ask; true unless told. */
+  readonly cors?: boolean
+  /** The time now, Unix ms. */
+  readonly now?: () => number
+}
+
+interface Call {
+  readonly params: Params
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal
+  /** The `:name` of the path. */
+  readonly name: string
+}
+
+type Handler = (call: Call) => Answer | Promise<Answer>
+
+/** As Go's limit for forms. */
+const maxBodyBytes = 10 * 1024 * 1024
+
+/** Adds the routes of /api/v1 to a server. */
+export function registerApi(app: FastifyInstance, backend: QueryBackend, options: ApiOptions): void {
+  app.register(
+    async (scope) => {
+      readBodies(scope)
+      answerNotFound(scope)
+      if (options.cors ?? true) scope.addHook('onRequest', async (_request, reply) => setCors(reply))
+      scope.options('/*', (_request, reply) => reply.code(204).send())
+      addRoutes(scope, backend, options)
+    },
+    { prefix: '/api/v1' },
+  )
+}
+
+// Forms alone are parameters; any other body is ignored, as in Prometheus.
+function readBodies(scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers()
+  const options = { parseAs: 'string', bodyLimit: maxBodyBytes } as const
+  scope.addContentTypeParser('application/x-www-form-urlencoded', options, (_request, body, done) => done(null, body))
+  scope.addContentTypeParser('*', options, (_request, _body, done) => done(null, ''))
+}
+
+function answerNotFound(scope: FastifyInstance): void {
+  scope.setNotFoundHandler((_request, reply) => notFound(reply))
+  scope.setErrorHandler((error, request, reply) => sendError(request, reply, asRequestError(error)))
+}
+
+function notFound(reply: FastifyReply): FastifyReply {
+  return reply.code(404).header('Content-Type', 'text/plain; charset=utf-8').send('404 page not found\n')
+}
+
+// What the server itself refuses: a body too large, an ill-formed path.
+function asRequestError(error: unknown): unknown {
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
+  if (typeof status !== 'number' || status >= 500) return error
+  return new MnemoError('bad_data', (error as Error).message, { cause: error })
+}
+
+function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOptions): void {
+  const now = options.now ?? Date.now
+  const reader = new RequestReader(options, now)
+  const route = (methods: string[], url: string, handler: Handler) =>
+    scope.route({
+      method: methods,
+      url,
+      handler: (request, reply) => answerCall(request, reply, handler),
+      config: { handler: url.slice(1) },
+    })
+  const both = ['GET', 'POST']
+  const get = ['GET']
+
+  route(both, '/query', ({ params, signal }) => runQuery(backend, reader.instant(params), params, signal))
+  route(both, '/query_range', ({ params, signal }) => runQuery(backend, reader.range(params), params, signal))
+  route(both, '/format_query', ({ params }) => json(prettifyExpr(reader.expr(params))))
+  route(both, '/parse_query', ({ params }) => json(translateExpr(reader.expr(params))))
+  route(both, '/labels', async ({ params, signal }) => {
+    const { request, limit } = reader.labels(params)
+    return list(await backend.labelNames(request, signal), limit, (name) => JSON.stringify(name))
+  })
+  route(get, '/label/:name/values', async ({ params, signal, name }) => {
+    const { request, limit } = reader.labels(params)
+    return list(await backend.labelValues(labelNameOf(name), request, signal), limit, (value) => JSON.stringify(value))
+  })
+  route(both, '/series', async ({ params, signal }) => {
+    const { request, limit } = reader.series(params)
+    return list(await backend.series(request, signal), limit, encodeLabels)
+  })
+  route(get, '/stores', () => json(storesOf(backend)))
+  route(get, '/status/flags', () => json(backend.flags()))
+  route(get, '/status/buildinfo', () => json(buildInfo))
+  const startTime = new Date(now()).toISOString()
+  route(get, '/status/runtimeinfo', () => json(runtimeInfo(startTime, now())))
+}
+
+async function answerCall(request: FastifyRequest, reply: FastifyReply, handler: Handler): Promise<FastifyReply> {
+  const { name } = request.params as { name?: string }
+  // The router takes an empty segment for a name.
+  if (name === '') return notFound(reply)
+  const gone = new AbortController()
+  const onClose = () => {
+    if (!reply.raw.writableEnded) gone.abort()
+  }
+  reply.raw.once('close', onClose)
+  try {
+    const answer = await handler({ params: paramsOf(request), signal: gone.signal, name: name ?? '' })
+    return await sendAnswer(request, reply, answer)
+  } catch (error) {
+    return await sendError(request, reply, error)
+  }
+}
+
+function paramsOf(request: FastifyRequest): Params {
+  const at = request.url.indexOf('?')
+  return new Params(at < 0 ? '' : request.url.slice(at + 1), typeof request.body === 'string' ? request.body : '')
+}
+
+async function runQuery(
+  backend: QueryBackend,
+  request: QueryRequest,
+  params: Params,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const started = performance.now()
+  const { fields, warnings, infos } = await backend.query(request, signal)
+  const stats = params.get('stats')
+  const execTotalTime = (performance.now() - started) / 1000
+  const tail = stats === '' ? '}' : `,"stats":${JSON.stringify({ timings: { execTotalTime } })}}`
+  return { data: ['{', fields, tail], warnings: [...warnings, ...statsWarning(stats)], infos }
+}
+
+function statsWarning(stats: string): readonly string[] {
+  if (stats === '' || stats === 'true' || stats === 'all') return []
+  const why = 'is deprecated and will be rejected in the next major release, use "true" or "all"'
+  return [`value ${quoteGo(stats)} for parameter "stats" ${why}`]
+}
+
+function json(data: unknown): Answer {
+  return { data: JSON.stringify(data) }
+}
+
+/** A list of at most `limit` entries (0: all). */
+function list<T>({ values, warnings }: Found<T>, limit: number, encode: (value: T) => string): Answer {
+  const truncated = limit > 0 && values.length > limit
+  const shown = truncated ? values.slice(0, limit) : values
+  return {
+    data: `[${shown.map(encode).join(',')}]`,
+    warnings: truncated ? [...warnings, truncatedWarning] : warnings,
+  }
+}
+
+function labelNameOf(segment: string): string {
+  const name = unescapeLabelName(segment)
+  if (name.includes('\ufffd')) throw new MnemoError('bad_data', `invalid label name: ${quoteGo(name)}`)
+  return name
+}
+
+function storesOf(backend: QueryBackend) {
+  return Object.fromEntries(
+    Object.entries(backend.stores()).map(([type, statuses]) => [
+      type,
+      statuses.map((status) => ({ ...status, labelSets: status.labelSets.map(labelsToObject) })),
+    ]),
+  )
+}
+
+const buildInfo = {
+  version,
+  revision: '',
+  branch: '',
+  buildUser: '',
+  buildDate: '',
+  goVersion: `node ${process.version}`,
+}
+
+function runtimeInfo(startTime: string, nowMs: number) {
+  return { startTime, CWD: process.cwd(), serverTime: new Date(nowMs).toISOString() }
+}

@@ -1,0 +1,81 @@
+// A syntax tree as /api/v1/parse_query answers it, for the tree views of pages.
+// Specification: Prometheus 3.14, web/api/v1/translate_ast.go. Fields of what needs a feature flag there are null or false.
+// Owns the translation.
+import type { LabelMatcher } from '../../../lib/labels/matcher.ts'
+import { formatDecimal } from '../../../lib/promql/functions/go-format.ts'
+import type { Expr, TimeModifiers, VectorMatching, VectorSelector } from '../../../lib/promql/parse/ast.ts'
+import { functions } from '../../../lib/promql/parse/functions.ts'
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
+
+export function translateExpr(expr: Expr): Json {
+  switch (expr.kind) {
+    case 'number':
+      return { type: 'numberLiteral', val: formatDecimal(expr.value) }
+    case 'string':
+      return { type: 'stringLiteral', val: expr.value }
+    case 'paren':
+      return { type: 'parenExpr', expr: translateExpr(expr.expr) }
+    case 'unary':
+      return { type: 'unaryExpr', op: expr.op, expr: translateExpr(expr.expr) }
+    case 'vector_selector':
+      return { type: 'vectorSelector', ...selectorFields(expr) }
+    case 'matrix_selector':
+      return { type: 'matrixSelector', ...selectorFields(expr.selector), range: expr.rangeMs, rangeExpr: null }
+    case 'subquery':
+      return {
+        type: 'subquery',
+        expr: translateExpr(expr.expr),
+        range: expr.rangeMs,
+        rangeExpr: null,
+        step: expr.stepMs,
+        stepExpr: null,
+        ...timeFields(expr),
+      }
+    case 'call':
+      return { type: 'call', func: translateFunction(expr.func), args: expr.args.map(translateExpr) }
+    case 'aggregate':
+      return {
+        type: 'aggregation',
+        op: expr.op,
+        expr: translateExpr(expr.expr),
+        param: expr.param ? translateExpr(expr.param) : null,
+        grouping: expr.grouping,
+        without: expr.without,
+      }
+    case 'binary':
+      return {
+        type: 'binaryExpr',
+        op: expr.op,
+        lhs: translateExpr(expr.lhs),
+        rhs: translateExpr(expr.rhs),
+        matching: expr.matching ? translateMatching(expr.matching) : null,
+        bool: expr.bool,
+      }
+    default:
+      return expr satisfies never
+  }
+}
+
+function translateFunction(name: string): Json {
+  const { args, variadic, returns } = functions.get(name)!
+  return { name, argTypes: args, variadic, returnType: returns }
+}
+
+function translateMatching({ card, labels, on, include }: VectorMatching): Json {
+  return { card, labels, on, include, fillValues: { lhs: null, rhs: null } }
+}
+
+function selectorFields(selector: VectorSelector) {
+  const { name, matchers } = selector
+  return { name, matchers: matchers.map(translateMatcher), ...timeFields(selector), anchored: false, smoothed: false }
+}
+
+function translateMatcher({ name, type, value }: LabelMatcher): Json {
+  return { name, type, value }
+}
+
+function timeFields({ offsetMs, at }: TimeModifiers) {
+  const fixed = typeof at === 'number'
+  return { offset: offsetMs, offsetExpr: null, timestamp: fixed ? at : null, startOrEnd: fixed ? null : (at ?? null) }
+}
