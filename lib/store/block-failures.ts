@@ -2,6 +2,7 @@
 // An object that is gone is no failure at first: another process has deleted the block, and what replaced it is asked.
 // Owns that decision, and the warnings until they are sent; each is sent once.
 import { asMnemoError, describeError, MnemoError } from '../kit/errors.ts'
+import { abortReason } from '../storeapi/merge.ts'
 import { type CompiledMatcher, matchersInside } from './block-labels.ts'
 import { type BlockLease, type BlockSet, overlaps } from './block-set.ts'
 import type { TimeBounds } from './store-info.ts'
@@ -86,7 +87,7 @@ export async function refresh(
 ): Promise<void> {
   failures.startOver()
   const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(asMnemoError(signal.reason))
+  const onAbort = (): void => reject(abortReason(signal))
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     await Promise.race([blocks.resync(processSignal), aborted])

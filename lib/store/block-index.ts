@@ -25,6 +25,12 @@ export interface IndexLookup {
   symbol(ref: number): string
 }
 
+/** Selected series in the order of the index. */
+export interface EntryBatch {
+  readonly series: readonly SelectedSeries[]
+  readonly isLast: boolean
+}
+
 /** References of series are offsets in units of 16 bytes. */
 const seriesAlignment = 16
 /** Most entries are smaller; one that is not is read again (Thanos over-fetches 64 KiB for each). */
@@ -104,10 +110,11 @@ export class BlockIndex {
     filter: EntryFilter & { readonly maxBatchBytes: number },
     stats: ReadStats,
     signal: AbortSignal,
-  ): AsyncGenerator<SelectedSeries[], void> {
+  ): AsyncGenerator<EntryBatch, void> {
     for (let start = 0; start < refs.length; ) {
       const end = batchEnd(refs, start, filter.maxBatchBytes)
-      yield await this.#batch(refs.subarray(start, end), filter, stats, signal)
+      const series = await this.#batch(refs.subarray(start, end), filter, stats, signal)
+      yield { series, isLast: end === refs.length }
       start = end
     }
   }

@@ -62,20 +62,18 @@ async function* labelledSeries(
   const change = await labelChange(block, refs, query.removedLabels, { stats, signal })
   const order = new SeriesOrder<LabelledSeries>(change)
   const isLater = (labels: Labels): boolean => query.after === undefined || compareLabels(labels, query.after) > 0
-  for await (const entries of prefetch(block.index.entries(refs, query, stats, signal))) {
+  for await (const { series, isLast } of prefetch(block.index.entries(refs, query, stats, signal))) {
     const out: LabelledSeries[] = []
-    for (const entry of entries) {
+    for (const entry of series) {
       const own = labelsOfEntry(entry, block.index)
       const labels = overlayLabels(withoutLabels(own, query.removedLabels), change.added)
       if (!query.inShard || query.inShard(labels)) order.push({ own, labels, chunks: entry.chunks }, out)
     }
+    if (isLast) order.end(out)
     yield out.filter(({ labels }) => isLater(labels))
     // A batch is some milliseconds of work: health checks and other requests have their turn.
     await setImmediate()
   }
-  const rest: LabelledSeries[] = []
-  order.end(rest)
-  yield rest.filter(({ labels }) => isLater(labels))
 }
 
 async function labelChange(

@@ -1,7 +1,7 @@
 // Runs range reads side by side, with a bound on how many and on how many bytes are under way in the whole process.
 // Requests wait in turn; whoever waits no longer (AbortSignal) leaves the queue.
 // Owns the bound; what is read is planned by plan.ts, and by whom it is kept is the caller's matter.
-import { MnemoError } from '../kit/errors.ts'
+import { abortReason } from '../storeapi/merge.ts'
 
 export interface FetchLimits {
   /** Reads under way at once. */
@@ -49,7 +49,7 @@ export class FetchGate {
   #wait(bytes: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
-        reject(canceled(signal))
+        reject(abortReason(signal))
         return
       }
       const waiter: Waiter = {
@@ -61,7 +61,7 @@ export class FetchGate {
       }
       const leave = (): void => {
         this.#queue.delete(waiter)
-        reject(canceled(signal))
+        reject(abortReason(signal))
         this.#startWaiters()
       }
       signal.addEventListener('abort', leave, { once: true })
@@ -80,10 +80,6 @@ export class FetchGate {
       waiter.start()
     }
   }
-}
-
-export function canceled(signal: AbortSignal): MnemoError {
-  return new MnemoError('canceled', 'cannot go on reading: the request was cancelled', { cause: signal.reason })
 }
 
 /**

@@ -2,9 +2,9 @@
 // Meaning: Thanos pkg/store/bucket.go. Where a block fails, the answer says so: a warning that names it, or an error where the request wants all or nothing.
 // Owns the order of a request: choose blocks, stream, merge, once again over a fresh list where an object was gone, then hints.
 import { forEachBounded } from '../kit/bounded.ts'
-import { asMnemoError } from '../kit/errors.ts'
 import { compareStrings, type Labels } from '../labels/labels.ts'
 import { compileMatcher } from '../labels/regex.ts'
+import { abortReason } from '../storeapi/merge.ts'
 import type {
   LabelsRequest,
   LabelsResponse,
@@ -142,10 +142,11 @@ class SeriesCall {
         batches: blockSeries(block, this.#inside(block, query), this.#stats, either),
       }))
       const onFailure = (ulid: string, error: unknown): void => {
-        if (signal.aborted) throw asMnemoError(signal.reason)
+        if (signal.aborted) throw abortReason(signal)
         this.#failures.add(ulid, error)
       }
       for await (const series of mergeBlocks(streams, { onFailure, abort: () => leaving.abort() })) {
+        if (signal.aborted) throw abortReason(signal)
         if (this.#failures.isPlanLost) return true
         yield* this.#failures.takeWarnings()
         yield this.#count(series)
@@ -242,7 +243,7 @@ async function labelsOfBlocks(
         const query = { ...range, matchers: inside, removedLabels }
         for (const value of await read(block, query, newReadStats(), signal)) found.add(value)
       } catch (error) {
-        if (signal.aborted) throw asMnemoError(signal.reason)
+        if (signal.aborted) throw abortReason(signal)
         failures.add(block.ulid, error)
       }
     })
