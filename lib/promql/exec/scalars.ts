@@ -2,6 +2,7 @@
 // Specification: Prometheus 3.14, promql/engine.go (scalarBinop) and promql/functions.go.
 // Owns the operators that yield scalars.
 
+import { max, min } from '../functions/go-math.ts'
 import { arithmetic, comparisons } from '../functions/operators.ts'
 import type { ElementOp, ScalarPlan } from '../plan/plan.ts'
 import { type Context, stepTimeMs, viewsOf } from './context.ts'
@@ -23,8 +24,8 @@ export const scalarOperators: { readonly [K in ScalarPlan['kind']]: Operator<K> 
 
 const scalarFunctions: Readonly<Record<string, (...args: number[]) => number>> = {
   negate: (value) => -value!,
-  max_of: (a, b) => Math.max(a!, b!),
-  min_of: (a, b) => Math.min(a!, b!),
+  max_of: (a, b) => max(a!, b!),
+  min_of: (a, b) => min(a!, b!),
 }
 
 // The value of the one sample at a step; NaN where there are none or more.

@@ -7,6 +7,7 @@ import type { Labels } from '../../labels/labels.ts'
 import type { Select, SelectorPlan } from '../plan/plan.ts'
 import type { SelectHints } from '../queryable.ts'
 import { anyPresent, type Context, checkAborted, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
+import { mergeEqualLabels } from './matrix.ts'
 import { dropName } from './names.ts'
 
 /** One series' samples. Labels are the caller's; the columns are borrowed until the next series is asked for. */
@@ -60,7 +61,13 @@ function hintsOf(select: Select, rangeMs: number, context: Context): SelectHints
 }
 
 /** The last sample before each step, no older than the lookback; or, for timestamp(), its time. */
-export async function* instantSelector(plan: SelectorPlan, context: Context): SeriesStream {
+export function instantSelector(plan: SelectorPlan, context: Context): SeriesStream {
+  const stream = lastSamples(plan, context)
+  const apart = !plan.timestamps || plan.oneName || context.query.delayedNameRemoval
+  return apart ? stream : mergeEqualLabels(stream, context)
+}
+
+async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream {
   const { kernels, lookbackMs } = context.query
   const { count } = context.steps
   const reference = { ...referenceSteps(plan.select, context.steps), count }

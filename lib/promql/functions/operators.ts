@@ -3,6 +3,7 @@
 // Owns the two tables: arithmetic yields a value, a comparison keeps or drops.
 
 import type { ElementOp } from '../plan/plan.ts'
+import { pow } from './go-math.ts'
 
 export type Arithmetic = (lhs: number, rhs: number) => number
 export type Comparison = (lhs: number, rhs: number) => boolean
@@ -13,7 +14,7 @@ export const arithmetic: Readonly<Partial<Record<ElementOp, Arithmetic>>> = {
   '*': (a, b) => a * b,
   '/': (a, b) => a / b,
   '%': (a, b) => a % b,
-  '^': power,
+  '^': pow,
   atan2: Math.atan2,
 }
 
@@ -29,11 +30,4 @@ export const comparisons: Readonly<Partial<Record<ElementOp, Comparison>>> = {
 /** Trimming takes a native histogram: between floats there is no result, and an info says so. */
 export function isTrim(op: ElementOp): boolean {
   return op === '</' || op === '>/'
-}
-
-// IEEE 754 and Go have 1 to any power, and -1 to an infinite one, as 1; ECMAScript has NaN there.
-function power(base: number, exponent: number): number {
-  if (base === 1) return 1
-  if (base === -1 && (exponent === Infinity || exponent === -Infinity)) return 1
-  return base ** exponent
 }

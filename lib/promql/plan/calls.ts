@@ -137,7 +137,9 @@ function windowed({ matrices, scalars, exprs }: Arguments, func: WindowFunction)
   const source = matrices[0]!
   const keepsName = func === 'last_over_time' || func === 'first_over_time'
   const oneName = sourceName(source) !== undefined
-  return vector({ kind: 'window', func, source, params: scalars, keepsName, oneName, pos: exprs[0]!.pos })
+  // Prometheus puts the subquery's samples in its place, and with it loses the position.
+  const pos = exprs[0]!.kind === 'subquery' ? { start: 0, end: 0 } : exprs[0]!.pos
+  return vector({ kind: 'window', func, source, params: scalars, keepsName, oneName, pos })
 }
 
 // The date functions take the evaluation time where they are given nothing.

@@ -3,14 +3,14 @@
 // Owns this rule and no other.
 
 import { metricName } from '../../labels/labels.ts'
-import type { ElementOp, MatrixPlan, VectorPlan } from './plan.ts'
+import type { ElementOp, MatrixPlan, Select, VectorPlan } from './plan.ts'
 
 /** The metric name that all series of a plan carry ('' for none), undefined where they may differ. */
 export function staticName(plan: VectorPlan): string | undefined {
   switch (plan.kind) {
     case 'selector':
       if (plan.timestamps) return ''
-      return plan.select.matchers.find((m) => m.name === metricName && m.type === '=')?.value
+      return selectedName(plan.select)
     case 'vector_invariant':
     case 'sort':
     case 'sort_by_label':
@@ -44,7 +44,12 @@ export function staticName(plan: VectorPlan): string | undefined {
 /** The same of what a range vector is made from. */
 export function sourceName(source: MatrixPlan): string | undefined {
   if (source.kind === 'subquery') return staticName(source.child)
-  return source.select.matchers.find((m) => m.name === metricName && m.type === '=')?.value
+  return selectedName(source.select)
+}
+
+/** The name that a selector's matchers fix. */
+export function selectedName({ matchers }: Select): string | undefined {
+  return matchers.find((m) => m.name === metricName && m.type === '=')?.value
 }
 
 /** Whether an operator leaves the metric name: comparisons do, unless they yield 0 and 1. */

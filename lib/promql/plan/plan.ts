@@ -41,10 +41,10 @@ export type ScalarPlan =
   | { readonly kind: 'scalar_call'; readonly func: string; readonly args: readonly ScalarPlan[] }
   | { readonly kind: 'scalar_invariant'; readonly child: ScalarPlan }
 
-export interface SelectorPlan {
+export interface SelectorPlan extends DropsName {
   readonly kind: 'selector'
   readonly select: Select
-  /** The sample's time in seconds in place of its value: timestamp(). */
+  /** The sample's time in seconds in place of its value, and no name: timestamp(). */
   readonly timestamps: boolean
 }
 

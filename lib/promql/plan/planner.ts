@@ -15,7 +15,7 @@ import {
   valueType,
 } from '../parse/ast.ts'
 import { planCall } from './calls.ts'
-import { staticName } from './names.ts'
+import { selectedName, staticName } from './names.ts'
 import type { ElementOp, Grouping, MatrixPlan, QueryPlan, ScalarPlan, SetOp, VectorPlan } from './plan.ts'
 import { type Hint, noHint, type Planned, type Planner, unwrapParens, wrapScalar, wrapVector } from './planning.ts'
 
@@ -135,7 +135,8 @@ function planSelector(
   { hint, timestamps }: { hint: Hint; timestamps: boolean },
 ): Planned<VectorPlan> {
   const select = { matchers: expr.matchers, ...resolveTime(expr, planner.options), ...hint }
-  return { plan: { kind: 'selector', select, timestamps }, invariant: select.atMs !== undefined }
+  const oneName = selectedName(select) !== undefined
+  return { plan: { kind: 'selector', select, timestamps, oneName }, invariant: select.atMs !== undefined }
 }
 
 function resolveTime(modifiers: TimeModifiers, options: PlanOptions): { offsetMs: number; atMs: number | undefined } {
