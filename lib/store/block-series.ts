@@ -4,13 +4,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { compareLabels, type Labels, overlayLabels, withoutLabels } from '../labels/labels.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
+import { type LabelChange, type OrderedItem, SeriesOrder } from '../storeapi/series-order.ts'
 import type { Aggr, StoreSeries } from '../storeapi/types.ts'
 import type { BlockIndex } from './block-index.ts'
 import { type ChunkFiles, plannedBytes, readChunks } from './chunks.ts'
 import { type Batches, prefetch } from './prefetch.ts'
 import type { ReadStats } from './read-stats.ts'
 import type { ChunkPlace, SelectedSeries } from './series-entry.ts'
-import { type LabelChange, type OrderedItem, SeriesOrder } from './series-order.ts'
 
 /** A block as series are read from it. */
 export interface ReadableBlock {

@@ -8,12 +8,12 @@ import { aggregates, splitAggregates } from '../chunkenc/aggregate.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
 import { asMnemoError } from '../kit/errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { hashBytes } from '../storeapi/shard.ts'
 import { type Aggr, type AggrChunk, aggr, type Chunk } from '../storeapi/types.ts'
 import { allOrAbort, type FetchGate } from './fetch.ts'
 import { type PlanLimits, planReads } from './plan.ts'
 import type { KindStats } from './read-stats.ts'
 import type { ChunkPlace } from './series-entry.ts'
-import { hashBytes } from './shard.ts'
 
 /**
  * Chunks of other series that lie between two wanted ones are read over up to this many bytes: with dozens of reads

@@ -5,6 +5,7 @@ import { forEachBounded } from '../kit/bounded.ts'
 import { compareStrings, type Labels } from '../labels/labels.ts'
 import { compileMatcher } from '../labels/regex.ts'
 import { abortReason } from '../storeapi/merge.ts'
+import { shardPredicate } from '../storeapi/shard.ts'
 import type {
   LabelsRequest,
   LabelsResponse,
@@ -27,7 +28,6 @@ import { FetchGate } from './fetch.ts'
 import { mergeBlocks } from './merge-blocks.ts'
 import { observeReads, type StoreMetrics } from './metrics.ts'
 import { newReadStats, type ReadStats } from './read-stats.ts'
-import { shardPredicate } from './shard.ts'
 import type { StoreBlock } from './store-block.ts'
 import { storeInfo, type TimeBounds } from './store-info.ts'
 

@@ -14,8 +14,6 @@ import {
 } from '../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../lib/labels/matcher.ts'
 import { compileMatcher } from '../../lib/labels/regex.ts'
-import { SeriesOrder } from '../../lib/store/series-order.ts'
-import { hashBytes, shardPredicate } from '../../lib/store/shard.ts'
 import {
   decodeChunkedResponse,
   decodeSamplesResponse,
@@ -24,6 +22,8 @@ import {
   samplesContentType,
   streamedContentType,
 } from '../../lib/storeapi/remote-read.ts'
+import { SeriesOrder } from '../../lib/storeapi/series-order.ts'
+import { hashBytes, shardPredicate } from '../../lib/storeapi/shard.ts'
 import type {
   AggrChunk,
   LabelsRequest,

@@ -1,8 +1,8 @@
 // Series put into the order of the labels that are answered: against a plain sort, and how little is held back.
-// Subject: lib/store/series-order.ts. Owns nothing.
+// Subject: lib/storeapi/series-order.ts. Owns nothing.
 import { expect, test } from 'vitest'
 import { compareLabels, type Labels, labelsOf, overlayLabels, withoutLabels } from '../../../lib/labels/labels.ts'
-import { SeriesOrder } from '../../../lib/store/series-order.ts'
+import { SeriesOrder } from '../../../lib/storeapi/series-order.ts'
 import { Random, seed } from '../../support/random.ts'
 
 interface Item {

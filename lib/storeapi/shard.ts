@@ -4,7 +4,7 @@
 import xxhash from 'xxhash-wasm'
 import { MnemoError } from '../kit/errors.ts'
 import type { Labels } from '../labels/labels.ts'
-import type { SeriesRequest } from '../storeapi/types.ts'
+import type { SeriesRequest } from './types.ts'
 
 const hasher = await xxhash()
 
