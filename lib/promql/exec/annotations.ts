@@ -4,6 +4,7 @@
 
 import { formatG, formatGoTime, quoteGo } from '../functions/go-format.ts'
 import type { Position } from '../parse/ast.ts'
+import { lineAndColumn } from '../parse/position.ts'
 
 /** What monotonicity fix-ups of histogram_quantile have in common, merged over steps and series. */
 interface ForcedMonotonicity {
@@ -90,7 +91,9 @@ export class AnnotationSet {
     for (const annotation of this.#byText.values()) {
       const list = annotation.level === 'warning' ? texts.warnings : texts.infos
       const detail = annotation.forced === undefined ? '' : describeForced(annotation.forced)
-      list.push(`${levelPrefix[annotation.level]}${annotation.text}${detail} (${lineAndColumn(query, annotation.pos)})`)
+      list.push(
+        `${levelPrefix[annotation.level]}${annotation.text}${detail} (${lineAndColumn(query, annotation.pos.start)})`,
+      )
     }
     return texts
   }
@@ -109,14 +112,4 @@ function describeForced(f: ForcedMonotonicity): string {
   const diff = `with a max diff of ${formatG(f.maxDiff, 2)}`
   const span = `over ${f.samples} samples from ${formatGoTime(f.minTimeMs)} to ${formatGoTime(f.maxTimeMs)}`
   return `, ${buckets}, ${diff}, ${span}`
-}
-
-/** `line:column` of a position's start, both from 1, columns in UTF-8 bytes. */
-export function lineAndColumn(query: string, pos: Position): string {
-  if (query === '') return 'unknown position'
-  if (pos.start < 0 || pos.start > query.length) return 'invalid position'
-  const before = query.slice(0, pos.start)
-  const lineStart = before.lastIndexOf('\n') + 1
-  const line = before.split('\n').length
-  return `${line}:${Buffer.byteLength(before.slice(lineStart)) + 1}`
 }
