@@ -51,7 +51,7 @@ export class Fanout {
   async labelNames(request: LabelsRequest, signal: AbortSignal): Promise<readonly string[]> {
     const remove = new Set(request.withoutReplicaLabels)
     // No limit for the stores: replica labels may be among the first.
-    const names = await this.#labels('label names', { ...request, limit: 0 }, signal, (api, asked, callSignal) =>
+    const names = await this.#labels({ ...request, limit: 0 }, signal, (api, asked, callSignal) =>
       api.labelNames(asked, callSignal),
     )
     return limited(
@@ -63,14 +63,13 @@ export class Fanout {
   /** Values of a label, ascending by bytes; none for a replica label that the request takes off. */
   async labelValues(label: string, request: LabelsRequest, signal: AbortSignal): Promise<readonly string[]> {
     if (request.withoutReplicaLabels?.includes(label)) return []
-    const values = await this.#labels('label values', request, signal, (api, asked, callSignal) =>
+    const values = await this.#labels(request, signal, (api, asked, callSignal) =>
       api.labelValues(label, asked, callSignal),
     )
     return limited(values, request.limit)
   }
 
   async #labels(
-    what: string,
     request: LabelsRequest,
     signal: AbortSignal,
     call: (api: StoreApi, asked: LabelsRequest, signal: AbortSignal) => Promise<LabelsResponse>,
@@ -87,8 +86,8 @@ export class Fanout {
         for (const value of values) all.add(value)
       } catch (error) {
         if (signal.aborted) throw abortReason(signal)
-        if (!partialResponse) throw storeError(address, what, error)
-        this.#warn(describeError(storeError(address, what, error)))
+        if (!partialResponse) throw storeError(address, error)
+        this.#warn(describeError(storeError(address, error)))
       }
     }
     try {

@@ -169,7 +169,7 @@ class Cursor {
     this.close()
     const { signal, partialResponse, onWarning } = this.#options
     if (signal.aborted) throw abortReason(signal)
-    const error = storeError(this.#source.store, 'series', cause)
+    const error = storeError(this.#source.store, cause)
     if (!partialResponse) throw error
     onWarning(describeError(error))
     return false
@@ -177,10 +177,10 @@ class Cursor {
 }
 
 /** What a store's failure is to the caller: its own code, with the store's address; a peer that cancels by itself is `unavailable`. */
-export function storeError(store: string, what: string, cause: unknown): MnemoError {
+export function storeError(store: string, cause: unknown): MnemoError {
   const { code } = asMnemoError(cause)
   const ours: ErrorCode = code === 'canceled' || code === 'internal' ? 'unavailable' : code
-  return new MnemoError(ours, `cannot read ${what} from store ${store}`, { cause })
+  return new MnemoError(ours, `store ${store} failed`, { cause })
 }
 
 /** A signal's reason as an error with a code: `canceled` unless the reason says more. */

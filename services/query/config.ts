@@ -1,6 +1,7 @@
 // The querier's flags, named and defaulted as Thanos's (cmd/thanos/query.go); those of ours say so.
 // Owns what they mean beyond their type: addresses, replica labels given as a list.
 import { availableParallelism } from 'node:os'
+import { formatDurationMs } from '../../lib/kit/duration.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import {
   boolFlag,
@@ -55,7 +56,7 @@ export const flags = {
     help: 'Set default evaluation interval for sub queries.',
     default: '1m',
   }),
-  metadataTimeRangeMs: durationFlag('query.metadata.default-time-range', {
+  metadataRangeMs: durationFlag('query.metadata.default-time-range', {
     help: 'How far back labels and series are looked up where a request names no start; 0: since the beginning.',
     default: '0s',
   }),
@@ -97,6 +98,17 @@ export function checkFlags(values: QueryFlags): QueryFlags {
 export function splitLists(texts: readonly string[]): readonly string[] {
   const parts = texts.flatMap((text) => text.split(',')).map((part) => part.trim())
   return [...new Set(parts.filter((part) => part !== ''))]
+}
+
+/** The flags as /api/v1/status/flags shows them: by name, each value as a user would write it. */
+export function flagTexts(values: QueryFlags): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(values).map(([key, value]) => {
+      const { name } = flags[key as keyof QueryFlags]
+      const isDuration = key.endsWith('Ms') && typeof value === 'number'
+      return [name, isDuration ? formatDurationMs(value) : String(value)]
+    }),
+  )
 }
 
 function checkAddress(address: string): void {

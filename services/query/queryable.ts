@@ -1,6 +1,7 @@
 // What PromQL reads: a selector's series from all stores, replicas deduplicated, samples into kernel columns.
 // Implements lib/promql/queryable.ts over the fan-out. One a query, over that query's kernels.
 // Owns the request that stores get, and the scratch columns until close().
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SampleColumns } from '../../lib/kernels/columns.ts'
 import type { Kernels } from '../../lib/kernels/kernels.ts'
 import type { LabelMatcher } from '../../lib/labels/matcher.ts'
@@ -19,6 +20,9 @@ export interface QueryableOptions {
 
 /** Series a frame, as Thanos's querier asks; our servers cut frames by bytes besides. */
 const responseBatchSize = 64
+
+/** Queries share a worker: one whose data is all here gives way this often, to the others and to a cancel. */
+const longestTurnMs = 5
 
 export class FanoutQueryable implements Queryable {
   readonly #options: QueryableOptions
@@ -55,7 +59,12 @@ export class FanoutQueryable implements Queryable {
     const { replicaLabels } = this.#options
     // Without deduplication two stores' chunks of one series still overlap: each sample counts once.
     const dedup = replicaLabels.length > 0 ? this.#options.dedupFunction : 'chain'
+    let busySinceMs = performance.now()
     for await (const { labels, chunks } of fanout.series(requestOf(matchers, hints, replicaLabels), signal)) {
+      if (performance.now() - busySinceMs > longestTurnMs) {
+        await nextTurn()
+        busySinceMs = performance.now()
+      }
       yield { labels, read: (columns: SampleColumns) => this.#reader.read(chunks, hints, dedup, columns) }
     }
   }

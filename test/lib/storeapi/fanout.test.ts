@@ -62,11 +62,11 @@ describe('labels', () => {
     const stores = { a: failing, b: fakeStore([], { values: ['x'] }) }
     const { fanout, warnings } = fanoutOver(stores)
     expect(await fanout.labelValues('l', request, never)).toEqual(['x'])
-    expect(warnings).toEqual(['cannot read label values from store a: gone'])
+    expect(warnings).toEqual(['store a failed: gone'])
     const strict = fanoutOver(stores, { partialResponse: false }).fanout
     await expect(strict.labelValues('l', request, never)).rejects.toMatchObject({
       code: 'unavailable',
-      message: 'cannot read label values from store a',
+      message: 'store a failed',
     })
   })
 })

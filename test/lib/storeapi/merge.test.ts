@@ -74,7 +74,7 @@ describe('order', () => {
     const from = sources([series({ a: '2' }), series({ a: '1' })], [series({ a: '3' })])
     expect(await merged(from, how)).toEqual(['{a="2"}', '{a="3"}'])
     expect(how.warnings).toEqual([
-      'cannot read series from store s0: got {a="1"} after {a="2"}, want series in ascending order of labels',
+      'store s0 failed: got {a="1"} after {a="2"}, want series in ascending order of labels',
     ])
   })
 })
@@ -118,7 +118,7 @@ describe('replica labels', () => {
     const how = options()
     const store = fakeStore([series({ r: 'a', z: '1' }), new Error('boom')])
     expect(await merged([source('x', store, new Set(['r']))], how)).toEqual(['{z="1"}'])
-    expect(how.warnings).toEqual(['cannot read series from store x: boom'])
+    expect(how.warnings).toEqual(['store x failed: boom'])
   })
 })
 
@@ -128,7 +128,7 @@ describe('failure', () => {
   test('with partial response: a warning, the rest goes on', async () => {
     const how = options()
     expect(await merged(sources(failing, [series({ a: '2' })]), how)).toEqual(['{a="1"}', '{a="2"}'])
-    expect(how.warnings).toEqual(['cannot read series from store s0: connection lost'])
+    expect(how.warnings).toEqual(['store s0 failed: connection lost'])
   })
 
   test('without: an error by the store, its other streams ended', async () => {
@@ -137,7 +137,7 @@ describe('failure', () => {
     const outcome = merged(from, options({ partialResponse: false }))
     await expect(outcome).rejects.toMatchObject({
       code: 'unavailable',
-      message: 'cannot read series from store s0',
+      message: 'store s0 failed',
       cause: { message: 'connection lost' },
     })
     await expect.poll(() => other.open).toBe(0)
@@ -159,9 +159,7 @@ describe('failure', () => {
       '{a="1"}',
       '{a="3"}',
     ])
-    expect(how.warnings).toEqual([
-      'cannot read series from store silent: got nothing for 30 ms, want a series or the end',
-    ])
+    expect(how.warnings).toEqual(['store silent failed: got nothing for 30 ms, want a series or the end'])
     await expect.poll(() => silent.open).toBe(0)
   })
 })

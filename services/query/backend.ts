@@ -1,0 +1,98 @@
+// What the HTTP API asks of the querier, done by the workers: within the query's time, behind the gate.
+// Implements api/backend.ts; each job carries the stores as they are when it is sent.
+// Owns the worker threads, and what the end of a query by time or by its client is called.
+import { MnemoError } from '../../lib/kit/errors.ts'
+import type { Registry } from '../../lib/kit/metrics.ts'
+import { siblingModule, WorkerPool } from '../../lib/kit/workers.ts'
+import type { Labels } from '../../lib/labels/labels.ts'
+import type { EndpointSet, EndpointStatus } from '../../lib/storeapi/endpoints.ts'
+import type { Found, LookupRequest, QueryBackend, QueryRequest } from './api/backend.ts'
+import type { EncodedResult } from './api/encode.ts'
+import { Gate } from './gate.ts'
+import type { Job, JobResult, JobResults, WorkerConfig } from './jobs.ts'
+
+export interface BackendOptions {
+  readonly endpoints: EndpointSet
+  readonly workers: number
+  readonly maxConcurrent: number
+  /** The longest that a job may take, its waiting included. */
+  readonly timeoutMs: number
+  readonly registry: Registry
+  readonly config: WorkerConfig
+  /** For /status/flags. */
+  readonly flags: Readonly<Record<string, string>>
+}
+
+export class WorkerBackend implements QueryBackend {
+  readonly #options: BackendOptions
+  readonly #pool: WorkerPool<Job, JobResult>
+  readonly #gate: Gate
+
+  constructor(options: BackendOptions) {
+    const { workers: size, config: workerData, maxConcurrent, registry } = options
+    this.#options = options
+    this.#pool = new WorkerPool(siblingModule(import.meta.url, 'worker'), { size, workerData, name: 'query worker' })
+    this.#gate = new Gate(maxConcurrent, registry)
+  }
+
+  /** Has every worker connect to the stores and compile its kernels. */
+  async warmUp(signal: AbortSignal): Promise<void> {
+    const addresses = this.#options.endpoints.endpoints.map(({ address }) => address)
+    await this.#pool.runOnAll({ kind: 'warmUp', addresses }, { signal })
+  }
+
+  query(request: QueryRequest, signal: AbortSignal): Promise<EncodedResult> {
+    return this.#run({ kind: 'query', ...request, ...this.#stores() }, signal, request.timeoutMs)
+  }
+
+  labelNames(request: LookupRequest, signal: AbortSignal): Promise<Found<string>> {
+    return this.#run({ kind: 'labelNames', ...request, ...this.#stores() }, signal)
+  }
+
+  labelValues(label: string, request: LookupRequest, signal: AbortSignal): Promise<Found<string>> {
+    return this.#run({ kind: 'labelValues', label, ...request, ...this.#stores() }, signal)
+  }
+
+  series(request: LookupRequest, signal: AbortSignal): Promise<Found<Labels>> {
+    return this.#run({ kind: 'series', ...request, ...this.#stores() }, signal)
+  }
+
+  stores(): Readonly<Record<string, readonly EndpointStatus[]>> {
+    return this.#options.endpoints.statuses
+  }
+
+  flags(): Readonly<Record<string, string>> {
+    return this.#options.flags
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close()
+  }
+
+  #stores() {
+    return { endpoints: this.#options.endpoints.endpoints }
+  }
+
+  /** Throws the job's error, `timeout` after its time, `canceled` on the signal; both texts are Prometheus's. */
+  async #run<J extends Job>(job: J, signal: AbortSignal, timeoutMs?: number): Promise<JobResults[J['kind']]> {
+    let stage = 'query queue'
+    const abort = new AbortController()
+    const onTimeout = () => abort.abort(new MnemoError('timeout', `query timed out in ${stage}`))
+    const onAbort = () => abort.abort(new MnemoError('canceled', `query was canceled in ${stage}`))
+    const { timeoutMs: longestMs } = this.#options
+    const timer = setTimeout(onTimeout, Math.min(timeoutMs ?? longestMs, longestMs))
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      const result = await this.#gate.run(abort.signal, () => {
+        stage = 'expression evaluation'
+        return this.#pool.run(job, { signal: abort.signal })
+      })
+      // The pool knows no kinds; a worker answers each job by its own (worker.ts).
+      return result as JobResults[J['kind']]
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+}

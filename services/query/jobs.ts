@@ -1,0 +1,44 @@
+// What the main thread asks a worker to do, as data that travels between threads.
+// Owns the shapes; worker.ts does the work, backend.ts sends it.
+import type { Labels } from '../../lib/labels/labels.ts'
+import type { DedupFunction } from '../../lib/storeapi/dedup.ts'
+import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
+import type { Found, LookupRequest, QueryRequest } from './api/backend.ts'
+import type { EncodedResult } from './api/encode.ts'
+
+/** The stores as they were when the job was sent. */
+interface Stores {
+  readonly endpoints: readonly Endpoint[]
+}
+
+export type QueryJob = { readonly kind: 'query' } & QueryRequest & Stores
+export type LookupJob = LookupRequest & Stores
+
+export type Job =
+  /** Connects to the stores and compiles the kernels, so that the first query finds both. */
+  | { readonly kind: 'warmUp'; readonly addresses: readonly string[] }
+  | QueryJob
+  | ({ readonly kind: 'labelNames' } & LookupJob)
+  | ({ readonly kind: 'labelValues'; readonly label: string } & LookupJob)
+  | ({ readonly kind: 'series' } & LookupJob)
+
+/** What a job of each kind comes to. */
+export interface JobResults {
+  readonly warmUp: undefined
+  readonly query: EncodedResult
+  readonly labelNames: Found<string>
+  readonly labelValues: Found<string>
+  readonly series: Found<Labels>
+}
+export type JobResult = JobResults[keyof JobResults]
+
+/** A worker's workerData: what is the same for all its jobs. */
+export interface WorkerConfig {
+  readonly dedupFunction: DedupFunction
+  readonly responseTimeoutMs: number
+  readonly lookbackMs: number
+  readonly maxSamples: number
+  /** Kernel memory of one query. */
+  readonly maxMemoryBytes: number
+  readonly defaultSubqueryStepMs: number
+}

@@ -1,0 +1,87 @@
+// A query worker: parses, evaluates and encodes queries over its own connections to the stores.
+// Started by runner.ts through lib/kit/workers.ts; several jobs run in it by turns.
+// Owns one connection to each store and the kernels of its queries.
+import { workerData } from 'node:worker_threads'
+import { Moved, serveWorker } from '../../lib/kit/workers.ts'
+import { execute, warmUp } from '../../lib/promql/exec/engine.ts'
+import { parseExpr } from '../../lib/promql/parse/parser.ts'
+import { createStoreClient, type StoreClient } from '../../lib/storeapi/client.ts'
+import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
+import type { Found } from './api/backend.ts'
+import { type EncodedResult, encodeQueryResult } from './api/encode.ts'
+import type { Job, JobResult, LookupJob, QueryJob, WorkerConfig } from './jobs.ts'
+import { KernelPool } from './kernel-pool.ts'
+import { labelNames, labelValues, series } from './lookups.ts'
+import { FanoutQueryable } from './queryable.ts'
+
+const config = workerData as WorkerConfig
+const kernelPool = new KernelPool(config.maxMemoryBytes)
+const clients = new Map<string, StoreClient>()
+
+function client(address: string): StoreClient {
+  let known = clients.get(address)
+  if (known === undefined) {
+    known = createStoreClient(address)
+    clients.set(address, known)
+  }
+  return known
+}
+
+function storesOf({ endpoints, scope }: QueryJob | LookupJob): Omit<FanoutOptions, 'onWarning'> {
+  const { storeMatchers, partialResponse } = scope
+  return { endpoints, storeMatchers, partialResponse, client, responseTimeoutMs: config.responseTimeoutMs }
+}
+
+async function runQuery(job: QueryJob, signal: AbortSignal): Promise<Moved<EncodedResult>> {
+  const { query, startMs, endMs, stepMs, limit, scope } = job
+  const encoded = await kernelPool.use(async (kernels) => {
+    const { replicaLabels } = scope
+    const { dedupFunction, maxSamples, defaultSubqueryStepMs } = config
+    const queryable = new FanoutQueryable({ stores: storesOf(job), kernels, replicaLabels, dedupFunction })
+    const result = await execute({
+      query,
+      expr: parseExpr(query),
+      startMs,
+      endMs,
+      stepMs,
+      lookbackMs: job.lookbackMs ?? config.lookbackMs,
+      queryable,
+      kernels,
+      signal,
+      maxSamples,
+      defaultSubqueryStepMs: () => defaultSubqueryStepMs,
+    })
+    queryable.close()
+    return encodeQueryResult(result, limit)
+  })
+  return new Moved(encoded, [encoded.fields.buffer])
+}
+
+async function lookUp<T>(job: LookupJob, ask: (fanout: Fanout) => Promise<readonly T[]>): Promise<Found<T>> {
+  const warnings = new Set<string>()
+  const values = await ask(new Fanout({ ...storesOf(job), onWarning: (warning) => warnings.add(warning) }))
+  return { values, warnings: [...warnings] }
+}
+
+/** A store that does not answer is no matter here: discovery tells of it. */
+async function prepare(addresses: readonly string[], signal: AbortSignal): Promise<undefined> {
+  await kernelPool.use(async (kernels) => warmUp(kernels))
+  await Promise.allSettled(addresses.map((address) => client(address).info(signal)))
+}
+
+serveWorker<Job, JobResult>((job, signal) => {
+  switch (job.kind) {
+    case 'warmUp':
+      return prepare(job.addresses, signal)
+    case 'query':
+      return runQuery(job, signal)
+    case 'labelNames':
+      return lookUp(job, (fanout) => labelNames(fanout, job, signal))
+    case 'labelValues':
+      return lookUp(job, (fanout) => labelValues(fanout, job, signal))
+    case 'series':
+      return lookUp(job, (fanout) => series(fanout, job, signal))
+    default:
+      return job satisfies never
+  }
+})

@@ -1,0 +1,250 @@
+// The querier as it runs: a real process over HTTP, its two stores served over gRPC by this test from golden blocks.
+// Golden answers are a Thanos querier's over the same blocks, with and without deduplication.
+import { readdirSync, readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type GrpcServer, startGrpc } from '../../../lib/kit/grpc.ts'
+import { createLogger } from '../../../lib/kit/log.ts'
+import { createRegistry } from '../../../lib/kit/metrics.ts'
+import { Probe } from '../../../lib/kit/probe.ts'
+import { storeService } from '../../../lib/storeapi/server.ts'
+import { type BlockStore, openBlockStore } from '../../support/block-store-api.ts'
+import { freePort } from '../../support/free-port.ts'
+import { goldenPath } from '../../support/golden.ts'
+import { TestProcess } from '../../support/process.ts'
+
+interface Reply {
+  readonly httpStatus: number
+  readonly status: string
+  // biome-ignore lint/suspicious/noExplicitAny: answers are compared, not worked with
+  readonly data: any
+  readonly errorType?: string
+  readonly error?: string
+  readonly warnings?: string[]
+}
+
+interface Served {
+  readonly store: BlockStore
+  readonly address: string
+  /** Cuts every connection. */
+  cut(): Promise<void>
+}
+
+function folders(replica: string): string[] {
+  const bucket = goldenPath('dedup', 'bucket')
+  const all = readdirSync(bucket).map((name) => `${bucket}/${name}`)
+  return all.filter(
+    (folder) => JSON.parse(readFileSync(`${folder}/meta.json`, 'utf8')).thanos.labels.replica === replica,
+  )
+}
+
+async function serve(replica: string, address = '127.0.0.1:0', componentType = 'store'): Promise<Served> {
+  const store = await openBlockStore(folders(replica), { componentType })
+  const server: GrpcServer = await startGrpc(
+    {
+      address,
+      registry: createRegistry(),
+      probe: new Probe(),
+      logger: createLogger({ level: 'silent' }),
+      signal: new AbortController().signal,
+      graceMs: 0,
+    },
+    storeService(store),
+  )
+  const cut = async () => {
+    await server.close()
+    await store.close()
+  }
+  return { store, address: server.address, cut }
+}
+
+async function startQuerier(...args: string[]): Promise<{ process: TestProcess; url: string }> {
+  const bin = new URL('../../../bin/mnemo', import.meta.url).pathname
+  const all = ['query', '--http-address=127.0.0.1:0', '--query.workers=2', '--query.replica-label=replica', ...args]
+  const process = await TestProcess.start({ command: bin, args: all })
+  const [, address] = await process.waitForOutput(/requests and metrics" address=(\S+)/)
+  const url = `http://${address}`
+  await process.waitForHttp(`${url}/-/ready`)
+  return { process, url }
+}
+
+async function get(url: string, path: string, search = ''): Promise<Reply> {
+  const response = await fetch(`${url}/api/v1/${path}?${search}`)
+  return { httpStatus: response.status, ...((await response.json()) as Omit<Reply, 'httpStatus'>) }
+}
+
+const atEnd = 'time=1700020800'
+const count = `query=count(r_gauge)&${atEnd}`
+
+describe('over two replicas', () => {
+  let a: Served
+  let b: Served
+  let querier: Awaited<ReturnType<typeof startQuerier>>
+
+  beforeAll(async () => {
+    a = await serve('a')
+    b = await serve('b', undefined, 'sidecar')
+    querier = await startQuerier(`--endpoint=${a.address}`, `--endpoint=${b.address}`)
+  })
+  afterAll(async () => {
+    await querier.process.stop()
+    await Promise.all([a.cut(), b.cut()])
+  })
+
+  const answers = readdirSync(goldenPath('dedup', 'answers'))
+  test.each(answers)('%s', async (name) => {
+    const golden = JSON.parse(readFileSync(goldenPath('dedup', 'answers', name), 'utf8'))
+    const params = [`query=${encodeURIComponent(golden.query)}`, ...golden.params].filter((param) => param !== '-d')
+    const { data, warnings } = await get(querier.url, golden.path, params.join('&'))
+    expect(data.resultType).toBe(golden.answer.data.resultType)
+    expect(data.result).toEqual(golden.answer.data.result)
+    expect(warnings).toBeUndefined()
+  })
+
+  test('label names, values and series, replica labels taken off where deduplicated', async () => {
+    const range = 'start=1700006400&end=1700020800'
+    const names = await get(querier.url, 'labels', range)
+    expect(names.data).toEqual(['__name__', 'cluster', 'instance', 'replica'])
+    expect((await get(querier.url, 'label/replica/values', range)).data).toEqual(['a', 'b'])
+    expect((await get(querier.url, 'label/__name__/values', `${range}&match[]=r_only_a`)).data).toEqual(['r_only_a'])
+    const series = await get(querier.url, 'series', `${range}&match[]=r_equal&match[]=r_only_a`)
+    expect(series.data).toEqual([
+      { __name__: 'r_equal', cluster: 'gold' },
+      { __name__: 'r_only_a', cluster: 'gold' },
+    ])
+    const all = await get(querier.url, 'series', `${range}&match[]=r_equal&dedup=false`)
+    expect(all.data.map(({ replica }: { replica: string }) => replica)).toEqual(['a', 'b'])
+  })
+
+  test('storeMatch[] chooses stores by address', async () => {
+    const match = `storeMatch[]=${encodeURIComponent(`{__address__="${a.address}"}`)}`
+    const { data } = await get(querier.url, 'query', `query=count by (replica) (r_gauge)&${atEnd}&dedup=false&${match}`)
+    expect(data.result.map(({ metric }: { metric: { replica: string } }) => metric.replica)).toEqual(['a'])
+  })
+
+  test('a store is not asked for what its labels or times exclude', async () => {
+    a.store.stats.requests.length = 0
+    await get(querier.url, 'query', `query=r_gauge{cluster="other"}&${atEnd}`)
+    await get(querier.url, 'query', 'query=r_gauge&time=1600000000')
+    expect(a.store.stats.requests).toEqual([])
+    await get(querier.url, 'query', `query=rate(r_counter_total[2m])&${atEnd}`)
+    expect(a.store.stats.requests).toMatchObject([
+      {
+        minTime: 1_700_020_680_001,
+        maxTime: 1_700_020_800_000,
+        withoutReplicaLabels: ['replica'],
+        responseBatchSize: 64,
+        range: 120_000,
+      },
+    ])
+  })
+
+  test('stores page, metrics and front page', async () => {
+    const { data } = await get(querier.url, 'stores')
+    expect(data).toMatchObject({
+      store: [{ name: a.address, lastError: null, minTime: 1_700_006_400_000, maxTime: 1_700_020_800_000 }],
+      sidecar: [
+        {
+          name: b.address,
+          labelSets: [
+            { cluster: 'gold', replica: 'b' },
+            { cluster: 'gold', replica: 'b' },
+          ],
+        },
+      ],
+    })
+    const metrics = await (await fetch(`${querier.url}/metrics`)).text()
+    expect(metrics).toMatch(/^thanos_store_nodes_grpc_connections\{external_labels=".*",store_type="sidecar"\} 1$/m)
+    const page = await (await fetch(querier.url)).text()
+    expect(page).toContain(a.address)
+  })
+
+  test('a client that leaves ends the streams at the stores', async () => {
+    a.store.delayMs = 2_000
+    const abort = new AbortController()
+    const before = a.store.stats.canceledStreams
+    const asked = fetch(`${querier.url}/api/v1/query?${count}`, { signal: abort.signal })
+    await expect.poll(() => a.store.stats.openStreams).toBe(1)
+    abort.abort()
+    await expect(asked).rejects.toThrow()
+    await expect.poll(() => a.store.stats.canceledStreams).toBe(before + 1)
+    a.store.delayMs = 0
+  })
+
+  test('a timeout is an error, and ends the streams', async () => {
+    a.store.delayMs = 2_000
+    const before = a.store.stats.canceledStreams
+    const reply = await get(querier.url, 'query', `${count}&timeout=100ms`)
+    expect(reply).toMatchObject({
+      httpStatus: 503,
+      errorType: 'timeout',
+      error: 'query timed out in expression evaluation',
+    })
+    await expect.poll(() => a.store.stats.canceledStreams).toBe(before + 1)
+    a.store.delayMs = 0
+  })
+})
+
+describe('stores that fail', () => {
+  test('a store that dies in the middle of a stream is named, and what the other has is answered', async () => {
+    const [a, b] = [await serve('a'), await serve('b')]
+    const querier = await startQuerier(`--endpoint=${a.address}`, `--endpoint=${b.address}`)
+    try {
+      a.store.delayMs = 200
+      const asked = get(querier.url, 'query', `${count}&dedup=false`)
+      const strict = get(querier.url, 'query', `${count}&partial_response=false`)
+      await expect.poll(() => a.store.stats.series).toBeGreaterThan(0)
+      await a.cut()
+      const { data, warnings } = await asked
+      expect(Number(data.result[0].value[1])).toBeGreaterThanOrEqual(3)
+      expect(warnings).toEqual([expect.stringMatching(`^store ${a.address} failed: `)])
+      const error = await strict
+      expect(error).toMatchObject({ httpStatus: 503, errorType: 'unavailable' })
+      expect(error.error).toContain(`store ${a.address} failed: `)
+    } finally {
+      await querier.process.stop()
+      await b.cut()
+    }
+  })
+
+  test('a store that is down is a warning, an error without partial response, and comes back', async () => {
+    const b = await serve('b')
+    const port = await freePort()
+    const address = `127.0.0.1:${port}`
+    const querier = await startQuerier(`--endpoint=${address}`, `--endpoint=${b.address}`)
+    try {
+      const reply = await get(querier.url, 'query', count)
+      expect(reply.data.result).toHaveLength(1)
+      expect(reply.warnings).toEqual([expect.stringContaining(`store ${address} is down: `)])
+      const strict = await get(querier.url, 'query', `${count}&partial_response=false`)
+      expect(strict).toMatchObject({ httpStatus: 503, errorType: 'unavailable' })
+      expect(strict.error).toContain(`store ${address} is down`)
+      expect((await get(querier.url, 'labels')).warnings).toEqual([expect.stringContaining(address)])
+      const a = await serve('a', address)
+      await expect
+        .poll(async () => (await get(querier.url, 'query', count)).warnings, { timeout: 20_000 })
+        .toBeUndefined()
+      await a.cut()
+    } finally {
+      await querier.process.stop()
+      await b.cut()
+    }
+  })
+})
+
+describe('the process', () => {
+  test('ends with status 0 on SIGTERM', async () => {
+    const { process } = await startQuerier()
+    expect(await process.stop()).toBe(0)
+  })
+
+  test.each([
+    ['--endpoint=dns+store:10901', 'discovery by "dns+" is not there yet'],
+    ['--no-such-flag', 'unknown flag --no-such-flag'],
+  ])('%s: one line and status 2', async (flag, message) => {
+    const bin = new URL('../../../bin/mnemo', import.meta.url).pathname
+    const process = await TestProcess.start({ command: bin, args: ['query', flag] })
+    expect(await process.waitForExit()).toBe(2)
+    expect(process.output).toContain(message)
+    expect(process.output.trim().split('\n')).toHaveLength(1)
+  })
+})
