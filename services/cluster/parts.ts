@@ -48,7 +48,6 @@ export async function parts(config: ClusterConfig, withPrometheus: boolean): Pro
       '--compact.cleanup-interval=1m',
     ]),
     mnemo('query', config.queryHttp, [
-      `--grpc-address=127.0.0.1:0`,
       ...stores.map((address) => `--endpoint=${address}`),
       '--query.replica-label=replica',
     ]),
