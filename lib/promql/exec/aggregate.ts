@@ -5,6 +5,7 @@
 import type { Accumulator } from '../../kernels/kernels.ts'
 import { type Labels, labelsKey, labelsOf, overlayLabels } from '../../labels/labels.ts'
 import { formatDecimal, quoteGo } from '../functions/go-format.ts'
+import { extremes } from '../functions/go-math.ts'
 import { quantileOf } from '../functions/quantile.ts'
 import type { VectorPlan } from '../plan/plan.ts'
 import { anyPresent, type Context, executionError, type SeriesStream } from './context.ts'
@@ -42,8 +43,8 @@ export async function* aggregateOperator(plan: AggregatePlan<'aggregate'>, conte
 /** quantile(φ, …). */
 export async function* quantileOperator(plan: AggregatePlan<'quantile'>, context: Context): SeriesStream {
   const quantiles = await context.query.run.scalar(plan.param, context)
-  annotateQuantiles(quantiles, plan, context)
   const input = await collect(plan.child, context)
+  annotateQuantiles(quantiles, plan, context)
   const output = new Matrix(context)
   for (const members of groupSeries(input.series, plan.grouping)) {
     const target = output.add(
@@ -57,12 +58,10 @@ export async function* quantileOperator(plan: AggregatePlan<'quantile'>, context
 }
 
 function annotateQuantiles(quantiles: Float64Array, plan: AggregatePlan<'quantile'>, { query }: Context): void {
-  const numbers = quantiles.filter((q) => !Number.isNaN(q))
-  if (numbers.length < quantiles.length) query.annotations.invalidQuantile(NaN, plan.paramPos)
-  const max = numbers.reduce((a, b) => Math.max(a, b), -Infinity)
-  const min = numbers.reduce((a, b) => Math.min(a, b), Infinity)
-  if (max > 1) query.annotations.invalidQuantile(max, plan.paramPos)
-  if (min < 0) query.annotations.invalidQuantile(min, plan.paramPos)
+  const { least, greatest, anyNaN } = extremes(quantiles)
+  if (anyNaN) query.annotations.invalidQuantile(NaN, plan.paramPos)
+  if (greatest > 1) query.annotations.invalidQuantile(greatest, plan.paramPos)
+  if (least < 0) query.annotations.invalidQuantile(least, plan.paramPos)
 }
 
 function quantileOfGroup(members: readonly KeptSeries[], quantiles: Float64Array, target: KeptSeries): void {
@@ -101,20 +100,20 @@ export async function* countValuesOperator(plan: AggregatePlan<'count_values'>, 
   const output = new Matrix(context)
   const groups = new Map<string, KeptSeries>()
   const input = await collect(plan.child, context)
-  // Step by step, so that an instant query shows groups as their first sample comes.
-  for (const series of input.series) {
-    const byText = new Map<string, KeptSeries>()
-    for (let i = 0; i < series.present.length; i++) {
-      if (series.present[i] === 0) continue
-      const text = formatDecimal(series.values[i]!)
-      let group = byText.get(text)
-      if (group === undefined) {
-        const outputLabels = keys.labels(overlayLabels(series.labels, labelsOf([[label, text]])))
-        const key = labelsKey(outputLabels)
-        group = groups.get(key) ?? output.add(outputLabels, false)
-        groups.set(key, group)
-        byText.set(text, group)
-      }
+  const groupOf = (of: Labels, value: number) => {
+    const outputLabels = keys.labels(overlayLabels(of, labelsOf([[label, formatDecimal(value)]])))
+    const key = labelsKey(outputLabels)
+    const group = groups.get(key) ?? output.add(outputLabels, false)
+    groups.set(key, group)
+    return group
+  }
+  for (const { labels: of, values, present } of input.series) {
+    let last: number | undefined
+    let group: KeptSeries | undefined
+    for (let i = 0; i < present.length; i++) {
+      if (present[i] === 0) continue
+      if (group === undefined || !Object.is(values[i], last)) group = groupOf(of, values[i]!)
+      last = values[i]!
       group.values[i]! += 1
       group.present[i] = 1
     }

@@ -160,13 +160,16 @@ async function evaluateRange(plan: VectorPlan, context: Context): Promise<Result
 }
 
 function presentPoints(times: Float64Array, values: Float64Array, present: Uint8Array) {
-  if (!present.includes(0)) return { times: times.slice(), values: values.slice() }
-  const at: number[] = []
-  for (let i = 0; i < present.length; i++) if (present[i] === 1) at.push(i)
-  return {
-    times: Float64Array.from(at, (i) => times[i]!),
-    values: Float64Array.from(at, (i) => values[i]!),
+  let count = 0
+  for (let i = 0; i < present.length; i++) count += present[i]!
+  if (count === present.length) return { times: times.slice(), values: values.slice() }
+  const points = { times: new Float64Array(count), values: new Float64Array(count) }
+  for (let i = 0, to = 0; to < count; i++) {
+    if (present[i] === 0) continue
+    points.times[to] = times[i]!
+    points.values[to++] = values[i]!
   }
+  return points
 }
 
 function sortedByLabels(series: ResultSeries[]): ResultSeries[] {

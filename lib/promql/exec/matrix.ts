@@ -24,20 +24,19 @@ export class Matrix {
 
   /** A new series without any sample. */
   add(labels: Labels, dropName: boolean): KeptSeries {
-    const { steps, query } = this.#context
-    query.samples.hold(steps.count)
-    const { count } = steps
-    const series = { labels, dropName, values: new Float64Array(count), present: new Uint8Array(count) }
-    this.series.push(series)
-    return series
+    const { count } = this.#context.steps
+    return this.#keep({ labels, dropName, values: new Float64Array(count), present: new Uint8Array(count) })
   }
 
   /** A copy of a borrowed row. */
   copy({ labels, dropName, row }: SeriesRow): KeptSeries {
-    const series = this.add(labels, dropName)
     const { values, present } = viewsOf(this.#context, row)
-    series.values.set(values)
-    series.present.set(present)
+    return this.#keep({ labels, dropName, values: values.slice(), present: present.slice() })
+  }
+
+  #keep(series: KeptSeries): KeptSeries {
+    this.#context.query.samples.hold(this.#context.steps.count)
+    this.series.push(series)
     return series
   }
 

@@ -3,6 +3,7 @@
 // Owns which series are chosen at a step, and their order in an instant query.
 
 import { formatG } from '../functions/go-format.ts'
+import { extremes } from '../functions/go-math.ts'
 import { ascending, descending, ValueHeap } from '../functions/value-heap.ts'
 import type { RankPlan } from '../plan/plan.ts'
 import { groupSeries } from './aggregate.ts'
@@ -10,7 +11,7 @@ import { type Context, executionError, type SeriesStream } from './context.ts'
 import { labelsHashRatio } from './labels-hash.ts'
 import { collect, emit, type KeptSeries, type Matrix } from './matrix.ts'
 
-/** Marks what is chosen of a group's series at a step; returns them, best first. */
+/** What is chosen of a group's series at a step, best first. */
 type Choose = (members: readonly KeptSeries[], step: number, param: number) => KeptSeries[]
 
 const choosers: { readonly [K in RankPlan['op']]: Choose } = {
@@ -22,10 +23,11 @@ const choosers: { readonly [K in RankPlan['op']]: Choose } = {
 }
 
 function best(members: readonly KeptSeries[], step: number, heap: ValueHeap): KeptSeries[] {
-  members.forEach(({ values, present }, index) => {
-    if (present[step] === 1) heap.offer({ value: values[step]!, index })
-  })
-  return heap.sorted().map(({ index }) => members[index]!)
+  for (let index = 0; index < members.length; index++) {
+    const { values, present } = members[index]!
+    if (present[step] === 1) heap.offer(values[step]!, index)
+  }
+  return heap.sorted().map((index) => members[index]!)
 }
 
 // A negative ratio is the complement of the positive one that fills it up to 1.
@@ -53,9 +55,8 @@ function choose(plan: RankPlan, input: Matrix, params: Float64Array): number[] {
   for (const { series: members } of groupSeries(input.series, plan.grouping)) {
     for (let step = 0; step < params.length; step++) {
       const chosen = isNone(plan, params[step]!) ? [] : pick(members, step, params[step]!)
-      for (const series of members) series.present[step]! *= 2
-      for (const series of chosen) series.present[step] = 1
-      for (const series of members) series.present[step]! &= 1
+      for (const { present } of members) present[step] = 0
+      for (const { present } of chosen) present[step] = 1
       if (step === params.length - 1) for (const series of chosen) order.push(indexes.get(series)!)
     }
   }
@@ -76,29 +77,20 @@ const minInt64 = -(2 ** 63)
 
 /** Whether there is anything to choose. Throws `execution` for a k that is no int64. */
 function checkCounts(params: Float64Array): boolean {
-  const { min, max, nan } = extremes(params)
-  if (max < 1) return false
-  if (nan) throw executionError('Parameter value is NaN')
-  if (min <= minInt64) throw executionError(`Scalar value ${formatG(min)} underflows int64`)
-  if (max >= maxInt64) throw executionError(`Scalar value ${formatG(max)} overflows int64`)
+  const { least, greatest, anyNaN } = extremes(params)
+  if (greatest < 1) return false
+  if (anyNaN) throw executionError('Parameter value is NaN')
+  if (least <= minInt64) throw executionError(`Scalar value ${formatG(least)} underflows int64`)
+  if (greatest >= maxInt64) throw executionError(`Scalar value ${formatG(greatest)} overflows int64`)
   return true
 }
 
 /** The same of ratios, with a warning for those outside −1 … 1. */
 function checkRatios(params: Float64Array, plan: RankPlan, { query }: Context): boolean {
-  const { min, max, nan } = extremes(params)
-  if (max === 0 && min === 0) return false
-  if (nan) throw executionError('Ratio value is NaN')
-  if (max > 1) query.annotations.invalidRatio(max, 1, plan.paramPos)
-  if (min < -1) query.annotations.invalidRatio(min, -1, plan.paramPos)
+  const { least, greatest, anyNaN } = extremes(params)
+  if (greatest === 0 && least === 0) return false
+  if (anyNaN) throw executionError('Ratio value is NaN')
+  if (greatest > 1) query.annotations.invalidRatio(greatest, 1, plan.paramPos)
+  if (least < -1) query.annotations.invalidRatio(least, -1, plan.paramPos)
   return true
-}
-
-/** NaN spreads into both, as with Go's math.Max and math.Min. */
-function extremes(params: Float64Array): { min: number; max: number; nan: boolean } {
-  return {
-    min: params.reduce((a, b) => Math.min(a, b), Infinity),
-    max: params.reduce((a, b) => Math.max(a, b), -Infinity),
-    nan: params.some(Number.isNaN),
-  }
 }

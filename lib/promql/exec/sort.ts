@@ -33,8 +33,8 @@ export function sortByLabelOperator(plan: PlanOf<'sort_by_label'>, context: Cont
 
 async function* ordered(plan: PlanOf<'sort' | 'sort_by_label'>, context: Context, before: Before): SeriesStream {
   if (context.steps.count > 1) {
-    context.query.annotations.sortInRangeQuery(plan.pos)
     yield* context.query.run.vector(plan.child, context)
+    context.query.annotations.sortInRangeQuery(plan.pos)
     return
   }
   const matrix = await collect(plan.child, context)

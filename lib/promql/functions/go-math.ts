@@ -129,6 +129,11 @@ export function min(a: number, b: number): number {
   return a === -Infinity || b === -Infinity ? -Infinity : Math.min(a, b)
 }
 
+/** Least and greatest of a scalar's values; NaN among them spreads into both, but for an infinity on that side. */
+export function extremes(values: Float64Array): { least: number; greatest: number; anyNaN: boolean } {
+  return { least: values.reduce(min), greatest: values.reduce(max), anyNaN: values.some(Number.isNaN) }
+}
+
 // From here on the smaller of the two exponentials is nothing to the larger one; Go overflows where that does.
 const oneSided = 21
 

@@ -8,67 +8,72 @@ export type Less = (a: number, b: number) => boolean
 export const ascending: Less = (a, b) => Number.isNaN(a) || a < b
 export const descending: Less = (a, b) => Number.isNaN(a) || a > b
 
-export interface Ranked {
-  readonly value: number
-  /** What the value belongs to. */
-  readonly index: number
-}
-
 /** Keeps at most `size` values: those that come last by `less`; the first by `less` is on top and goes first. */
 export class ValueHeap {
   readonly #less: Less
   readonly #size: number
-  readonly #items: Ranked[] = []
+  readonly #values: number[] = []
+  /** What the values belong to. */
+  readonly #indexes: number[] = []
 
   constructor(size: number, less: Less) {
     this.#size = size
     this.#less = less
   }
 
-  offer(item: Ranked): void {
-    const items = this.#items
-    if (items.length < this.#size) {
-      items.push(item)
-      this.#up(items.length - 1)
+  offer(value: number, index: number): void {
+    const values = this.#values
+    if (values.length < this.#size) {
+      values.push(value)
+      this.#indexes.push(index)
+      this.#up(values.length - 1)
       return
     }
-    const top = items[0]!.value
-    const better = this.#less === ascending ? top < item.value : top > item.value
-    if (better || (Number.isNaN(top) && !Number.isNaN(item.value))) {
-      items[0] = item
+    const top = values[0]!
+    const better = this.#less === ascending ? top < value : top > value
+    if (better || (Number.isNaN(top) && !Number.isNaN(value))) {
+      values[0] = value
+      this.#indexes[0] = index
       this.#down()
     }
   }
 
-  /** Best first. */
-  sorted(): Ranked[] {
-    return sortLikeGo([...this.#items], (a, b) => this.#less(b.value, a.value))
+  /** What the kept values belong to, best first. */
+  sorted(): number[] {
+    const values = this.#values
+    const places = sortLikeGo([...values.keys()], (a, b) => this.#less(values[b]!, values[a]!))
+    return places.map((place) => this.#indexes[place]!)
   }
 
   #up(from: number): void {
-    const items = this.#items
+    const values = this.#values
     for (let j = from; j > 0; ) {
       const parent = (j - 1) >> 1
-      if (!this.#less(items[j]!.value, items[parent]!.value)) break
-      swap(items, j, parent)
+      if (!this.#less(values[j]!, values[parent]!)) break
+      this.#swap(j, parent)
       j = parent
     }
   }
 
   #down(): void {
-    const items = this.#items
+    const values = this.#values
     for (let i = 0; ; ) {
       let child = 2 * i + 1
-      if (child >= items.length) return
-      if (child + 1 < items.length && this.#less(items[child + 1]!.value, items[child]!.value)) child++
-      if (!this.#less(items[child]!.value, items[i]!.value)) return
-      swap(items, i, child)
+      if (child >= values.length) return
+      if (child + 1 < values.length && this.#less(values[child + 1]!, values[child]!)) child++
+      if (!this.#less(values[child]!, values[i]!)) return
+      this.#swap(i, child)
       i = child
     }
   }
+
+  #swap(i: number, j: number): void {
+    swap(this.#values, i, j)
+    swap(this.#indexes, i, j)
+  }
 }
 
-function swap(items: Ranked[], i: number, j: number): void {
+function swap(items: number[], i: number, j: number): void {
   const item = items[i]!
   items[i] = items[j]!
   items[j] = item

@@ -116,4 +116,5 @@ function runFolder(folder: string, delayedNameRemoval: boolean): void {
 }
 
 describe('answers of Prometheus with its defaults', () => runFolder('default', false))
-describe('answers of Prometheus with experimental functions and delayed name removal', () => runFolder('experimental', true))
+describe('answers of Prometheus with experimental functions and delayed name removal', () =>
+  runFolder('experimental', true))
