@@ -4,6 +4,7 @@
 import { type BytePlace, Cursor, corruptError } from '../bytes/cursor.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
+import { seriesAlignment } from '../tsdb/index-format.ts'
 import { decodePostings } from '../tsdb/postings.ts'
 import type { PostingsRange } from '../tsdb/postings-table.ts'
 import { decodeSeriesRecord, SeriesRecord, seriesEntryLength } from '../tsdb/series-entry.ts'
@@ -31,13 +32,11 @@ export interface EntryBatch {
   readonly isLast: boolean
 }
 
-/** References of series are offsets in units of 16 bytes. */
-const seriesAlignment = 16
 /** Most entries are smaller; one that is not is read again (Thanos over-fetches 64 KiB for each). */
 const defaultEntryBytes = 512
 /** Posting lists of one label that are larger than this in all are not read. */
 const maxPostingsBytes = 1 << 30
-const maxBatchSeries = 10_000
+const maxBatchSeries = 2_000
 
 export class BlockIndex {
   readonly #lookup: IndexLookup

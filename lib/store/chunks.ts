@@ -1,8 +1,6 @@
 // Chunks of a block's segment files, read as byte ranges for a batch of series: never a whole file.
-//   len uvarint | encoding u8 | data[len] | crc32c(encoding ‖ data) u32
-// Specification: Prometheus tsdb/docs/format/chunks.md. Owns sizes (known from the index, else assumed and read again when short),
-// the checks, and the chunk's form on the wire; what is fetched together is decided by plan.ts.
-import { crc32c } from '../bytes/crc32c.ts'
+// A record's bytes are decoded by lib/tsdb, its checksum verified; what is fetched together is decided by plan.ts.
+// Owns sizes (known from the index, else assumed, and read again when short) and the chunk's form on the wire.
 import { type BytePlace, Cursor, corruptError } from '../bytes/cursor.ts'
 import { aggregates, splitAggregates } from '../chunkenc/aggregate.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
@@ -10,6 +8,7 @@ import { asMnemoError } from '../kit/errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { hashBytes } from '../storeapi/shard.ts'
 import { type Aggr, type AggrChunk, aggr, type Chunk } from '../storeapi/types.ts'
+import { chunkRecordLength, decodeChunkRecord, maxChunkLengthBytes, segmentPlace } from '../tsdb/chunk-format.ts'
 import { allOrAbort, type FetchGate } from './fetch.ts'
 import { type PlanLimits, planReads } from './plan.ts'
 import type { KindStats } from './read-stats.ts'
@@ -22,9 +21,7 @@ import type { ChunkPlace } from './series-entry.ts'
 const limits: PlanLimits = { maxGapBytes: 32 << 10, maxReadBytes: 4 << 20 }
 
 /** Length field, encoding and checksum. */
-const maxFrameBytes = 5 + 1 + 4
-/** A chunk that claims more is corrupt: Prometheus cuts them at some kilobytes. */
-const maxChunkBytes = 64 << 20
+const maxFrameBytes = maxChunkLengthBytes + 1 + 4
 /** Assumed for the last chunk of a series where nothing tells more; Thanos's estimate for all. */
 const defaultChunkBytes = 16 << 10
 const maxEncoding = chunkEncoding.floatHistogramSt
@@ -119,62 +116,43 @@ function decodeRead(
   round: Round,
 ): Wanted[] {
   const short: Wanted[] = []
+  const cursor = new Cursor(read.bytes, segmentPlace(read.name, read.offset))
   // Views keep the whole read alive until they are sent; where most of it is gaps, the chunks are copied out.
   const needed = wanted.reduce((sum, { bytes }) => sum + bytes, 0)
   const isSparse = needed * 2 < read.bytes.length
   for (const { place, at } of wanted) {
-    const start = place.offset - read.offset
-    const where: BytePlace = { file: read.name, section: 'chunk', offset: place.offset }
-    const size = chunkBytes(read.bytes, start, where, round.isLast === true)
-    if (start + size > read.bytes.length) {
-      if (round.isLast) throw corruptError(where, 0, `got ${read.bytes.length - start} bytes, want ${size}`)
+    cursor.position = place.offset - read.offset
+    // Where even the length field is cut, as many bytes as are assumed at first are asked for.
+    const size = cursor.remaining < maxChunkLengthBytes ? defaultChunkBytes : chunkRecordLength(cursor)
+    if (size > cursor.remaining) {
+      if (round.isLast) cursor.fail(`got ${Math.max(0, cursor.remaining)} bytes, want a chunk of ${size}`)
       short.push({ place, bytes: size, at })
       continue
     }
-    const bytes = isSparse ? read.bytes.slice(start, start + size) : read.bytes.subarray(start, start + size)
-    round.out[at] = { minTime: place.minTime, maxTime: place.maxTime, ...decodeChunk(bytes, round.aggregates, where) }
+    const { encoding, data } = decodeChunkRecord(cursor)
+    const where = segmentPlace(read.name, place.offset)
+    const fields = wireFields(encoding, isSparse ? data.slice() : data, { wanted: round.aggregates, where })
+    round.out[at] = { minTime: place.minTime, maxTime: place.maxTime, ...fields }
     round.stats.touched++
     round.stats.touchedBytes += size
   }
   return short
 }
 
-/** The size of the chunk that begins at `start`: what it says; its frame at least, where even that is cut. */
-function chunkBytes(bytes: Uint8Array, start: number, where: BytePlace, isLast: boolean): number {
-  let length = 0
-  for (let i = 0; i < 5; i++) {
-    const byte = bytes[start + i]
-    if (byte === undefined) {
-      if (isLast) throw corruptError(where, 0, 'got the end of the file, want a chunk')
-      return defaultChunkBytes
-    }
-    length += (byte & 0x7f) * 2 ** (7 * i)
-    if (byte >= 0x80) continue
-    if (length > maxChunkBytes)
-      throw corruptError(where, 0, `got a length of ${length} bytes, want at most ${maxChunkBytes}`)
-    return i + 1 + 1 + length + 4
-  }
-  throw corruptError(where, 0, 'got a length of more than 32 bits')
-}
-
-/** The data fields of a whole chunk; `bytes` go on into them. */
-function decodeChunk(bytes: Uint8Array, wanted: readonly Aggr[], where: BytePlace): DataFields {
-  const cursor = new Cursor(bytes, where)
-  const length = cursor.uvarint32()
-  const checked = cursor.borrowBytes(length + 1)
-  const got = crc32c(checked)
-  const want = cursor.u32()
-  if (got !== want) throw corruptError(where, 0, `got checksum ${got.toString(16)}, want ${want.toString(16)}`)
-  const encoding = checked[0]!
-  const data = checked.subarray(1)
-  if (encoding !== chunkEncoding.aggregate) return { raw: wireChunk(encoding, data, where) }
-  return wireAggregates(data, wanted, where)
-}
-
 type DataFields = Omit<AggrChunk, 'minTime' | 'maxTime'>
 
+interface WireContext {
+  readonly wanted: readonly Aggr[]
+  readonly where: BytePlace
+}
+
+function wireFields(encoding: number, data: Uint8Array, context: WireContext): DataFields {
+  if (encoding === chunkEncoding.aggregate) return wireAggregates(data, context)
+  return { raw: wireChunk(encoding, data, context.where) }
+}
+
 /** Those of the wanted aggregates that the chunk has: native histograms have neither min nor max. */
-function wireAggregates(data: Uint8Array, wanted: readonly Aggr[], where: BytePlace): DataFields {
+function wireAggregates(data: Uint8Array, { wanted, where }: WireContext): DataFields {
   const fields: { -readonly [K in keyof DataFields]: DataFields[K] } = {}
   try {
     const parts = splitAggregates(data)

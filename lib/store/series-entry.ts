@@ -1,5 +1,6 @@
 // A series entry as a Series call needs it: symbol numbers of its labels, and the chunks inside the request's range.
 // The entry's bytes are decoded by lib/tsdb. Owns the selection, and what the index tells of chunks' sizes.
+import { chunkPosition } from '../tsdb/chunk-format.ts'
 import type { SeriesRecord } from '../tsdb/series-entry.ts'
 
 /** Where a chunk lies: segment from 0, offset in its file. Times inclusive, in ms. */
@@ -27,8 +28,6 @@ export interface EntryFilter {
   readonly skipChunks: boolean
 }
 
-const segmentUnit = 2 ** 32
-
 /** The record's series, copied out of it; undefined where none of its chunks overlaps the range. */
 export function selectSeries(record: SeriesRecord, filter: EntryFilter): SelectedSeries | undefined {
   const { minTimes, maxTimes, chunkRefs, chunkCount } = record
@@ -41,10 +40,10 @@ export function selectSeries(record: SeriesRecord, filter: EntryFilter): Selecte
     found = true
     if (filter.skipChunks) break
     const ref = chunkRefs[i]!
-    const segment = Math.floor(ref / segmentUnit)
-    const next = i + 1 < chunkCount ? chunkRefs[i + 1]! : 0
-    const knownBytes = Math.floor(next / segmentUnit) === segment ? Math.max(0, next - ref) : 0
-    chunks.push({ segment, offset: ref - segment * segmentUnit, minTime, maxTime, knownBytes })
+    const { segment, offset } = chunkPosition(ref)
+    const next = chunkPosition(i + 1 < chunkCount ? chunkRefs[i + 1]! : 0)
+    const knownBytes = next.segment === segment ? Math.max(0, next.offset - offset) : 0
+    chunks.push({ segment, offset, minTime, maxTime, knownBytes })
   }
   return found ? { symbols: record.labelRefs.slice(0, record.labelCount * 2), chunks } : undefined
 }

@@ -45,10 +45,10 @@ export interface SeriesServerOptions {
 }
 
 /** What the chunk batches of one call may hold, over all its blocks, and the least and most for one of them. */
-const callBatchBytes = 64 << 20
-const minBatchBytes = 256 << 10
-const maxBatchBytes = 2 << 20
-const maxBatchSeries = 2_000
+const callBatchBytes = 16 << 20
+const minBatchBytes = 64 << 10
+const maxBatchBytes = 1 << 20
+const maxBatchSeries = 1_000
 const labelCallConcurrency = 16
 
 export function createSeriesServer(options: SeriesServerOptions): StoreApi {

@@ -1,8 +1,9 @@
 // One loaded block: its meta, its index-header, and how many requests read it.
 // Owns the end of the index-header: closed when the block has been let go and the last request has released it.
-import type { BlockMeta } from '../blocks/meta.ts'
+import { type BlockMeta, chunksFolderName, indexFileName } from '../blocks/meta.ts'
 import type { Labels } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { segmentName } from '../tsdb/chunk-format.ts'
 import { BlockIndex, type IndexLookup } from './block-index.ts'
 import type { ReadableBlock } from './block-series.ts'
 import type { ChunkFiles } from './chunks.ts'
@@ -36,10 +37,10 @@ export class StoreBlock implements ReadableBlock {
     this.#header = header
     this.index = new BlockIndex({
       lookup: header,
-      object: { bucket, cache, gate, name: `${meta.ulid}/index`, sizeBytes: header.indexBytes },
+      object: { bucket, cache, gate, name: `${meta.ulid}/${indexFileName}`, sizeBytes: header.indexBytes },
       seriesMaxBytes: seriesMaxSize,
     })
-    this.chunkFiles = { bucket, gate, nameOf: (segment) => segmentName(meta, segment), chunkMaxBytes: chunkMaxSize }
+    this.chunkFiles = { bucket, gate, nameOf: (segment) => segmentObject(meta, segment), chunkMaxBytes: chunkMaxSize }
   }
 
   get ulid(): string {
@@ -78,7 +79,6 @@ export class StoreBlock implements ReadableBlock {
   }
 }
 
-function segmentName({ ulid, thanos }: BlockMeta, segment: number): string {
-  const listed = thanos.segmentFiles[segment]
-  return `${ulid}/chunks/${listed ?? String(segment + 1).padStart(6, '0')}`
+function segmentObject({ ulid, thanos }: BlockMeta, segment: number): string {
+  return `${ulid}/${chunksFolderName}/${thanos.segmentFiles[segment] ?? segmentName(segment)}`
 }
