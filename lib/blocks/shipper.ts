@@ -1,7 +1,7 @@
 // Ships a Prometheus's new blocks to a bucket, each once: hard links first, so that Prometheus may delete what it likes.
 // Algorithm and state file: Thanos pkg/shipper (thanos.shipper.json version 1, thanos/upload/<ulid>).
 // Owns the state file and the upload folder. Killed at any point it goes on at the next sync: a block is whole in the bucket or is no block.
-import { link, mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { writeFileAtomically } from '../bytes/file-writer.ts'
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
@@ -9,6 +9,7 @@ import type { Logger } from '../kit/log.ts'
 import { counter, type Registry } from '../kit/metrics.ts'
 import type { Labels } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { fileError, systemCode } from '../objstore/failures.ts'
 import { type BlockMeta, chunksFolderName, indexFileName, metaFileName, withExternalLabels } from './meta.ts'
 import { parseMeta } from './meta-parse.ts'
 import { isUlid } from './ulid.ts'
@@ -34,16 +35,21 @@ interface ShipperState {
 
 export class Shipper {
   readonly #options: ShipperOptions
+  readonly #stateFile: string
+  readonly #uploadFolder: string
   readonly #metrics: ReturnType<typeof shipperMetrics>
 
   constructor(options: ShipperOptions) {
     this.#options = options
+    this.#stateFile = path.join(options.tsdbPath, options.stateFile)
+    this.#uploadFolder = path.join(options.tsdbPath, 'thanos', 'upload')
     this.#metrics = shipperMetrics(options.registry)
   }
 
   /**
    * Uploads the blocks that the bucket does not have, oldest first; how many were. A block that fails does not hold up
-   * the others; the first failure is thrown at the end, and the next sync tries again. One call at a time.
+   * the others: each failure is logged, the first is the cause of what is thrown at the end, and the next sync tries
+   * again. One call at a time.
    */
   async sync(signal: AbortSignal): Promise<number> {
     try {
@@ -57,25 +63,28 @@ export class Shipper {
   }
 
   async #sync(signal: AbortSignal): Promise<number> {
+    const labels = this.#options.labels()
+    if (labels.length === 0)
+      throw new MnemoError('bad_data', 'cannot ship blocks: got no external labels, want at least one')
+    await this.#removeLeftovers()
     const known = await this.#readState()
     const { metas, failures } = await this.#localBlocks()
     // Blocks that Prometheus has deleted meanwhile are forgotten.
-    const done = metas.map(({ ulid }) => ulid).filter((ulid) => known.has(ulid))
+    const done = metas.map(({ ulid }) => ulid).filter((ulid) => known?.has(ulid))
     let uploaded = 0
     for (const meta of metas) {
-      if (known.has(meta.ulid) || meta.stats.numSamples === 0 || meta.compaction.level > 1) continue
+      if (known?.has(meta.ulid) || meta.stats.numSamples === 0 || meta.compaction.level > 1) continue
+      signal.throwIfAborted()
       try {
-        if (await this.#ship(meta, signal)) uploaded++
+        if (await this.#ship(withExternalLabels(meta, labels, 'sidecar'), signal)) uploaded++
         done.push(meta.ulid)
         await this.#writeState(done)
       } catch (error) {
         signal.throwIfAborted()
-        this.#metrics.uploadFailures.inc()
-        failures.push(asMnemoError(error))
-        this.#options.logger.error({ block: meta.ulid, err: error }, 'could not ship block: it is tried again')
+        failures.push(this.#failed(meta.ulid, error))
       }
     }
-    if (done.length !== known.size) await this.#writeState(done)
+    if (done.length !== known?.size) await this.#writeState(done)
     if (failures.length > 0)
       throw new MnemoError(failures[0]!.code, `cannot ship ${failures.length} of ${metas.length} blocks`, {
         cause: failures[0],
@@ -83,15 +92,25 @@ export class Shipper {
     return uploaded
   }
 
-  /** Uploads from hard links; false where the bucket had the block already. */
+  #failed(block: string, error: unknown): MnemoError {
+    this.#metrics.uploadFailures.inc()
+    this.#options.logger.error({ block, err: error }, 'could not ship block: it is tried again')
+    return asMnemoError(error)
+  }
+
+  /** Uploads from hard links; false where the bucket had the block already, or Prometheus has deleted it. */
   async #ship(meta: BlockMeta, signal: AbortSignal): Promise<boolean> {
-    const { bucket, tsdbPath, logger, labels } = this.#options
-    const folder = path.join(tsdbPath, 'thanos', 'upload', meta.ulid)
-    await rm(folder, { recursive: true, force: true })
+    const { bucket, tsdbPath, logger } = this.#options
+    const folder = path.join(this.#uploadFolder, meta.ulid)
+    const source = path.join(tsdbPath, meta.ulid)
     try {
-      await linkBlock(path.join(tsdbPath, meta.ulid), folder)
-      const shipped = withExternalLabels(meta, labels(), 'sidecar')
-      const { uploaded } = await uploadBlock(bucket, folder, shipped, { signal, logger })
+      try {
+        await linkBlock(source, folder)
+      } catch (error) {
+        if (await isGone(source)) return false
+        throw fileError(error, `link block ${source}`)
+      }
+      const { uploaded } = await uploadBlock(bucket, folder, meta, { signal, logger })
       if (uploaded) {
         this.#metrics.uploads.inc()
         logger.info({ block: meta.ulid, minTime: meta.minTime, maxTime: meta.maxTime }, 'shipped block')
@@ -102,18 +121,25 @@ export class Shipper {
     }
   }
 
+  /** Links of an upload that was killed would keep a block on disk after Prometheus has deleted it. */
+  async #removeLeftovers(): Promise<void> {
+    try {
+      await rm(this.#uploadFolder, { recursive: true, force: true })
+    } catch (error) {
+      throw fileError(error, `remove ${this.#uploadFolder}`)
+    }
+  }
+
   /** Blocks on disk by time. One whose meta.json cannot be read is told and left for the next sync. */
   async #localBlocks(): Promise<{ metas: BlockMeta[]; failures: MnemoError[] }> {
     const { tsdbPath, logger } = this.#options
     const metas: BlockMeta[] = []
     const failures: MnemoError[] = []
-    for (const name of await listFolder(tsdbPath)) {
-      if (!isUlid(name)) continue
-      const file = path.join(tsdbPath, name, metaFileName)
+    for (const name of await blockFolders(tsdbPath)) {
       try {
-        metas.push(parseMeta(await readFile(file), file))
+        metas.push(await readMeta(path.join(tsdbPath, name)))
       } catch (error) {
-        if (isMissing(error)) continue // deleted since it was listed
+        if (await isGone(path.join(tsdbPath, name))) continue // deleted since it was listed
         this.#metrics.corrupted.inc()
         failures.push(asMnemoError(error))
         logger.error({ block: name, err: error }, 'block cannot be read: not shipped')
@@ -122,26 +148,40 @@ export class Shipper {
     return { metas: metas.sort((a, b) => a.minTime - b.minTime), failures }
   }
 
-  /** What was shipped before. A state that is missing or unreadable is empty: the bucket is asked for each block instead. */
-  async #readState(): Promise<ReadonlySet<string>> {
-    const file = path.join(this.#options.tsdbPath, this.#options.stateFile)
+  /** What was shipped before; undefined where that is missing or unreadable: the bucket is asked for each block instead. */
+  async #readState(): Promise<ReadonlySet<string> | undefined> {
     try {
-      const state = JSON.parse(await readFile(file, 'utf8')) as Partial<ShipperState> | null
-      if (state?.version !== 1)
-        throw new MnemoError('corrupt', `cannot read ${file}: got version ${state?.version}, want 1`)
-      return new Set(state.uploaded ?? [])
+      const state = JSON.parse(await readFile(this.#stateFile, 'utf8')) as { version?: unknown; uploaded?: unknown }
+      // Go writes an empty list as null.
+      const uploaded = state?.uploaded ?? []
+      if (state?.version !== 1 || !Array.isArray(uploaded))
+        throw new MnemoError('corrupt', `cannot read ${this.#stateFile}: got version ${state?.version}, want 1`)
+      return new Set(uploaded.map(String))
     } catch (error) {
-      if (!isMissing(error))
+      if (systemCode(error) !== 'ENOENT')
         this.#options.logger.warn({ err: error }, 'shipper state is unreadable: the bucket is asked instead')
-      return new Set()
+      return undefined
     }
   }
 
   async #writeState(uploaded: readonly string[]): Promise<void> {
     const state: ShipperState = { version: 1, uploaded }
-    const file = path.join(this.#options.tsdbPath, this.#options.stateFile)
-    await writeFileAtomically(file, Buffer.from(`${JSON.stringify(state, undefined, '\t')}\n`))
+    await writeFileAtomically(this.#stateFile, Buffer.from(`${JSON.stringify(state, undefined, '\t')}\n`))
   }
+}
+
+async function readMeta(folder: string): Promise<BlockMeta> {
+  const file = path.join(folder, metaFileName)
+  let bytes: Uint8Array
+  try {
+    bytes = await readFile(file)
+  } catch (error) {
+    throw fileError(error, `read ${file}`)
+  }
+  const meta = parseMeta(bytes, file)
+  if (meta.ulid !== path.basename(folder))
+    throw new MnemoError('corrupt', `cannot use ${file}: got ulid ${meta.ulid}, want that of its folder`)
+  return meta
 }
 
 async function linkBlock(from: string, to: string): Promise<void> {
@@ -151,16 +191,23 @@ async function linkBlock(from: string, to: string): Promise<void> {
   for (const file of files) await link(path.join(from, file), path.join(to, file))
 }
 
-async function listFolder(folder: string): Promise<string[]> {
+async function blockFolders(tsdbPath: string): Promise<string[]> {
   try {
-    return await readdir(folder)
-  } catch (cause) {
-    throw new MnemoError('unavailable', `cannot list ${folder}`, { cause })
+    const entries = await readdir(tsdbPath, { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory() && isUlid(entry.name)).map(({ name }) => name)
+  } catch (error) {
+    throw fileError(error, `list ${tsdbPath}`)
   }
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+async function isGone(folder: string): Promise<boolean> {
+  try {
+    await stat(folder)
+    return false
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return true
+    throw fileError(error, `look at ${folder}`)
+  }
 }
 
 function shipperMetrics(registry: Registry) {
