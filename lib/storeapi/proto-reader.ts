@@ -104,8 +104,9 @@ export class ProtoReader {
     return this.fail('got a varint of more than 10 bytes')
   }
 
-  double(): number {
-    return this.bytes.readDoubleLE(this.#skip(8))
+  /** A double's bits: as a number a NaN might lose them. */
+  doubleBits(): bigint {
+    return this.bytes.readBigUInt64LE(this.#skip(8))
   }
 
   /** Reads a length and moves over that many bytes; returns where they begin. */

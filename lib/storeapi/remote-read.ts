@@ -178,7 +178,8 @@ export interface SampledSeries {
   readonly labels: Labels
   /** In ms, ascending. */
   readonly times: Float64Array
-  readonly values: Float64Array
+  /** Bits, not numbers: a stale marker is a NaN among others. */
+  readonly valueBits: BigUint64Array
   readonly histograms: readonly prometheus.IHistogram[]
 }
 
@@ -217,7 +218,7 @@ async function uncompressBlock(body: Uint8Array, what: string): Promise<Uint8Arr
 function readTimeSeries(reader: ProtoReader): SampledSeries {
   const pairs: (readonly [string, string])[] = []
   const times: number[] = []
-  const values: number[] = []
+  const values: bigint[] = []
   const histograms: prometheus.IHistogram[] = []
   reader.nested((tag) => {
     if (tag === 0x0a) pairs.push(readLabel(reader))
@@ -225,14 +226,19 @@ function readTimeSeries(reader: ProtoReader): SampledSeries {
     else if (tag === 0x22) histograms.push(readHistogram(reader))
     else reader.skip(tag)
   })
-  return { labels: labelsOf(pairs), times: Float64Array.from(times), values: Float64Array.from(values), histograms }
+  return {
+    labels: labelsOf(pairs),
+    times: Float64Array.from(times),
+    valueBits: BigUint64Array.from(values),
+    histograms,
+  }
 }
 
-function readSample(reader: ProtoReader, times: number[], values: number[]): void {
+function readSample(reader: ProtoReader, times: number[], values: bigint[]): void {
   let time = 0
-  let value = 0
+  let value = 0n
   reader.nested((tag) => {
-    if (tag === 0x09) value = reader.double()
+    if (tag === 0x09) value = reader.doubleBits()
     else if (tag === 0x10) time = reader.int64()
     else reader.skip(tag)
   })

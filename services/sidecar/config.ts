@@ -1,6 +1,7 @@
 // Flags of `mnemo sidecar`, named and defaulted as Thanos's.
 // Specification: Thanos cmd/thanos/sidecar.go.
-// Owns nothing but their names.
+// Owns what they mean beyond their type.
+import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, durationFlag, type FlagValues, stringFlag, timeFlag } from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
@@ -35,3 +36,16 @@ export const flags = {
 }
 
 export type SidecarConfig = FlagValues<typeof flags>
+
+/** Throws `config` for values that no sidecar can run with. */
+export function checkFlags({ prometheusUrl, getConfigIntervalMs, getConfigTimeoutMs }: SidecarConfig): void {
+  const protocol = URL.canParse(prometheusUrl) ? new URL(prometheusUrl).protocol : undefined
+  if (protocol !== 'http:' && protocol !== 'https:')
+    throw new MnemoError('config', `cannot use --prometheus.url: got "${prometheusUrl}", want http://host:port`)
+  const positive = {
+    'prometheus.get_config_interval': getConfigIntervalMs,
+    'prometheus.get_config_timeout': getConfigTimeoutMs,
+  }
+  for (const [name, value] of Object.entries(positive))
+    if (value < 1) throw new MnemoError('config', `cannot use --${name}: got ${value} ms, want more than 0`)
+}

@@ -1,15 +1,19 @@
 // `mnemo sidecar`: beside a Prometheus it ships blocks to the bucket and serves fresh data over StoreAPI.
 // Without a bucket it only serves. It waits for its Prometheus, however long, and heals itself when that was down.
 // Owns the wiring.
+import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Shipper } from '../../lib/blocks/shipper.ts'
 import { createKernels } from '../../lib/kernels/instance.ts'
+import { MnemoError } from '../../lib/kit/errors.ts'
 import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import type { Logger } from '../../lib/kit/log.ts'
+import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, readObjstoreConfig } from '../../lib/objstore/config.ts'
 import { storeService } from '../../lib/storeapi/server.ts'
-import { flags, type SidecarConfig } from './config.ts'
+import { checkFlags, flags, type SidecarConfig } from './config.ts'
 import { PrometheusClient } from './prometheus.ts'
 import { PrometheusState } from './prometheus-state.ts'
 import { sidecarStoreApi } from './store-api.ts'
@@ -27,32 +31,26 @@ export function main(argv: string[]): Promise<void> {
 }
 
 async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
-  const { logger, signal } = ctx
+  const { logger, registry, signal } = ctx
+  checkFlags(config)
   const objstore = readObjstoreConfig(config)
+  const bucket = objstore === undefined ? undefined : await createBucket(objstore, { registry, logger })
+  if (bucket) ctx.onStop('bucket', () => bucket.close())
+  else logger.info('no bucket is configured: blocks are not shipped')
   const client = new PrometheusClient(config.prometheusUrl, config.getConfigTimeoutMs)
-  const state = new PrometheusState({ ...ctx, client, config, ships: objstore !== undefined })
+  const state = new PrometheusState({ ...ctx, client, config, ships: bucket !== undefined })
   await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
   await startGrpc(
     { ...ctx, ...grpcOptionsOf(config) },
     storeService(sidecarStoreApi(client, state, createKernels()), { logger }),
   )
-  if (objstore === undefined) logger.info('no bucket is configured: blocks are not shipped')
   await state.untilUp(signal)
-  await Promise.all([
-    state.keepReading(signal),
-    objstore === undefined ? ctx.untilStopped() : ship(objstore, config, state, ctx),
-  ])
+  await Promise.all([state.keepReading(signal), bucket ? ship(bucket, config, state, ctx) : ctx.untilStopped()])
 }
 
-async function ship(
-  objstore: string,
-  config: SidecarConfig,
-  state: PrometheusState,
-  ctx: ServiceContext,
-): Promise<void> {
+async function ship(bucket: Bucket, config: SidecarConfig, state: PrometheusState, ctx: ServiceContext): Promise<void> {
   const { logger, registry, signal } = ctx
-  const bucket = await createBucket(objstore, { registry, logger })
-  ctx.onStop('bucket', () => bucket.close())
+  await checkDataFolder(config.tsdbPath, logger)
   const shipper = new Shipper({
     bucket,
     tsdbPath: config.tsdbPath,
@@ -68,5 +66,15 @@ async function ship(
       if (!signal.aborted) logger.warn({ err }, 'not all blocks were shipped')
     }
     await sleep(shipIntervalMs, undefined, { signal })
+  }
+}
+
+/** A wrong --tsdb.path would ship nothing, for ever, without a word. Throws `config`. */
+async function checkDataFolder(tsdbPath: string, logger: Logger): Promise<void> {
+  try {
+    const names = await readdir(tsdbPath)
+    if (!names.includes('wal')) logger.warn(`${tsdbPath} has no wal folder: is it the data folder of Prometheus?`)
+  } catch (cause) {
+    throw new MnemoError('config', `cannot read --tsdb.path ${tsdbPath}, want Prometheus's data folder`, { cause })
   }
 }

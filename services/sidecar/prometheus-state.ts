@@ -1,14 +1,14 @@
 // What the sidecar knows of its Prometheus: external labels, oldest sample, whether it is up; read again and again.
 // Rules: Thanos cmd/thanos/sidecar.go. Without external labels blocks of different Prometheus could not be told apart.
-// Owns that knowledge and thanos_sidecar_prometheus_up.
+// Owns that knowledge, readiness, and thanos_sidecar_prometheus_up.
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDurationMs } from '../../lib/kit/duration.ts'
-import { asMnemoError, MnemoError } from '../../lib/kit/errors.ts'
+import { describeError, MnemoError } from '../../lib/kit/errors.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import { gauge, type Registry } from '../../lib/kit/metrics.ts'
 import type { Probe } from '../../lib/kit/probe.ts'
-import { formatLabels, type Labels } from '../../lib/labels/labels.ts'
+import { formatLabels, type Labels, labelsKey } from '../../lib/labels/labels.ts'
 import { noBoundMs } from '../../lib/storeapi/types.ts'
 import type { SidecarConfig } from './config.ts'
 import type { PrometheusClient } from './prometheus.ts'
@@ -23,11 +23,17 @@ export interface PrometheusStateOptions {
   readonly registry: Registry
 }
 
+/** How soon a Prometheus that is down is asked again, where the interval is longer. */
+const retryMs = 2_000
+const recommendedBlockMs = 7_200_000
+
 export class PrometheusState {
   readonly #options: PrometheusStateOptions
   readonly #up
-  #labels: Labels | undefined
+  #labels: Labels = []
   #minTime = -noBoundMs
+  /** Why it is down now. */
+  #problem: string | undefined
 
   constructor(options: PrometheusStateOptions) {
     this.#options = options
@@ -39,18 +45,16 @@ export class PrometheusState {
 
   /** Labels and times as StoreAPI announces them. Throws `unavailable` while Prometheus is down or has not been reached. */
   announced(): { labels: Labels; minTime: number; maxTime: number } {
-    if (!this.#labels || !this.#options.probe.isReady)
-      throw new MnemoError(
-        'unavailable',
-        `cannot answer: Prometheus at ${this.#options.config.prometheusUrl} is not up`,
-      )
-    const minTime = Math.max(this.#minTime, this.#options.config.minTime.resolveMs(Date.now()))
+    const { probe, config } = this.#options
+    if (!probe.isReady)
+      throw new MnemoError('unavailable', `cannot answer for ${config.prometheusUrl}: ${probe.notReadyReason}`)
+    const minTime = Math.max(this.#minTime, config.minTime.resolveMs(Date.now()))
     return { labels: this.#labels, minTime, maxTime: noBoundMs }
   }
 
-  /** External labels as last read. */
+  /** External labels as last read; none before that. */
   get labels(): Labels {
-    return this.#labels ?? []
+    return this.#labels
   }
 
   /** Waits for Prometheus, however long; throws `config` where it has no external labels. */
@@ -58,59 +62,74 @@ export class PrometheusState {
     const { client, config, ships, logger } = this.#options
     for (;;) {
       try {
-        if (ships) checkFlags(await client.flags(signal), config, logger)
         await this.#read(signal)
-        break
+        if (ships) checkBlockDurations(await client.flags(signal), config, logger)
+        return this.#isUp()
       } catch (error) {
         signal.throwIfAborted()
-        logger.warn({ err: asMnemoError(error) }, 'cannot use Prometheus: is it running? Trying again')
-        await sleep(firstRetryMs, undefined, { signal })
+        if (error instanceof MnemoError && error.code === 'config') throw error
+        this.#isDown(error)
+        await sleep(this.#retryMs, undefined, { signal })
       }
     }
-    if (this.#labels?.length === 0)
-      throw new MnemoError(
-        'config',
-        `cannot serve ${config.prometheusUrl}: got no external labels in its configuration, want labels that tell it from every other Prometheus`,
-      )
-    logger.info({ labels: formatLabels(this.labels) }, 'read the external labels of Prometheus')
-    this.#isUp(true)
   }
 
   /** Reads again at the interval until stopped; not ready while Prometheus is down. */
   async keepReading(signal: AbortSignal): Promise<void> {
-    const { config, logger, probe } = this.#options
     for (;;) {
-      await sleep(config.getConfigIntervalMs, undefined, { signal })
+      await sleep(this.#problem === undefined ? this.#options.config.getConfigIntervalMs : this.#retryMs, undefined, {
+        signal,
+      })
       try {
         await this.#read(signal)
-        this.#isUp(true)
+        this.#isUp()
       } catch (error) {
         signal.throwIfAborted()
-        this.#isUp(false)
-        logger.warn({ err: asMnemoError(error) }, 'Prometheus is down')
-        probe.notReady('Prometheus is down')
+        this.#isDown(error)
       }
     }
   }
 
+  /** Throws `config` where there are no external labels. */
   async #read(signal: AbortSignal): Promise<void> {
-    const { client } = this.#options
+    const { client, config, logger } = this.#options
     this.#minTime = await client.lowestTimestampMs(signal)
     const labels = await client.externalLabels(signal)
-    if (this.#labels === undefined || this.#labels.length === 0 || labels.length > 0) this.#labels = labels
+    if (labels.length === 0)
+      throw new MnemoError(
+        'config',
+        `cannot serve ${config.prometheusUrl}: got no external labels in its configuration, want labels that tell it from every other Prometheus`,
+      )
+    if (labelsKey(labels) !== labelsKey(this.#labels))
+      logger.info({ labels: formatLabels(labels) }, 'read the external labels of Prometheus')
+    this.#labels = labels
   }
 
-  #isUp(up: boolean): void {
-    this.#up.set(up ? 1 : 0)
-    if (up && !this.#options.probe.isReady) this.#options.probe.ready()
+  get #retryMs(): number {
+    return Math.min(retryMs, this.#options.config.getConfigIntervalMs)
+  }
+
+  #isUp(): void {
+    const { probe, logger } = this.#options
+    if (this.#problem !== undefined) logger.info('Prometheus is up')
+    this.#problem = undefined
+    this.#up.set(1)
+    if (!probe.isReady) probe.ready()
+  }
+
+  #isDown(error: unknown): void {
+    const { probe, logger } = this.#options
+    const problem = describeError(error)
+    // Told once, not at every try.
+    if (problem !== this.#problem) logger.warn(`Prometheus cannot be used, it is tried again: ${problem}`)
+    this.#problem = problem
+    this.#up.set(0)
+    probe.notReady(`Prometheus cannot be used: ${problem}`)
   }
 }
 
-const firstRetryMs = 2_000
-const recommendedBlockMs = 7_200_000
-
 /** Throws where Prometheus could compact or delete a block before it is shipped. */
-function checkFlags(
+function checkBlockDurations(
   flags: Awaited<ReturnType<PrometheusClient['flags']>>,
   config: SidecarConfig,
   logger: Logger,

@@ -19,16 +19,20 @@ export interface LabelQuery {
   readonly matchers: readonly LabelMatcher[]
   readonly minTime: number
   readonly maxTime: number
-  /** 0: no limit. */
-  readonly limit: number
+  /** Absent: no limit. */
+  readonly limit?: number
 }
 
-/** Seconds on either side that Prometheus's API takes for a time; beyond it there is no bound worth sending. */
+/** The furthest time that is sent to Prometheus's API, whole seconds in a safe integer of ms. */
 const maxApiTimeMs = 9_007_199_254_740_000
+/** Largest answer that is read whole: some million label sets. What is streamed has its own cap, of a frame. */
+const maxAnswerBytes = 256 << 20
 
 export class PrometheusClient {
   readonly #base: string
   readonly #timeoutMs: number
+  /** The configuration as last read: it may be large, and seldom changes. */
+  #config: { readonly yaml: string; readonly labels: Labels } | undefined
 
   /** `url` may carry a path prefix. */
   constructor(url: string, timeoutMs: number) {
@@ -38,9 +42,8 @@ export class PrometheusClient {
 
   async externalLabels(signal: AbortSignal): Promise<Labels> {
     const { yaml } = await this.#api<{ yaml: string }>('/api/v1/status/config', signal)
-    const config = parseYaml(yaml) as { global?: { external_labels?: Record<string, unknown> } } | null
-    const labels = config?.global?.external_labels ?? {}
-    return labelsOf(Object.entries(labels).map(([name, value]) => [name, String(value)] as const))
+    if (this.#config?.yaml !== yaml) this.#config = { yaml, labels: externalLabelsOf(yaml) }
+    return this.#config.labels
   }
 
   async flags(signal: AbortSignal): Promise<PrometheusFlags> {
@@ -54,7 +57,7 @@ export class PrometheusClient {
 
   /** Time of the oldest sample in ms; -noBoundMs for an empty TSDB (which announces the largest int64), so that it is asked all the same. */
   async lowestTimestampMs(signal: AbortSignal): Promise<number> {
-    const text = await (await this.#get('/metrics', signal)).text()
+    const text = (await this.#get('/metrics', signal)).toString()
     const match = /^prometheus_tsdb_lowest_timestamp_seconds ([-+.\deE]+)$/m.exec(text)
     if (!match)
       throw new MnemoError(
@@ -77,46 +80,105 @@ export class PrometheusClient {
     return this.#api(`/api/v1/label/${encodeURIComponent(label)}/values?${searchParams(query)}`, signal)
   }
 
-  /** The answer to an encoded ReadRequest; its body is a stream. No timeout of its own: the caller's signal ends it. */
-  async remoteRead(body: Uint8Array, signal: AbortSignal): Promise<Response> {
+  /** The answer to an encoded ReadRequest. No timeout of its own: the caller's signal ends it. */
+  async remoteRead(body: Uint8Array, signal: AbortSignal): Promise<RemoteReadAnswer> {
     const headers = {
       'Content-Encoding': 'snappy',
       'Content-Type': 'application/x-stream-protobuf',
       'X-Prometheus-Remote-Read-Version': '0.1.0',
     }
-    return this.#fetch('/api/v1/read', { method: 'POST', headers, body: Uint8Array.from(body), signal })
+    const url = `${this.#base}/api/v1/read`
+    const response = await request(url, { method: 'POST', headers, body: Uint8Array.from(body), signal })
+    return { contentType: response.headers.get('content-type') ?? '', body: bodyOf(url, response, signal) }
   }
 
   async #api<T>(path: string, signal: AbortSignal): Promise<T> {
-    const response = await this.#get(path, signal)
-    const answer = (await response.json()) as { status?: string; data?: T }
-    if (answer.status !== 'success' || answer.data === undefined)
+    const bytes = await this.#get(path, signal)
+    let answer: { status?: string; data?: T } | null
+    try {
+      answer = JSON.parse(bytes.toString()) as typeof answer
+    } catch (cause) {
+      throw new MnemoError('unavailable', `cannot ask ${this.#base}${path}: got no JSON`, { cause })
+    }
+    if (answer?.status !== 'success' || answer.data === undefined)
       throw new MnemoError(
         'unavailable',
-        `cannot ask ${this.#base}${path}: got status "${answer.status}", want "success"`,
+        `cannot ask ${this.#base}${path}: got status "${answer?.status}", want "success"`,
       )
     return answer.data
   }
 
-  #get(path: string, signal: AbortSignal): Promise<Response> {
-    return this.#fetch(path, { signal: AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)]) })
-  }
-
-  async #fetch(path: string, init: RequestInit): Promise<Response> {
+  async #get(path: string, signal: AbortSignal): Promise<Buffer> {
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)])
     const url = this.#base + path
-    let response: Response
-    try {
-      response = await fetch(url, init)
-    } catch (cause) {
-      if (init.signal?.aborted && (init.signal.reason as Error).name !== 'TimeoutError')
-        throw new MnemoError('canceled', `cannot ask ${url}: the request was canceled`, { cause })
-      throw new MnemoError('unavailable', `cannot ask ${url}`, { cause })
-    }
-    if (response.ok) return response
-    const said = (await response.text()).slice(0, 500)
-    const code = response.status === 400 ? 'bad_data' : response.status === 422 ? 'execution' : 'unavailable'
-    throw new MnemoError(code, `cannot ask ${url}: got HTTP ${response.status}: ${said}`)
+    return readWhole(bodyOf(url, await request(url, { signal: bounded }), bounded), url)
   }
+}
+
+export interface RemoteReadAnswer {
+  readonly contentType: string
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/** The bytes of a body, at most maxAnswerBytes. Throws `resource_exhausted`. */
+export async function readWhole(body: AsyncIterable<Uint8Array>, url: string): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for await (const piece of body) {
+    length += piece.length
+    if (length > maxAnswerBytes)
+      throw new MnemoError('resource_exhausted', `cannot ask ${url}: got more than ${maxAnswerBytes} bytes`)
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces, length)
+}
+
+/** A response with a status of 2xx; anything else is an error with what Prometheus said. */
+async function request(url: string, init: RequestInit & { readonly signal: AbortSignal }): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(url, init)
+  } catch (error) {
+    throw failure(url, error, init.signal)
+  }
+  if (response.ok) return response
+  const said = await readStart(bodyOf(url, response, init.signal))
+  const code = response.status === 400 ? 'bad_data' : response.status === 422 ? 'execution' : 'unavailable'
+  throw new MnemoError(code, `cannot ask ${url}: got HTTP ${response.status}: ${said}`)
+}
+
+async function* bodyOf(url: string, response: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (!response.body) return
+  try {
+    yield* response.body
+  } catch (error) {
+    throw failure(url, error, signal)
+  }
+}
+
+/** What an error answer says, as far as a message has room for it. */
+async function readStart(body: AsyncIterable<Uint8Array>): Promise<string> {
+  for await (const piece of body) return Buffer.from(piece).toString().slice(0, 500).trim()
+  return '(nothing)'
+}
+
+function failure(url: string, cause: unknown, signal: AbortSignal): MnemoError {
+  if (!signal.aborted) return new MnemoError('unavailable', `cannot ask ${url}`, { cause })
+  const reason: unknown = signal.reason
+  if (reason instanceof Error && reason.name === 'TimeoutError')
+    return new MnemoError('timeout', `cannot ask ${url}: got no whole answer in time`, { cause })
+  return new MnemoError('canceled', `cannot ask ${url}: the request was canceled`, { cause })
+}
+
+/** Scalars stay text: a value such as 1.10 is a label as it is written. */
+function externalLabelsOf(yaml: string): Labels {
+  let config: { global?: { external_labels?: Record<string, string> | null } } | null
+  try {
+    config = parseYaml(yaml, { schema: 'failsafe' })
+  } catch (cause) {
+    throw new MnemoError('unavailable', 'cannot read the configuration of Prometheus: got no YAML', { cause })
+  }
+  return labelsOf(config?.global?.external_labels || {})
 }
 
 function searchParams({ matchers, minTime, maxTime, limit }: LabelQuery): string {
@@ -124,7 +186,7 @@ function searchParams({ matchers, minTime, maxTime, limit }: LabelQuery): string
   if (matchers.length > 0) params.set('match[]', formatMatchers(matchers))
   params.set('start', formatSeconds(minTime))
   params.set('end', formatSeconds(maxTime))
-  if (limit > 0) params.set('limit', String(limit))
+  if (limit !== undefined) params.set('limit', String(limit))
   return params.toString()
 }
 

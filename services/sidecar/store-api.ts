@@ -5,10 +5,13 @@
 import type { Kernels } from '../../lib/kernels/kernels.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import {
+  compareLabels,
   compareStrings,
+  formatLabels,
   type Labels,
   labelsOf,
   labelValue,
+  metricName,
   overlayLabels,
   withoutLabels,
 } from '../../lib/labels/labels.ts'
@@ -18,6 +21,7 @@ import {
   decodeChunkedResponse,
   decodeSamplesResponse,
   encodeReadRequest,
+  type RemoteSeries,
   type SampledSeries,
   samplesContentType,
   streamedContentType,
@@ -33,17 +37,19 @@ import type {
   StoreApi,
   StoreInfo,
 } from '../../lib/storeapi/types.ts'
-import type { PrometheusClient } from './prometheus.ts'
+import { type PrometheusClient, readWhole } from './prometheus.ts'
 import type { PrometheusState } from './prometheus-state.ts'
 
 const samplesPerChunk = 120
 
-interface SidecarSeries {
-  /** As Prometheus has it. */
-  readonly own: Labels
-  /** As it is answered. */
+interface AnsweredSeries {
   readonly labels: Labels
   readonly chunks: AggrChunk[]
+}
+
+interface SidecarSeries extends AnsweredSeries {
+  /** As Prometheus has it, as far as its order of series goes. */
+  readonly own: Labels
 }
 
 export function sidecarStoreApi(client: PrometheusClient, state: PrometheusState, kernels: Kernels): StoreApi {
@@ -63,41 +69,47 @@ export function sidecarStoreApi(client: PrometheusClient, state: PrometheusState
   }
 
   async function* series(request: SeriesRequest, signal: AbortSignal): AsyncGenerator<SeriesResponse> {
+    if (request.matchers.length === 0)
+      throw new MnemoError('bad_data', 'cannot select series: got no matchers, want at least one')
+    const inShard = shardPredicate(request.shard)
     const query = queryOf(request, state)
     if (!query) return
-    if (query.matchers.length === 0)
-      throw new MnemoError('bad_data', 'cannot select series: got matchers on external labels alone, want one more')
-    const inShard = shardPredicate(request.shard)
     const limit = request.limit || Number.POSITIVE_INFINITY
     const source = request.skipChunks
-      ? labelSets(client, query, request.limit ?? 0, signal)
+      ? labelSets(client, { ...query, ...(request.limit && !inShard && { limit: request.limit }) }, signal)
       : remoteRead(client, query, kernels, signal)
-    let sent = 0
+    let count = 0
     let last: Labels | undefined
-    for await (const item of inOrder(source, query)) {
-      if (inShard && !inShard(item.labels)) continue
-      if (item.labels !== last && ++sent > limit) return
-      last = item.labels
-      yield { kind: 'series', series: { labels: item.labels, chunks: item.chunks } }
+    for await (const { labels, chunks } of source) {
+      if (inShard && !inShard(labels)) continue
+      const order = last ? compareLabels(last, labels) : -1
+      if (order > 0)
+        throw new MnemoError(
+          'unavailable',
+          `cannot answer in order: got ${formatLabels(labels)} after ${formatLabels(last!)}; the external labels of Prometheus may just have changed`,
+        )
+      if (order < 0 && ++count > limit) return
+      last = labels
+      yield { kind: 'series', series: { labels, chunks } }
     }
   }
 
   const labelNames = async (request: LabelsRequest, signal: AbortSignal): Promise<LabelsResponse> => {
     const query = queryOf(request, state)
     if (!query) return { values: [], warnings: [] }
-    const names = new Set(await client.labelNames({ ...query, limit: 0 }, signal))
-    if (names.size > 0) for (let i = 0; i < query.external.length; i += 2) names.add(query.external[i]!)
+    const names = new Set(await client.labelNames(query, signal))
+    if (names.size > 0) for (const name of namesOf(query.external)) names.add(name)
     for (const name of query.removed) names.delete(name)
     return answer(names, request)
   }
 
   const labelValues = async (label: string, request: LabelsRequest, signal: AbortSignal): Promise<LabelsResponse> => {
+    if (label === '') throw new MnemoError('bad_data', 'cannot list label values: got no label name')
     const query = queryOf(request, state)
     if (!query || query.removed.has(label)) return { values: [], warnings: [] }
     const external = labelValue(query.external, label)
-    if (external === '')
-      return answer(new Set(await client.labelValues(label, { ...query, limit: 0 }, signal)), request)
-    if (query.matchers.length === 0) return answer(new Set([external]), request)
+    if (external === '') return answer(new Set(await client.labelValues(label, query, signal)), request)
+    if (request.matchers.length === 0) return answer(new Set([external]), request)
     const some = await client.series({ ...query, limit: 1 }, signal)
     return answer(new Set(some.length > 0 ? [external] : []), request)
   }
@@ -108,7 +120,7 @@ export function sidecarStoreApi(client: PrometheusClient, state: PrometheusState
 interface Query {
   readonly minTime: number
   readonly maxTime: number
-  /** Without those that the external labels decide. */
+  /** Without those that the external labels decide; where there was one, at least one that Prometheus takes. */
   readonly matchers: readonly LabelMatcher[]
   readonly external: Labels
   readonly removed: ReadonlySet<string>
@@ -116,38 +128,27 @@ interface Query {
 
 type Request = Pick<SeriesRequest, 'minTime' | 'maxTime' | 'matchers' | 'withoutReplicaLabels'>
 
+/** Prometheus refuses selectors that match the empty string alone: what the external labels have decided is taken out of them. */
+const anySeries: LabelMatcher = { name: metricName, type: '!=', value: '' }
+
 /** What to ask Prometheus; undefined where an external label or the time rules all out. */
 function queryOf(request: Request, state: PrometheusState): Query | undefined {
   const { labels: external, minTime } = state.announced()
   const matchers: LabelMatcher[] = []
+  let isBounded = request.matchers.length === 0
+  let isMatched = true
   for (const matcher of request.matchers) {
     const accepts = compileMatcher(matcher) // checked also where it is not needed: a bad one is an error
     const value = labelValue(external, matcher.name)
-    if (value === '') matchers.push(matcher)
-    else if (!accepts(value)) return undefined
+    if (value === '') {
+      matchers.push(matcher)
+      isBounded ||= !accepts('')
+    } else isMatched &&= accepts(value)
   }
+  if (!isBounded) matchers.push(anySeries)
   const query = { minTime: Math.max(request.minTime, minTime), maxTime: request.maxTime }
-  if (query.minTime > query.maxTime) return undefined
+  if (!isMatched || query.minTime > query.maxTime) return undefined
   return { ...query, matchers, external, removed: new Set(request.withoutReplicaLabels) }
-}
-
-/** In ascending order of the labels that are answered; parts of one series stay neighbours. */
-async function* inOrder(
-  source: AsyncIterable<SidecarSeries>,
-  { external, removed }: Query,
-): AsyncGenerator<SidecarSeries> {
-  const externalNames = external.filter((_, i) => i % 2 === 0)
-  const order = new SeriesOrder<SidecarSeries>({
-    added: withoutLabels(external, removed),
-    innerNames: [...externalNames, ...removed],
-  })
-  const out: SidecarSeries[] = []
-  for await (const item of source) {
-    order.push(item, out)
-    yield* out.splice(0)
-  }
-  order.end(out)
-  yield* out
 }
 
 async function* remoteRead(
@@ -155,37 +156,81 @@ async function* remoteRead(
   query: Query,
   kernels: Kernels,
   signal: AbortSignal,
-): AsyncGenerator<SidecarSeries> {
-  const response = await client.remoteRead(await encodeReadRequest(query), signal)
-  const type = response.headers.get('content-type') ?? ''
-  if (!response.body) throw new MnemoError('unavailable', 'cannot read from Prometheus: got no body')
-  if (type.startsWith(streamedContentType)) {
-    for await (const { labels, chunks } of decodeChunkedResponse(response.body, 'Prometheus'))
-      yield { own: labels, labels: answered(labels, query), chunks: chunks.map(withHash) }
+): AsyncGenerator<AnsweredSeries> {
+  const { contentType, body } = await client.remoteRead(await encodeReadRequest(query), signal)
+  if (contentType.startsWith(streamedContentType)) {
+    yield* inOrder(decodeChunkedResponse(body, 'Prometheus'), query, client, signal)
     return
   }
-  if (!type.startsWith(samplesContentType))
+  if (!contentType.startsWith(samplesContentType))
     throw new MnemoError(
       'unsupported',
-      `cannot read from Prometheus: got content type "${type}", want "${streamedContentType}"`,
+      `cannot read from Prometheus: got content type "${contentType}", want "${streamedContentType}"`,
     )
-  const body = new Uint8Array(await response.arrayBuffer())
-  for (const series of await decodeSamplesResponse(body, 'Prometheus'))
-    yield {
-      own: series.labels,
-      labels: answered(series.labels, query),
-      chunks: cutChunks(series, kernels).map(withHash),
-    }
+  const sampled = await decodeSamplesResponse(await readWhole(body, 'remote read'), 'Prometheus')
+  const series = sampled
+    .filter(({ times, histograms }) => times.length > 0 || histograms.length > 0)
+    .map((item) => ({ labels: answered(item.labels, query), item }))
+  for (const { labels, item } of series.sort((a, b) => compareLabels(a.labels, b.labels)))
+    yield { labels, chunks: cutChunks(item, kernels).map(withHash) }
 }
 
-async function* labelSets(
-  client: PrometheusClient,
+/** Streamed series in ascending order of the labels that are answered; parts of one series stay neighbours. */
+async function* inOrder(
+  source: AsyncIterable<RemoteSeries>,
   query: Query,
-  limit: number,
+  client: PrometheusClient,
   signal: AbortSignal,
-): AsyncGenerator<SidecarSeries> {
-  const sets = (await client.series({ ...query, limit }, signal)).map((set) => labelsOf(set))
-  for (const own of sets) yield { own, labels: answered(own, query), chunks: [] }
+): AsyncGenerator<AnsweredSeries> {
+  const changed = new Set([...namesOf(query.external), ...query.removed])
+  let order: SeriesOrder<SidecarSeries> | undefined
+  const out: SidecarSeries[] = []
+  for await (const { labels: received, chunks } of source) {
+    // Asked when the answer has begun: by then it is settled which series are in it.
+    order ??= await orderOf(query, changed, client, signal)
+    // Prometheus adds its external labels after it has sorted; where they are no series' own they don't count.
+    const own = withoutLabels(received, changed)
+    order.push({ own, labels: answered(received, query), chunks: chunks.map(withHash) }, out)
+    yield* out.splice(0)
+  }
+  order?.end(out)
+  yield* out
+}
+
+/**
+ * How far the order that Prometheus sends may be from the one that is answered: hardly, unless series have labels of
+ * their own that are overridden or removed. Then a metric at a time is held back, or all, where metrics have no names.
+ */
+async function orderOf(
+  query: Query,
+  changed: ReadonlySet<string>,
+  client: PrometheusClient,
+  signal: AbortSignal,
+): Promise<SeriesOrder<SidecarSeries>> {
+  const { minTime, maxTime, external, removed } = query
+  const names = await client.labelNames({ minTime, maxTime, matchers: [] }, signal)
+  const isNamed = query.matchers.some((matcher) => matcher.name === metricName && !compileMatcher(matcher)(''))
+  return new SeriesOrder<SidecarSeries>({
+    added: withoutLabels(external, removed),
+    innerNames: names.filter((name) => changed.has(name)),
+    lastFirstName: isNamed ? metricName : undefined,
+  })
+}
+
+/** In order; sorted here, as Prometheus does not sort them. */
+async function* labelSets(client: PrometheusClient, query: Query, signal: AbortSignal): AsyncGenerator<AnsweredSeries> {
+  const sets = (await client.series(query, signal)).map((set) => answered(labelsOf(set), query))
+  let last: Labels | undefined
+  for (const labels of sets.sort(compareLabels)) {
+    // Where a label of their own was removed, several are one.
+    if (last && compareLabels(last, labels) === 0) continue
+    last = labels
+    yield { labels, chunks: [] }
+  }
+}
+
+function namesOf(labels: Labels): string[] {
+  return labels.filter((_, i) => i % 2 === 0)
 }
 
 function answered(own: Labels, { external, removed }: Query): Labels {
@@ -198,16 +243,15 @@ function withHash(chunk: AggrChunk): AggrChunk {
 }
 
 /** Samples as XOR chunks of 120, as a Prometheus before 2.13 answers no others. */
-function cutChunks({ labels, times, values, histograms }: SampledSeries, kernels: Kernels): AggrChunk[] {
+function cutChunks({ labels, times, valueBits, histograms }: SampledSeries, kernels: Kernels): AggrChunk[] {
   if (histograms.length > 0)
     throw new MnemoError(
       'unsupported',
-      `cannot read native histograms of ${labels.join(' ')} as samples: want a Prometheus that streams chunks`,
+      `cannot read native histograms of ${formatLabels(labels)} as samples: want a Prometheus that streams chunks`,
     )
   const columns = kernels.columns()
   try {
-    const bits = new BigUint64Array(values.buffer, values.byteOffset, values.length)
-    for (let i = 0; i < times.length; i++) columns.pushBits(times[i]!, bits[i]!)
+    for (let i = 0; i < times.length; i++) columns.pushBits(times[i]!, valueBits[i]!)
     const chunks: AggrChunk[] = []
     for (let from = 0; from < times.length; from += samplesPerChunk) {
       const to = Math.min(from + samplesPerChunk, times.length)

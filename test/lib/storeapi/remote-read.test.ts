@@ -157,11 +157,11 @@ test('an answer of samples', async () => {
     ],
   }).finish()
   const series = await decodeSamplesResponse(await compress(Buffer.from(message)), 'http://prometheus')
-  expect(series.map(({ labels, times, values }) => [labels, [...times], [...values]])).toEqual([
+  expect(series.map(({ labels, times, valueBits }) => [labels, [...times], [...valueBits]])).toEqual([
     [
       ['a', 'b'],
       [-1, 1_700_000_000_000],
-      [Number.NaN, -0],
+      [0x7ff8000000000000n, 1n << 63n],
     ],
     [['a', 'h'], [], []],
   ])
