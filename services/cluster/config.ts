@@ -19,6 +19,7 @@ export const flags = {
     default: 'prometheus',
   }),
   queryHttp: address('query.http-address', "the querier's HTTP API", 10902),
+  queryGrpc: address('query.grpc-address', "the querier's gRPC health", 10903),
   storeHttp: address('store.http-address', "the store's HTTP", 10904),
   storeGrpc: address('store.grpc-address', "the store's StoreAPI", 10905),
   sidecarAHttp: address('sidecar-a.http-address', "the first sidecar's HTTP", 10906),

@@ -48,6 +48,7 @@ export async function parts(config: ClusterConfig, withPrometheus: boolean): Pro
       '--compact.cleanup-interval=1m',
     ]),
     mnemo('query', config.queryHttp, [
+      `--grpc-address=${config.queryGrpc}`,
       ...stores.map((address) => `--endpoint=${address}`),
       '--query.replica-label=replica',
     ]),

@@ -12,12 +12,11 @@ import {
   intFlag,
   stringsFlag,
 } from '../../lib/kit/flags.ts'
-import { httpFlags, logFlags } from '../../lib/kit/lifecycle.ts'
+import { commonFlags } from '../../lib/kit/lifecycle.ts'
 import { dedupFunctions } from '../../lib/storeapi/dedup.ts'
 
 export const flags = {
-  ...logFlags,
-  ...httpFlags,
+  ...commonFlags,
   endpoint: stringsFlag('endpoint', {
     help: 'Address (host:port) of a store: a sidecar, a store gateway, or whatever else serves the StoreAPI (repeatable).',
   }),

@@ -1,5 +1,6 @@
 // The querier: Prometheus's HTTP API over many stores. Wires flags, discovery, workers and routes together.
 // The main thread serves HTTP and keeps the list of stores fresh; queries run in workers.
+import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
@@ -28,6 +29,7 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
     registerApi(app, backend, values)
     app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(renderPage(endpoints.statuses)))
   })
+  await startGrpc({ ...ctx, ...grpcOptionsOf(values) }, []) // gRPC health alone
   if (values.endpoint.length === 0) logger.warn('no --endpoint is given: there is nothing to query')
   await Promise.all([endpoints.refresh(signal), backend.warmUp(signal)])
   probe.ready()

@@ -59,7 +59,7 @@ async function metricsTable(): Promise<string> {
 }
 
 async function scrapeAll(folder: string): Promise<[string, string][]> {
-  const [sidecar, store, query, compact, grpcA, grpcB, nobody] = await freePorts(7)
+  const [sidecar, store, query, compact, grpcA, grpcB, grpcC, nobody] = await freePorts(8)
   const objstore = `--objstore.config=${JSON.stringify({ type: 'FILESYSTEM', config: { directory: path.join(folder, 'bucket') } })}`
   const data = (name: string) => `--data-dir=${path.join(folder, name)}`
   return Promise.all([
@@ -69,7 +69,7 @@ async function scrapeAll(folder: string): Promise<[string, string][]> {
       objstore,
     ]),
     scrape('store', store!, [`--grpc-address=127.0.0.1:${grpcB}`, data('store'), objstore]),
-    scrape('query', query!, []),
+    scrape('query', query!, [`--grpc-address=127.0.0.1:${grpcC}`]),
     scrape('compact', compact!, ['--wait', data('compact'), objstore]),
   ])
 }

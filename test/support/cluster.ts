@@ -64,6 +64,7 @@ export async function startCluster(options: ClusterOptions): Promise<ApiServer &
         'query',
         `--endpoint=${local(grpc)}`,
         `--http-address=${local(queryHttp)}`,
+        '--grpc-address=127.0.0.1:0',
         '--query.replica-label=replica',
         ...queryArgs,
       ],

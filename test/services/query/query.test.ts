@@ -59,7 +59,14 @@ async function serve(replica: string, address = '127.0.0.1:0', componentType = '
 
 async function startQuerier(...args: string[]): Promise<{ process: TestProcess; url: string }> {
   const bin = new URL('../../../bin/mnemo', import.meta.url).pathname
-  const all = ['query', '--http-address=127.0.0.1:0', '--query.workers=2', '--query.replica-label=replica', ...args]
+  const all = [
+    'query',
+    '--http-address=127.0.0.1:0',
+    '--grpc-address=127.0.0.1:0',
+    '--query.workers=2',
+    '--query.replica-label=replica',
+    ...args,
+  ]
   const process = await TestProcess.start({ command: bin, args: all })
   const [, address] = await process.waitForOutput(/requests and metrics" address=(\S+)/)
   const url = `http://${address}`
