@@ -84,7 +84,8 @@ export function overlayLabels(labels: Labels, over: Labels): Labels {
 
 /** A string that is equal for equal label sets alone: a map key. */
 export function labelsKey(labels: Labels): string {
-  return labels.join('\xff')
+  // A lone surrogate is in no label, those come from UTF-8; \xff would be the letter ÿ.
+  return labels.join('\ud800')
 }
 
 /** `{a="b", c="d"}` for messages and logs. */
