@@ -79,6 +79,9 @@ export interface Service<S extends FlagSpec> {
 /** What a single stop may take besides its grace period, and what run may take to end after an abort. */
 const stopTimeoutMs = 10_000
 
+/** A Ctrl-C comes several times at once: from the terminal to the whole group, and from npm to its child. */
+const sameSignalMs = 500
+
 /** Runs a service from its flags to its end, and ends the process. */
 export async function runService<S extends FlagSpec>(service: Service<S>): Promise<never> {
   process.exit(await runToStatus(service))
@@ -122,11 +125,14 @@ class Life {
     this.#logger = logger
     const probe = new Probe()
     const stopped = Promise.withResolvers<void>()
+    let askedAtMs = 0
     const onSignal = (signal: NodeJS.Signals) => {
       if (this.#abort.signal.aborted) {
+        if (performance.now() - askedAtMs < sameSignalMs) return
         logger.error({ signal }, 'second signal: ending at once')
         process.exit(1)
       }
+      askedAtMs = performance.now()
       logger.info({ signal }, 'stopping')
       probe.notReady('stopping')
       this.#abort.abort(new MnemoError('canceled', `cannot go on: ${name} is stopping`))

@@ -30,6 +30,10 @@ export class Children {
 
   constructor(logFolder: string) {
     this.#logFolder = logFolder
+    // Whatever ends us, a second Ctrl-C among it: nothing is left behind.
+    process.once('exit', () => {
+      for (const { process: child } of this.#children) child.kill('SIGKILL')
+    })
   }
 
   /** Starts a child; its output is appended to `<logs>/<name>.log`. */
