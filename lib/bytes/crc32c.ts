@@ -30,12 +30,32 @@ function buildTables(): Int32Array {
  * `crc32c(b, crc32c(a))` is the CRC of a followed by b.
  */
 export function crc32c(bytes: Uint8Array, seed = 0): number {
-  if (bytes.length < wordLoopMinBytes || !littleEndian) return ~addBytes(~seed, bytes, 0, bytes.length) >>> 0
-  const head = -bytes.byteOffset & 3
-  const wordCount = ((bytes.length - head) >>> 3) << 1
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + head, wordCount)
-  const crc = addWords(addBytes(~seed, bytes, 0, head), words)
-  return ~addBytes(crc, bytes, head + wordCount * 4, bytes.length) >>> 0
+  return new Crc32cRanges(bytes).of(0, bytes.length, seed)
+}
+
+/** CRC-32C of many ranges of the same bytes: the view of words is made once, and only where a range is long enough. */
+export class Crc32cRanges {
+  readonly #bytes: Uint8Array
+  /** Bytes before the first word. */
+  readonly #head: number
+  #words: Int32Array | undefined
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#head = -bytes.byteOffset & 3
+  }
+
+  /** The CRC-32C of [start, end). */
+  of(start: number, end: number, seed = 0): number {
+    const bytes = this.#bytes
+    if (end - start < wordLoopMinBytes || !littleEndian) return ~addBytes(~seed, bytes, start, end) >>> 0
+    this.#words ??= new Int32Array(bytes.buffer, bytes.byteOffset + this.#head, (bytes.length - this.#head) >> 2)
+    const firstWord = Math.max(0, (start - this.#head + 3) >> 2)
+    const lastWord = firstWord + ((((end - this.#head) >> 2) - firstWord) & ~1)
+    const head = addBytes(~seed, bytes, start, this.#head + 4 * firstWord)
+    const crc = addWords(head, this.#words, firstWord, lastWord)
+    return ~addBytes(crc, bytes, this.#head + 4 * lastWord, end) >>> 0
+  }
 }
 
 function addBytes(seed: number, bytes: Uint8Array, start: number, end: number): number {
@@ -44,11 +64,11 @@ function addBytes(seed: number, bytes: Uint8Array, start: number, end: number): 
   return crc
 }
 
-/** `words` holds an even number of words. */
-function addWords(seed: number, words: Int32Array): number {
+/** Words [from, to), an even number of them. */
+function addWords(seed: number, words: Int32Array, from: number, to: number): number {
   const t = tables
   let crc = seed
-  for (let i = 0; i < words.length; i += 2) {
+  for (let i = from; i < to; i += 2) {
     const a = crc ^ words[i]!
     const b = words[i + 1]!
     crc =

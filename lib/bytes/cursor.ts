@@ -3,7 +3,7 @@
 // Owns the position, and the `corrupt` error that names file, offset and section.
 import { isUtf8 } from 'node:buffer'
 import { MnemoError } from '../kit/errors.ts'
-import { crc32c } from './crc32c.ts'
+import { Crc32cRanges } from './crc32c.ts'
 import { highWord, maxVarintBytes } from './varint.ts'
 
 /** Where bytes come from, for the error's message. */
@@ -33,6 +33,7 @@ export class Cursor {
   position: number
   readonly end: number
   #text: Buffer | undefined
+  #checksums: Crc32cRanges | undefined
 
   /** Reads `bytes` from `start` to `end`; the place's offset is that of bytes[0]. */
   constructor(bytes: Uint8Array, place: BytePlace, start = 0, end = bytes.length) {
@@ -171,10 +172,11 @@ export class Cursor {
 
   /** Verifies that the next `length` bytes are followed by their CRC-32C. The position stays. */
   checkCrc32c(length: number): void {
-    const { position } = this
-    const got = crc32c(this.borrowBytes(length))
+    const start = this.skip(length)
+    this.#checksums ??= new Crc32cRanges(this.bytes)
+    const got = this.#checksums.of(start, this.position)
     const want = this.u32()
-    this.position = position
+    this.position = start
     if (got !== want) this.fail(`got checksum ${hex32(got)}, want ${hex32(want)}`)
   }
 

@@ -1,5 +1,5 @@
 // The series of one block that a request selects, as a stream of batches in the order of the answered labels.
-// Stages: postings → series entries → labels, shard, order → chunks; each stage reads one batch ahead of the next.
+// Stages: postings → series entries → labels, shard, order → chunks → decoding; each stage works one batch ahead of the next.
 // Owns the stages and their bounds; what is held is a batch of entries and a batch of chunks, never the whole answer.
 import { setImmediate } from 'node:timers/promises'
 import { compareLabels, type Labels, overlayLabels, withoutLabels } from '../labels/labels.ts'
@@ -7,7 +7,7 @@ import type { LabelMatcher } from '../labels/matcher.ts'
 import { type LabelChange, type OrderedItem, SeriesOrder } from '../storeapi/series-order.ts'
 import type { Aggr, StoreSeries } from '../storeapi/types.ts'
 import type { BlockIndex } from './block-index.ts'
-import { type ChunkFiles, plannedBytes, readChunks } from './chunks.ts'
+import { type ChunkFiles, type FetchedChunks, fetchChunks, plannedBytes } from './chunks.ts'
 import { type Batches, prefetch } from './prefetch.ts'
 import type { ReadStats } from './read-stats.ts'
 import type { ChunkPlace, SelectedSeries } from './series-entry.ts'
@@ -45,7 +45,8 @@ export function blockSeries(
   stats: ReadStats,
   signal: AbortSignal,
 ): Batches<StoreSeries[]> {
-  return prefetch(withChunks(block, query, prefetch(labelledSeries(block, query, stats, signal)), stats, signal))
+  const labelled = prefetch(labelledSeries(block, query, stats, signal))
+  return prefetch(decoded(prefetch(withChunks(block, query, labelled, stats, signal)), query))
 }
 
 interface LabelledSeries extends OrderedItem {
@@ -97,18 +98,42 @@ function labelsOfEntry({ symbols }: SelectedSeries, index: BlockIndex): Labels {
   return labels
 }
 
+/** Series whose chunks are here, not yet decoded; none where chunks are not wanted. */
+interface FetchedSeries {
+  readonly series: readonly LabelledSeries[]
+  readonly chunks: FetchedChunks | undefined
+}
+
 async function* withChunks(
   block: ReadableBlock,
   query: BlockQuery,
   batches: Batches<LabelledSeries[]>,
   stats: ReadStats,
   signal: AbortSignal,
-): AsyncGenerator<StoreSeries[], void> {
+): AsyncGenerator<FetchedSeries, void> {
   for await (const batch of batches) {
     for (let start = 0; start < batch.length; ) {
       const part = cutBatch(batch, start, query, block.chunkFiles.chunkMaxBytes)
       start += part.series.length
-      yield await readBatch(block.chunkFiles, part, query, stats, signal)
+      yield await fetchBatch(block.chunkFiles, part, query, stats, signal)
+    }
+  }
+}
+
+/** So many series are decoded at once: the first of a batch are on their way before the last are looked at. */
+const decodedSeries = 64
+
+async function* decoded(
+  batches: Batches<FetchedSeries>,
+  { aggregates }: BlockQuery,
+): AsyncGenerator<StoreSeries[], void> {
+  for await (const { series, chunks } of batches) {
+    let end = 0
+    for (let start = 0; start < series.length; start += decodedSeries) {
+      yield series.slice(start, start + decodedSeries).map(({ labels, chunks: places }) => {
+        end += places.length
+        return { labels, chunks: chunks?.decode(end - places.length, end, aggregates) ?? [] }
+      })
     }
   }
 }
@@ -139,19 +164,14 @@ function cutBatch(
   return { series: batch.slice(start, end), bytes }
 }
 
-async function readBatch(
+async function fetchBatch(
   files: ChunkFiles,
   { series, bytes }: Part,
   query: BlockQuery,
   stats: ReadStats,
   signal: AbortSignal,
-): Promise<StoreSeries[]> {
-  if (query.skipChunks) return series.map(({ labels }) => ({ labels, chunks: [] }))
+): Promise<FetchedSeries> {
+  if (query.skipChunks) return { series, chunks: undefined }
   const places = series.flatMap(({ chunks }) => chunks)
-  const chunks = await readChunks(files, { places, bytes, aggregates: query.aggregates }, stats.chunks, signal)
-  let end = 0
-  return series.map(({ labels, chunks: own }) => {
-    end += own.length
-    return { labels, chunks: chunks.slice(end - own.length, end) }
-  })
+  return { series, chunks: await fetchChunks(files, { places, bytes }, stats.chunks, signal) }
 }

@@ -49,35 +49,69 @@ interface Wanted {
   readonly at: number
 }
 
+/** Chunks whose bytes are here. Each is decoded when it is asked for, so that the first can be sent before the last is looked at. */
+export class FetchedChunks {
+  readonly #places: readonly ChunkPlace[]
+  readonly #cursors: Cursor[]
+  /** Where each chunk's record begins in its cursor. */
+  readonly #starts: Uint32Array
+
+  constructor(places: readonly ChunkPlace[]) {
+    this.#places = places
+    this.#cursors = new Array<Cursor>(places.length)
+    this.#starts = new Uint32Array(places.length)
+  }
+
+  put(at: number, cursor: Cursor, start: number): void {
+    this.#cursors[at] = cursor
+    this.#starts[at] = start
+  }
+
+  /** Chunks [from, to) in the form of the wire, their checksums verified. Throws `corrupt`. */
+  decode(from: number, to: number, wanted: readonly Aggr[]): AggrChunk[] {
+    const out: AggrChunk[] = []
+    for (let at = from; at < to; at++) {
+      const cursor = this.#cursors[at]!
+      cursor.position = this.#starts[at]!
+      const { minTime, maxTime } = this.#places[at]!
+      const { encoding, data } = decodeChunkRecord(cursor)
+      const where = { ...cursor.place, offset: cursor.place.offset + this.#starts[at]! }
+      if (encoding === chunkEncoding.aggregate)
+        out.push({ minTime, maxTime, ...wireAggregates(data, { wanted, where }) })
+      else out.push({ minTime, maxTime, raw: wireChunk(encoding, data, where) })
+    }
+    return out
+  }
+}
+
 /**
- * The chunks in the form of the wire, in the order of `places`, whose sizes are `bytes` (plannedBytes). Each checksum is verified.
- * Throws `corrupt`, and `not_found` where a segment file is gone.
+ * Reads the chunks at `places`, whose sizes are `bytes` (plannedBytes); they keep their order.
+ * Throws `corrupt` where one is longer than its file, and `not_found` where a segment file is gone.
  */
-export async function readChunks(
+export async function fetchChunks(
   files: ChunkFiles,
-  request: { places: readonly ChunkPlace[]; bytes: readonly number[]; aggregates: readonly Aggr[] },
+  request: { places: readonly ChunkPlace[]; bytes: readonly number[] },
   stats: KindStats,
   signal: AbortSignal,
-): Promise<AggrChunk[]> {
-  const out = new Array<AggrChunk>(request.places.length)
+): Promise<FetchedChunks> {
+  const fetched = new FetchedChunks(request.places)
   const wanted = request.places.map((place, at) => ({ place, bytes: request.bytes[at]!, at }))
-  const short = await readRound(files, wanted, { ...request, out, stats }, signal)
+  const short = await readRound(files, wanted, { fetched, stats }, signal)
   if (short.length > 0) {
     stats.refetches += short.length
-    await readRound(files, short, { ...request, out, stats, isLast: true }, signal)
+    await readRound(files, short, { fetched, stats, isLast: true }, signal)
   }
-  return out
+  return fetched
 }
 
 interface Round {
-  readonly aggregates: readonly Aggr[]
-  readonly out: AggrChunk[]
+  readonly fetched: FetchedChunks
   readonly stats: KindStats
   /** Sizes are exact now: a chunk that is still cut is corrupt. */
   readonly isLast?: boolean
 }
 
-/** Reads and decodes what is wanted; gives back, with its true size, what was cut. */
+/** Reads what is wanted; gives back, with its true size, what was cut. */
 async function readRound(files: ChunkFiles, wanted: Wanted[], round: Round, signal: AbortSignal): Promise<Wanted[]> {
   const tasks: ((signal: AbortSignal) => Promise<Wanted[]>)[] = []
   for (const [segment, list] of Map.groupBy(wanted, ({ place }) => place.segment)) {
@@ -95,7 +129,7 @@ async function readRound(files: ChunkFiles, wanted: Wanted[], round: Round, sign
         round.stats.reads++
         round.stats.fetched += read.end - read.first
         round.stats.fetchedBytes += bytes.length
-        return decodeRead({ name, offset, bytes }, list.slice(read.first, read.end), round)
+        return takeRecords({ name, offset, bytes }, list.slice(read.first, read.end), round)
       })
     }
   }
@@ -110,31 +144,33 @@ function boundedByNext(list: readonly Wanted[]): number[] {
   })
 }
 
-function decodeRead(
+/** Finds the wanted records in what was read; gives back, with its true size, what was cut. */
+function takeRecords(
   read: { name: string; offset: number; bytes: Uint8Array },
   wanted: readonly Wanted[],
-  round: Round,
+  { fetched, stats, isLast }: Round,
 ): Wanted[] {
   const short: Wanted[] = []
   const cursor = new Cursor(read.bytes, segmentPlace(read.name, read.offset))
-  // Views keep the whole read alive until they are sent; where most of it is gaps, the chunks are copied out.
+  // The read stays until its chunks are sent; where most of it is gaps, the chunks are copied out.
   const needed = wanted.reduce((sum, { bytes }) => sum + bytes, 0)
   const isSparse = needed * 2 < read.bytes.length
   for (const { place, at } of wanted) {
-    cursor.position = place.offset - read.offset
+    const start = place.offset - read.offset
+    cursor.position = start
     // Where even the length field is cut, as many bytes as are assumed at first are asked for.
     const size = cursor.remaining < maxChunkLengthBytes ? defaultChunkBytes : chunkRecordLength(cursor)
     if (size > cursor.remaining) {
-      if (round.isLast) cursor.fail(`got ${Math.max(0, cursor.remaining)} bytes, want a chunk of ${size}`)
+      if (isLast) cursor.fail(`got ${Math.max(0, cursor.remaining)} bytes, want a chunk of ${size}`)
       short.push({ place, bytes: size, at })
       continue
     }
-    const { encoding, data } = decodeChunkRecord(cursor)
-    const where = segmentPlace(read.name, place.offset)
-    const fields = wireFields(encoding, isSparse ? data.slice() : data, { wanted: round.aggregates, where })
-    round.out[at] = { minTime: place.minTime, maxTime: place.maxTime, ...fields }
-    round.stats.touched++
-    round.stats.touchedBytes += size
+    if (isSparse) {
+      const record = read.bytes.slice(start, start + size)
+      fetched.put(at, new Cursor(record, segmentPlace(read.name, place.offset)), 0)
+    } else fetched.put(at, cursor, start)
+    stats.touched++
+    stats.touchedBytes += size
   }
   return short
 }
@@ -144,11 +180,6 @@ type DataFields = Omit<AggrChunk, 'minTime' | 'maxTime'>
 interface WireContext {
   readonly wanted: readonly Aggr[]
   readonly where: BytePlace
-}
-
-function wireFields(encoding: number, data: Uint8Array, context: WireContext): DataFields {
-  if (encoding === chunkEncoding.aggregate) return wireAggregates(data, context)
-  return { raw: wireChunk(encoding, data, context.where) }
 }
 
 /** Those of the wanted aggregates that the chunk has: native histograms have neither min nor max. */

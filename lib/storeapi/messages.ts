@@ -196,6 +196,7 @@ export function maxLabelsBytes(labels: Labels): number {
 
 /** No AggrChunk field is longer than this. */
 export function maxAggrChunkBytes(chunk: AggrChunk): number {
+  if (isRawOnly(chunk)) return aggrChunkOverheadBytes + chunkOverheadBytes + chunk.raw.data.length
   let sum = aggrChunkOverheadBytes
   for (const name of aggregateNames) {
     const aggregate = chunk[name]
@@ -204,7 +205,14 @@ export function maxAggrChunkBytes(chunk: AggrChunk): number {
   return sum
 }
 
-function maxSeriesBytes(series: StoreSeries): number {
+/** As nearly all chunks are: a look at each name by itself is slower. */
+function isRawOnly(chunk: AggrChunk): chunk is AggrChunk & { readonly raw: Chunk } {
+  const { raw, count, sum, min, max, counter } = chunk
+  return raw !== undefined && !count && !sum && !min && !max && !counter
+}
+
+/** No Series message of these is longer. */
+export function maxSeriesBytes(series: StoreSeries): number {
   let sum = maxLabelsBytes(series.labels)
   for (const chunk of series.chunks) sum += maxAggrChunkBytes(chunk)
   return sum
@@ -226,10 +234,12 @@ function writeSeries(writer: BackWriter, field: number, { labels, chunks }: Stor
 
 function writeAggrChunk(writer: BackWriter, chunk: AggrChunk): void {
   const end = writer.position
-  for (let i = aggregateNames.length - 1; i >= 0; i--) {
-    const aggregate = chunk[aggregateNames[i]!]
-    if (aggregate) writeChunk(writer, rawField + i, aggregate)
-  }
+  if (isRawOnly(chunk)) writeChunk(writer, rawField, chunk.raw)
+  else
+    for (let i = aggregateNames.length - 1; i >= 0; i--) {
+      const aggregate = chunk[aggregateNames[i]!]
+      if (aggregate) writeChunk(writer, rawField + i, aggregate)
+    }
   writer.intField(2, chunk.maxTime)
   writer.intField(1, chunk.minTime)
   writer.head(2, end)
@@ -263,15 +273,19 @@ export function encodeSeriesResponse(response: SeriesResponse): Buffer {
   }
 }
 
-/** A frame that carries several series. */
-export function encodeSeriesBatch(batch: readonly StoreSeries[]): Buffer {
-  let capacity = seriesOverheadBytes
-  for (const series of batch) capacity += maxSeriesBytes(series)
-  const writer = new BackWriter(capacity)
+/** A frame that carries several series, no longer together than `maxBytes` (the sum of maxSeriesBytes). */
+export function encodeSeriesBatch(batch: readonly StoreSeries[], maxBytes = sumOfBytes(batch)): Buffer {
+  const writer = new BackWriter(seriesOverheadBytes + maxBytes)
   const end = writer.position
   for (let i = batch.length - 1; i >= 0; i--) writeSeries(writer, 1, batch[i]!)
   writer.head(4, end)
   return writer.finish()
+}
+
+function sumOfBytes(batch: readonly StoreSeries[]): number {
+  let sum = 0
+  for (const series of batch) sum += maxSeriesBytes(series)
+  return sum
 }
 
 function encodeHints(blocks: readonly string[]): Buffer {

@@ -1,6 +1,6 @@
 // CRC-32C against the examples of RFC 3720 B.4 and against a bit-at-a-time twin.
 import { expect, test } from 'vitest'
-import { crc32c } from '../../../lib/bytes/crc32c.ts'
+import { Crc32cRanges, crc32c } from '../../../lib/bytes/crc32c.ts'
 
 function bitwise(bytes: Uint8Array): number {
   let crc = -1
@@ -23,11 +23,14 @@ test.each([
 
 test('every length and alignment equals the bitwise twin, whole and in two parts', () => {
   const bytes = Uint8Array.from({ length: 400 }, (_, i) => (i * 131 + (i >> 3)) & 0xff)
-  for (let start = 0; start < 9; start++) {
+  const shifted = bytes.subarray(1)
+  const ranges = new Crc32cRanges(shifted)
+  for (let start = 1; start < 10; start++) {
     for (let end = start; end < bytes.length; end += 7) {
       const part = bytes.subarray(start, end)
       const want = bitwise(part)
       expect(crc32c(part)).toBe(want)
+      expect(ranges.of(start - 1, end - 1)).toBe(want)
       const cut = part.length >> 1
       expect(crc32c(part.subarray(cut), crc32c(part.subarray(0, cut)))).toBe(want)
     }

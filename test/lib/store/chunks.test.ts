@@ -3,7 +3,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { EncodeBuffer } from '../../../lib/bytes/encode-buffer.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
-import { plannedBytes, readChunks } from '../../../lib/store/chunks.ts'
+import { fetchChunks, plannedBytes } from '../../../lib/store/chunks.ts'
 import { FetchGate } from '../../../lib/store/fetch.ts'
 import { newReadStats } from '../../../lib/store/read-stats.ts'
 import type { ChunkPlace } from '../../../lib/store/series-entry.ts'
@@ -45,7 +45,8 @@ async function read(wanted: readonly ChunkPlace[], chunkMaxBytes?: number) {
     chunkMaxBytes,
   }
   const planned = plannedBytes(wanted, chunkMaxBytes)
-  const chunks = await readChunks(files, { places: wanted, bytes: planned, aggregates: [] }, stats, signal)
+  const fetched = await fetchChunks(files, { places: wanted, bytes: planned }, stats, signal)
+  const chunks = fetched.decode(0, wanted.length, [])
   return { chunks: chunks.map(({ minTime, raw }) => [minTime, raw!.type, raw!.data.length]), raw: chunks, stats }
 }
 
@@ -108,7 +109,8 @@ test('chunks out of a read that is mostly gap do not keep it alive', async () =>
   )
   const far = await read([known(0), { ...known(1), offset: places[1]!.offset + 20_000 }])
   expect(far.stats.reads).toBe(1)
-  expect(far.raw.map(({ raw }) => raw!.data.buffer.byteLength)).toEqual([100, 200])
+  // Their records: data, length, encoding and checksum.
+  expect(far.raw.map(({ raw }) => raw!.data.buffer.byteLength)).toEqual([106, 207])
 })
 
 test('a file that ends in the middle of a chunk is corrupt, and named', async () => {
