@@ -13,7 +13,7 @@ import { newUlid } from '../../lib/blocks/ulid.ts'
 import { uploadBlock } from '../../lib/blocks/upload.ts'
 import { chunkEncoding } from '../../lib/chunkenc/encoding.ts'
 import { createKernels } from '../../lib/kernels/instance.ts'
-import { formatLabels, type Labels } from '../../lib/labels/labels.ts'
+import { compareStrings, formatLabels, type Labels } from '../../lib/labels/labels.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { BlockWriter } from '../../lib/tsdb/block-writer.ts'
 import { ChunkReader } from '../../lib/tsdb/chunk-reader.ts'
@@ -46,7 +46,7 @@ export async function writeMadeBlock(folder: string, block: MadeBlock): Promise<
     ...(block.level && { compaction: { level: block.level } }),
     thanos: { labels: block.externalLabels ?? ['replica', 'a'], source: 'sidecar' },
   })
-  const symbols = [...new Set(block.series.flatMap(({ labels }) => labels))].sort()
+  const symbols = [...new Set(block.series.flatMap(({ labels }) => labels))].sort(compareStrings)
   const writer = await BlockWriter.create({ folder: path.join(folder, meta.ulid), symbols })
   for (const { labels, samples } of block.series) await writer.addSeries(labels, chunksOf(samples))
   const { stats } = await writer.finish(({ stats }) => formatMeta({ ...meta, stats }))
