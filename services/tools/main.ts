@@ -4,6 +4,7 @@
 
 import { bucketLs } from './bucket-ls.ts'
 import { uploadBlocks } from './bucket-upload-blocks.ts'
+import { promqltest } from './promqltest/main.ts'
 
 interface Command {
   readonly summary: string
@@ -21,6 +22,7 @@ export async function main([group, ...argv]: string[]): Promise<void> {
     console.log(usage())
     return
   }
+  if (group === 'promqltest') return promqltest(argv)
   const at = argv[0]?.startsWith('-') ? argv.findIndex((argument) => Object.hasOwn(bucketCommands, argument)) : 0
   const name = argv[at]
   if (group === 'bucket' && name !== undefined && Object.hasOwn(bucketCommands, name))
@@ -43,6 +45,7 @@ function usage(): string {
     "A person's tools over a bucket.",
     '',
     ...lines,
+    `  ${'promqltest FILE…'.padEnd(23)}runs PromQL conformance scripts`,
     '',
     '`mnemo tools <command> --help` lists the flags of a command.',
   ].join('\n')

@@ -2,9 +2,10 @@
 // Specification: Prometheus 3.14, promql/parser (series descriptions).
 // Owns the expansion of points.
 
-import { type Labels, labelsOf } from '../../lib/labels/labels.ts'
-import { parseFloatGo } from '../../lib/promql/functions/go-format.ts'
-import { parseSelector } from '../../lib/promql/parse/parser.ts'
+import { MnemoError } from '../../../lib/kit/errors.ts'
+import { type Labels, labelsOf } from '../../../lib/labels/labels.ts'
+import { parseFloatGo } from '../../../lib/promql/functions/go-format.ts'
+import { parseSelector } from '../../../lib/promql/parse/parser.ts'
 
 /** A point: a number, none, a stale marker, or a native histogram (by its text). */
 export type Point = number | 'none' | 'stale' | { readonly histogram: string }
@@ -14,7 +15,7 @@ export interface SeriesDescription {
   readonly points: readonly Point[]
 }
 
-/** Throws a plain Error where the line is no series. */
+/** Throws `bad_data` where the line is no series. */
 export function parseSeriesDescription(line: string): SeriesDescription {
   const { metric, rest } = splitMetric(line)
   return { labels: parseMetric(metric), points: parsePoints(rest) }
@@ -46,7 +47,7 @@ function closingBrace(line: string, open: number): number {
       return i
     }
   }
-  throw new Error(`no closing brace: ${line}`)
+  throw new MnemoError('bad_data', `got "${line}", want a closing brace`)
 }
 
 function parseMetric(text: string): Labels {
@@ -105,6 +106,7 @@ function parsePoint(text: string): Point {
   if (text === '_') return 'none'
   if (text === 'stale') return 'stale'
   const value = /^[+-]?0x/i.test(text) ? Number(text) : parseFloatGo(text)
-  if (value === undefined || (Number.isNaN(value) && !/nan/i.test(text))) throw new Error(`no sample value: ${text}`)
+  if (value === undefined || (Number.isNaN(value) && !/nan/i.test(text)))
+    throw new MnemoError('bad_data', `got "${text}", want a sample value`)
   return value
 }

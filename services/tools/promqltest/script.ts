@@ -1,10 +1,10 @@
-// Runs promqltest scripts (Prometheus's conformance data) against the engine, over samples in memory.
+// Runs promqltest scripts (Prometheus's conformance data) on the engine, over blocks that are written and read back.
 // Specification: Prometheus 3.14, promql/promqltest/README.md; every instant query runs as a range query too, and with @.
-// Owns the script language and the verdict on each eval: passed, failed (and why), or left out (by which rule).
+// Owns the script language and the verdict on each eval: passed, or failed and why.
 
-import type { Kernels } from '../../lib/kernels/kernels.ts'
-import { parseDurationMs } from '../../lib/kit/duration.ts'
-import { MnemoError } from '../../lib/kit/errors.ts'
+import type { Kernels } from '../../../lib/kernels/kernels.ts'
+import { parseDurationMs } from '../../../lib/kit/duration.ts'
+import { MnemoError } from '../../../lib/kit/errors.ts'
 import {
   type Labels,
   labelsOf,
@@ -12,42 +12,58 @@ import {
   labelValue,
   metricName,
   overlayLabels,
-} from '../../lib/labels/labels.ts'
-import { execute } from '../../lib/promql/exec/engine.ts'
-import type { QueryResult } from '../../lib/promql/exec/result.ts'
-import type { Expr } from '../../lib/promql/parse/ast.ts'
-import { parseExpr } from '../../lib/promql/parse/parser.ts'
+} from '../../../lib/labels/labels.ts'
+import { execute } from '../../../lib/promql/exec/engine.ts'
+import type { QueryResult } from '../../../lib/promql/exec/result.ts'
+import type { Expr } from '../../../lib/promql/parse/ast.ts'
+import { parseExpr } from '../../../lib/promql/parse/parser.ts'
 import { atVariants } from './at-variants.ts'
-import { MemoryQueryable, type MemorySample, staleBits } from './memory-queryable.ts'
-import { checkAnnotations, checkFailure, checkValue, type Expectation, parseExpectation } from './promqltest-expect.ts'
+import { checkAnnotations, checkFailure, checkValue, type Expectation, mismatch, parseExpectation } from './expect.ts'
 import { parseSeriesDescription, splitMetric } from './series-description.ts'
+import { type LoadedSample, ScriptStorage, staleBits } from './storage.ts'
 
 export interface EvalOutcome {
   readonly line: number
   readonly query: string
-  readonly verdict: 'passed' | 'failed' | 'left out'
-  /** Why it failed, or the rule that leaves it out. */
-  readonly reason: string
+  /** Why it failed: what was got, what was wanted. */
+  readonly failure?: string
+  /** It failed for what this version says by its name that it does not do. */
+  readonly unsupported?: boolean
 }
 
 const evalInstant = /^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(\S+)\s+)?(.+)$/
 const evalRange = /^eval(?:_(fail|warn|info))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)$/
 
-/** The outcome of each eval of a script, in order. Throws a plain Error where the script itself is malformed. */
+/** The outcome of each eval of a script, in order. Throws `bad_data` where the script itself is malformed. */
 export async function runScript(script: string, kernels: Kernels): Promise<EvalOutcome[]> {
-  const queryable = new MemoryQueryable()
+  const storage = await ScriptStorage.create(kernels)
+  try {
+    return await runLines(script, { storage, kernels })
+  } finally {
+    await storage.close()
+  }
+}
+
+async function runLines(script: string, setup: Setup): Promise<EvalOutcome[]> {
+  const { storage } = setup
   const outcomes: EvalOutcome[] = []
+  let changed = true
   const lines = script.split('\n').map((line) => (/^\s*#/.test(line) ? '' : line.trim()))
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i]!
     if (line === '') continue
     const end = blockEnd(lines, i)
     const block = lines.slice(i + 1, end)
-    if (line === 'clear') queryable.clear()
-    else if (line.startsWith('load')) load(queryable, line, block)
-    else if (line.startsWith('eval'))
-      outcomes.push(await runEval(parseEval(line, block, i + 1), { queryable, kernels }))
-    else throw new Error(`line ${i + 1}: unknown command ${line}`)
+    if (line.startsWith('eval')) {
+      if (changed) await storage.prepare()
+      changed = false
+      outcomes.push(await runEval(parseEval(line, block, i + 1), setup))
+    } else {
+      if (line === 'clear') storage.clear()
+      else if (line.startsWith('load')) load(storage, line, block)
+      else throw new MnemoError('bad_data', `line ${i + 1}: got unknown command "${line}", want load, clear or eval`)
+      changed = true
+    }
     i = end - 1
   }
   return outcomes
@@ -59,9 +75,9 @@ function blockEnd(lines: readonly string[], start: number): number {
   return end
 }
 
-function load(queryable: MemoryQueryable, line: string, block: readonly string[]): void {
+function load(storage: ScriptStorage, line: string, block: readonly string[]): void {
   const match = /^load(_with_nhcb)?\s+(\S+)$/.exec(line)
-  if (match === null) throw new Error(`invalid load: ${line}`)
+  if (match === null) throw new MnemoError('bad_data', `got invalid command "${line}", want load <interval>`)
   const gapMs = parseDurationMs(match[2]!)
   const startTimestamps = new Set<string>()
   // A later line of the same series replaces an earlier one of the same load.
@@ -72,33 +88,33 @@ function load(queryable: MemoryQueryable, line: string, block: readonly string[]
     else series.set(metric, text)
   }
   for (const [metric, text] of series) {
-    const loaded = loadSeries(queryable, text, gapMs, match[1] !== undefined)
+    const loaded = loadSeries(storage, text, gapMs, match[1] !== undefined)
     if (startTimestamps.has(metric))
-      queryable.addUnreadable(loaded.labels, loaded.times, 'start timestamps are not supported')
+      storage.addUnreadable(loaded.labels, loaded.times, 'start timestamps are not supported')
   }
 }
 
-function loadSeries(queryable: MemoryQueryable, text: string, gapMs: number, withCustomBuckets: boolean) {
+function loadSeries(storage: ScriptStorage, text: string, gapMs: number, withCustomBuckets: boolean) {
   const { labels, points } = parseSeriesDescription(text)
-  const samples: MemorySample[] = []
+  const samples: LoadedSample[] = []
   const histogramTimes: number[] = []
   points.forEach((point, i) => {
     const timeMs = i * gapMs
     if (typeof point === 'object') histogramTimes.push(timeMs)
     else if (point !== 'none') samples.push({ timeMs, value: point === 'stale' ? staleBits : point })
   })
-  queryable.add(labels, samples)
-  queryable.addUnreadable(labels, histogramTimes, nativeHistograms)
+  storage.add(labels, samples)
+  storage.addUnreadable(labels, histogramTimes, nativeHistograms)
   const times = samples.map(({ timeMs }) => timeMs)
-  if (withCustomBuckets) markCustomBuckets(queryable, labels, times)
+  if (withCustomBuckets) markCustomBuckets(storage, labels, times)
   return { labels, times }
 }
 
 /** The native histogram that load_with_nhcb makes beside a classic one. */
-function markCustomBuckets(queryable: MemoryQueryable, labels: Labels, times: readonly number[]): void {
+function markCustomBuckets(storage: ScriptStorage, labels: Labels, times: readonly number[]): void {
   const name = labelValue(labels, metricName).replace(/_(bucket|count|sum)$/, '')
   const base = Object.entries(labelsToObject(overlayLabels(labels, labelsOf({ [metricName]: name }))))
-  queryable.addUnreadable(labelsOf(base.filter(([label]) => label !== 'le')), times, nativeHistograms)
+  storage.addUnreadable(labelsOf(base.filter(([label]) => label !== 'le')), times, nativeHistograms)
 }
 
 const nativeHistograms = 'native histograms are not supported'
@@ -121,7 +137,8 @@ function parseEval(line: string, block: readonly string[], number: number): Eval
     return { line: number, query: query!, ...times, expectation: parseExpectation(block, modifier) }
   }
   const instant = evalInstant.exec(line)
-  if (instant === null) throw new Error(`line ${number}: invalid eval ${line}`)
+  if (instant === null)
+    throw new MnemoError('bad_data', `line ${number}: got invalid command "${line}", want eval instant or eval range`)
   const [, modifier, at, query] = instant as unknown as string[]
   const startMs = parseTime(at ?? '0s')
   const times = { startMs, endMs: startMs, stepMs: 0 }
@@ -133,32 +150,26 @@ function parseTime(text: string): number {
 }
 
 interface Setup {
-  readonly queryable: MemoryQueryable
+  readonly storage: ScriptStorage
   readonly kernels: Kernels
 }
 
 async function runEval(command: EvalCommand, setup: Setup): Promise<EvalOutcome> {
   const { line, query, expectation } = command
-  const outcome = (verdict: EvalOutcome['verdict'], reason: string) => ({ line, query, verdict, reason })
-  if (expectation.needsHistograms) return outcome('left out', nativeHistograms)
+  if (expectation.needsHistograms) return { line, query, failure: nativeHistograms, unsupported: true }
   try {
     await checkEval(command, setup)
-    return outcome('passed', '')
+    return { line, query }
   } catch (error) {
-    const rule = leftOutBy(error)
-    if (rule !== undefined) return outcome('left out', rule)
-    return outcome('failed', error instanceof Error ? error.message : String(error))
+    const failure = error instanceof Error ? error.message : String(error)
+    return { line, query, failure, ...(isUnsupported(error) && { unsupported: true }) }
   }
 }
 
-/** What this version does not do is left out; it says so itself, by error code or in the parser's words for a flag. */
-function leftOutBy(error: unknown): string | undefined {
-  if (!(error instanceof MnemoError)) return undefined
-  if (error.code === 'unsupported') return error.message
-  if (error.code === 'bad_data' && /experimental and not enabled|experimental/.test(error.message)) {
-    return error.message.replace(/^.*parse error: /, '')
-  }
-  return undefined
+/** What this version does not do says so itself, by error code or in the parser's words for a feature flag. */
+function isUnsupported(error: unknown): boolean {
+  if (!(error instanceof MnemoError)) return false
+  return error.code === 'unsupported' || (error.code === 'bad_data' && error.message.includes('experimental'))
 }
 
 async function checkEval(command: EvalCommand, setup: Setup): Promise<void> {
@@ -196,20 +207,20 @@ async function checkInstant(
   try {
     checkValue(expectation, atTime(asRange, timeMs, result.type), { startMs: timeMs, endMs: timeMs, stepMs: 0 })
   } catch (error) {
-    throw new Error(`as a range query: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw mismatch(`as a range query: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
 async function run(
   query: { query: string; expr: Expr; startMs: number; endMs: number; stepMs: number },
   expectation: Expectation,
-  { queryable, kernels }: Setup,
+  { storage: queryable, kernels }: Setup,
 ): Promise<QueryResult | undefined> {
   const signal = new AbortController().signal
   const result = await failing(expectation, () =>
     execute({ ...query, queryable, kernels, signal, delayedNameRemoval: true }),
   )
-  if (result !== undefined && expectation.fail !== undefined) throw new Error('expected an error, but got none')
+  if (result !== undefined && expectation.fail !== undefined) throw mismatch('got no error, want one')
   return result
 }
 
@@ -218,7 +229,7 @@ async function failing<T>(expectation: Expectation, action: () => Promise<T>): P
   try {
     return await action()
   } catch (error) {
-    if (expectation.fail === undefined || leftOutBy(error) !== undefined) throw error
+    if (expectation.fail === undefined || isUnsupported(error)) throw error
     checkFailure(expectation.fail, error)
     return undefined
   }
@@ -226,7 +237,7 @@ async function failing<T>(expectation: Expectation, action: () => Promise<T>): P
 
 /** A range query's answer at one step, as the instant query would have it. */
 function atTime(result: QueryResult, timeMs: number, type: QueryResult['type']): QueryResult {
-  if (result.type !== 'matrix') throw new Error(`got ${result.type}, want a matrix`)
+  if (result.type !== 'matrix') throw mismatch(`got ${result.type}, want a matrix`)
   const samples = result.series.flatMap(({ labels, times, values }) => {
     const at = times.indexOf(timeMs)
     return at === -1 ? [] : [{ labels, timeMs, value: values[at]! }]

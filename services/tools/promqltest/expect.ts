@@ -1,13 +1,14 @@
 // What a promqltest script expects of an eval, and the check of an answer against it.
 // Specification: Prometheus 3.14, promql/promqltest/README.md; values equal within a relative 1e-6.
-// Owns the expectation lines; checks throw a plain Error that says what differs.
+// Owns the expectation lines; checks throw an error that says what was got and what was wanted.
 
-import { parseDurationMs } from '../../lib/kit/duration.ts'
-import { formatLabels, type Labels, labelsKey } from '../../lib/labels/labels.ts'
-import type { QueryResult } from '../../lib/promql/exec/result.ts'
-import { parseFloatGo } from '../../lib/promql/functions/go-format.ts'
-import { almostEqual } from '../../lib/promql/functions/quantile.ts'
-import { unquote } from '../../lib/promql/parse/scan-string.ts'
+import { parseDurationMs } from '../../../lib/kit/duration.ts'
+import { MnemoError } from '../../../lib/kit/errors.ts'
+import { formatLabels, type Labels, labelsKey } from '../../../lib/labels/labels.ts'
+import type { QueryResult } from '../../../lib/promql/exec/result.ts'
+import { parseFloatGo } from '../../../lib/promql/functions/go-format.ts'
+import { almostEqual } from '../../../lib/promql/functions/quantile.ts'
+import { unquote } from '../../../lib/promql/parse/scan-string.ts'
 import { type Point, parseSeriesDescription } from './series-description.ts'
 
 type Text = (text: string) => boolean
@@ -86,7 +87,7 @@ function parseExpect(line: string, draft: Draft): void {
     return
   }
   const match = expectLine.exec(line)
-  if (match === null) throw new Error(`invalid expectation: ${line}`)
+  if (match === null) throw new MnemoError('bad_data', `got invalid expectation "${line}"`)
   const text =
     match[2] === undefined ? () => true : match[2] === 'msg' ? equal(match[3]!.trim()) : matching(match[3]!.trim())
   if (match[1] === 'ordered') draft.ordered = true
@@ -119,16 +120,16 @@ function parseValue(line: string, draft: Draft): void {
 
 export function checkFailure(want: Text, error: unknown): void {
   const text = error instanceof Error ? error.message : String(error)
-  if (!want(text)) throw new Error(`got error ${JSON.stringify(text)}, want another`)
+  if (!want(text)) throw mismatch(`got error ${JSON.stringify(text)}, want another one`)
 }
 
 export function checkAnnotations(expectation: Expectation, { warnings, infos }: QueryResult): void {
   const { someWarning, someInfo, noWarnings, noInfos } = expectation
   if ((someWarning && warnings.length === 0) || (noWarnings && warnings.length > 0)) {
-    throw new Error(`got warnings ${JSON.stringify(warnings)}`)
+    throw mismatch(`got warnings ${JSON.stringify(warnings)}, want ${someWarning ? 'some' : 'none'}`)
   }
   if ((someInfo && infos.length === 0) || (noInfos && infos.length > 0)) {
-    throw new Error(`got infos ${JSON.stringify(infos)}`)
+    throw mismatch(`got infos ${JSON.stringify(infos)}, want ${someInfo ? 'some' : 'none'}`)
   }
   checkTexts(expectation.warnings, warnings)
   checkTexts(expectation.infos, infos)
@@ -137,18 +138,18 @@ export function checkAnnotations(expectation: Expectation, { warnings, infos }: 
 function checkTexts(want: readonly Text[], got: readonly string[]): void {
   if (want.length === 0) return
   if (!want.every((matches) => got.some(matches)) || !got.every((text) => want.some((matches) => matches(text)))) {
-    throw new Error(`got annotations ${JSON.stringify(got)}, want others`)
+    throw mismatch(`got annotations ${JSON.stringify(got)}, want others`)
   }
 }
 
 export function checkValue(expectation: Expectation, result: QueryResult, times: Times): void {
   switch (result.type) {
     case 'scalar':
-      if (expectation.scalar === undefined) throw new Error(`got scalar ${result.value}, want none`)
+      if (expectation.scalar === undefined) throw mismatch(`got scalar ${result.value}, want none`)
       checkNumber(result.value, expectation.scalar, 'scalar')
       return
     case 'string':
-      if (result.value !== expectation.string) throw new Error(`got string ${result.value}, want ${expectation.string}`)
+      if (result.value !== expectation.string) throw mismatch(`got string ${result.value}, want ${expectation.string}`)
       return
     case 'vector':
       checkVector(expectation, result.samples)
@@ -162,8 +163,8 @@ function checkVector({ series, ordered }: Expectation, samples: readonly { label
   const byLabels = new Map(series.map((one, index) => [labelsKey(one.labels), { ...one, index }]))
   samples.forEach(({ labels, value }, index) => {
     const want = byLabels.get(labelsKey(labels))
-    if (want === undefined) throw new Error(`got ${formatLabels(labels)} ${value}, want no such series`)
-    if (ordered && want.index !== index) throw new Error(`got ${formatLabels(labels)} at ${index}, want ${want.index}`)
+    if (want === undefined) throw mismatch(`got ${formatLabels(labels)} ${value}, want no such series`)
+    if (ordered && want.index !== index) throw mismatch(`got ${formatLabels(labels)} at ${index}, want ${want.index}`)
     const point = want.points[0]
     checkNumber(value, typeof point === 'number' ? point : NaN, formatLabels(labels))
   })
@@ -173,7 +174,7 @@ function checkVector({ series, ordered }: Expectation, samples: readonly { label
 function refuseMissing(want: readonly { labels: Labels }[], got: readonly { labels: Labels }[]): void {
   const keys = new Set(got.map(({ labels }) => labelsKey(labels)))
   const missing = want.find(({ labels }) => !keys.has(labelsKey(labels)))
-  if (missing !== undefined) throw new Error(`got no ${formatLabels(missing.labels)}`)
+  if (missing !== undefined) throw mismatch(`got no ${formatLabels(missing.labels)}, want it`)
 }
 
 function checkMatrix(
@@ -185,15 +186,15 @@ function checkMatrix(
   for (const { labels, times, values } of got) {
     const name = formatLabels(labels)
     const want = byLabels.get(labelsKey(labels))
-    if (want === undefined) throw new Error(`got ${name} ${values.join(' ')}, want no such series`)
+    if (want === undefined) throw mismatch(`got ${name} ${values.join(' ')}, want no such series`)
     const points = want.points.flatMap((point, i) =>
       typeof point === 'number' ? [{ timeMs: startMs + i * stepMs, value: point }] : [],
     )
     const shown = Array.from(times, (t, i) => `${values[i]}@${t}`).join(' ')
     if (points.length !== times.length)
-      throw new Error(`got ${times.length} points of ${name}, want ${points.length}: ${shown}`)
+      throw mismatch(`got ${times.length} points of ${name}, want ${points.length}: ${shown}`)
     points.forEach(({ timeMs, value }, i) => {
-      if (times[i] !== timeMs) throw new Error(`got ${name} at ${times[i]}, want ${timeMs}: ${shown}`)
+      if (times[i] !== timeMs) throw mismatch(`got ${name} at ${times[i]}, want ${timeMs}: ${shown}`)
       checkNumber(values[i]!, value, `${name} at ${timeMs}`)
     })
   }
@@ -201,5 +202,10 @@ function checkMatrix(
 }
 
 function checkNumber(got: number, want: number, what: string): void {
-  if (!almostEqual(got, want, 1e-6)) throw new Error(`got ${what} = ${got}, want ${want}`)
+  if (!almostEqual(got, want, 1e-6)) throw mismatch(`got ${what} = ${got}, want ${want}`)
+}
+
+/** What was got and what was wanted, of an evaluation that went otherwise than its script says. */
+export function mismatch(message: string): MnemoError {
+  return new MnemoError('execution', message)
 }

@@ -2,7 +2,7 @@
 // Specification: Prometheus 3.14, promql/promqltest (atModifierTestCases).
 // Owns the rewriting and the times to try.
 
-import type { Expr } from '../../lib/promql/parse/ast.ts'
+import type { Expr } from '../../../lib/promql/parse/ast.ts'
 
 const dependsOnTime = new Set([
   ...['days_in_month', 'day_of_month', 'day_of_week', 'day_of_year', 'hour', 'minute', 'month', 'year'],
