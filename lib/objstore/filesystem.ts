@@ -87,15 +87,14 @@ export class FilesystemBucket implements Bucket {
   }
 
   async get(name: string, signal?: AbortSignal): Promise<Readable> {
-    const handle = await this.#open(name, signal)
+    const { handle } = await this.#open(name, signal)
     return handle.createReadStream({ highWaterMark: 256 * 1024, ...(signal && { signal }) })
   }
 
   async getRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
     checkRange(name, offset, length)
-    const handle = await this.#open(name, signal)
+    const { handle, size } = await this.#open(name, signal)
     try {
-      const { size } = await handle.stat()
       const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)))
       let filled = 0
       while (filled < bytes.length) {
@@ -112,12 +111,13 @@ export class FilesystemBucket implements Bucket {
     }
   }
 
-  async #open(name: string, signal: AbortSignal | undefined): Promise<fs.FileHandle> {
+  async #open(name: string, signal: AbortSignal | undefined): Promise<{ handle: fs.FileHandle; size: number }> {
     const file = this.#pathOf(name)
     try {
       throwIfAborted(signal, `read ${name}`)
       const handle = await fs.open(file, 'r')
-      if ((await handle.stat()).isFile()) return handle
+      const stats = await handle.stat()
+      if (stats.isFile()) return { handle, size: stats.size }
       await handle.close()
     } catch (error) {
       throw fileError(error, `read ${name}`, signal)

@@ -80,7 +80,7 @@ export class SymbolTable {
     }
     const slot = ref & (this.#cacheEntries - 1)
     if (this.#cachedRefs[slot] === ref) return this.#cachedText[slot]!
-    const text = this.#read(ref)
+    const text = shared(this.#read(ref))
     this.#cachedRefs[slot] = ref
     this.#cachedText[slot] = text
     return text
@@ -133,4 +133,17 @@ export class SymbolTable {
       yield* texts
     }
   }
+}
+
+/** The most texts that are shared; when so many are known, it begins anew. */
+const maxSharedTexts = 1 << 16
+const sharedTexts = new Map<string, string>()
+
+/** One string object for equal texts of all tables: blocks of one origin have the same labels, and the same object compares at once. */
+function shared(text: string): string {
+  const known = sharedTexts.get(text)
+  if (known !== undefined) return known
+  if (sharedTexts.size === maxSharedTexts) sharedTexts.clear()
+  sharedTexts.set(text, text)
+  return text
 }
