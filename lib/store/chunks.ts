@@ -125,6 +125,7 @@ async function readRound(files: ChunkFiles, wanted: Wanted[], round: Round, sign
     )) {
       tasks.push(async (signal) => {
         const { offset, length } = read
+        round.stats.reserve(length)
         const bytes = await files.gate.run(length, signal, () => files.bucket.getRange(name, offset, length, signal))
         round.stats.reads++
         round.stats.fetched += read.end - read.first

@@ -40,6 +40,7 @@ export class IndexPages {
     await allOrAbort(
       signal,
       reads.map(({ offset, length }) => async (signal) => {
+        this.#stats.reserve(length)
         const bytes = await gate.run(length, signal, () => bucket.getRange(name, offset, length, signal))
         this.#stats.reads++
         this.#stats.fetchedBytes += bytes.length

@@ -86,6 +86,11 @@ function seriesMetrics(registry: Registry) {
       labelNames,
       buckets: exponential(1024, 2, 15),
     }),
+    queriesDropped: counter(registry, {
+      name: `${prefix}_queries_dropped_total`,
+      help: 'Number of queries that were dropped due to the limit.',
+      labelNames: ['reason'],
+    }),
     seriesRefetches: counter(registry, {
       name: `${prefix}_series_refetches_total`,
       help: 'Total number of cases where the assumed size of series entries was too small, resulting in a refetch.',

@@ -2,6 +2,7 @@
 // Meaning: Thanos pkg/store/bucket.go. Where a block fails, the answer says so: a warning that names it, or an error where the request wants all or nothing.
 // Owns the order of a request: choose blocks, stream, merge, once again over a fresh list where an object was gone, then hints.
 import { forEachBounded } from '../kit/bounded.ts'
+import { asMnemoError } from '../kit/errors.ts'
 import { compareStrings, type Labels } from '../labels/labels.ts'
 import { compileMatcher } from '../labels/regex.ts'
 import { abortReason } from '../storeapi/merge.ts'
@@ -37,6 +38,8 @@ export interface SeriesServerOptions {
   readonly bounds: () => TimeBounds
   /** Series calls at once; more wait. */
   readonly maxConcurrentSeries: number
+  /** Most bytes that one call may read of the bucket; 0: no limit. */
+  readonly maxDownloadedBytes: number
   /** Whether the first sync is done: before that, Info offers no store. */
   readonly isReady: () => boolean
   readonly metrics: StoreMetrics
@@ -101,7 +104,7 @@ class SeriesCall {
   readonly #matchers: readonly CompiledMatcher[]
   readonly #inShard: BlockQuery['inShard']
   readonly #failures: BlockFailures
-  readonly #stats = newReadStats()
+  readonly #stats: ReadStats
   /** What has been answered: a second plan goes on after it. */
   #last: Labels | undefined
   #sent = 0
@@ -113,6 +116,7 @@ class SeriesCall {
     this.#matchers = compileMatchers(request)
     this.#inShard = shardPredicate(request.shard)
     this.#failures = new BlockFailures(request.partialResponseDisabled === true)
+    this.#stats = newReadStats(options.maxDownloadedBytes)
   }
 
   async *run(signal: AbortSignal): AsyncGenerator<SeriesResponse> {
@@ -123,6 +127,9 @@ class SeriesCall {
         await refresh(blocks, this.#options.signal, signal, this.#failures)
         yield* this.#answer(signal)
       }
+    } catch (error) {
+      countDropped(this.#options, error)
+      throw error
     } finally {
       metrics.resultSeries.observe(this.#sent)
       observeReads(metrics, this.#stats)
@@ -214,22 +221,37 @@ async function labelCall(
 ): Promise<LabelsResponse> {
   const matchers = compileMatchers(request)
   const failures = new BlockFailures(request.partialResponseDisabled === true)
-  let found = await labelsOfBlocks(options, { request, matchers, failures, read }, signal)
-  if (failures.isPlanLost) {
-    await refresh(options.blocks, options.signal, signal, failures)
-    found = await labelsOfBlocks(options, { request, matchers, failures, read }, signal)
+  const call = { request, matchers, failures, read, stats: newReadStats(options.maxDownloadedBytes) }
+  let found: Set<string>
+  try {
+    found = await labelsOfBlocks(options, call, signal)
+    if (failures.isPlanLost) {
+      await refresh(options.blocks, options.signal, signal, failures)
+      found = await labelsOfBlocks(options, call, signal)
+    }
+  } catch (error) {
+    countDropped(options, error)
+    throw error
   }
   const values = [...found].sort(compareStrings)
   const warnings = [...failures.takeWarnings()].map(({ warning }) => warning)
   return { values: request.limit ? values.slice(0, request.limit) : values, warnings }
 }
 
+interface LabelCall {
+  readonly request: LabelsRequest
+  readonly matchers: readonly CompiledMatcher[]
+  readonly failures: BlockFailures
+  readonly read: ReadLabels
+  readonly stats: ReadStats
+}
+
 async function labelsOfBlocks(
   { blocks, bounds }: SeriesServerOptions,
-  call: { request: LabelsRequest; matchers: readonly CompiledMatcher[]; failures: BlockFailures; read: ReadLabels },
+  call: LabelCall,
   signal: AbortSignal,
 ): Promise<Set<string>> {
-  const { request, matchers, failures, read } = call
+  const { request, matchers, failures, read, stats } = call
   const range = clampRange(request, bounds())
   const removedLabels = new Set(request.withoutReplicaLabels)
   const lease = blocks.leaseAll(range, (block) => isSelected(block, matchers))
@@ -241,7 +263,7 @@ async function labelsOfBlocks(
       try {
         const inside = matchersInside(block.externalLabels, matchers) ?? []
         const query = { ...range, matchers: inside, removedLabels }
-        for (const value of await read(block, query, newReadStats(), signal)) found.add(value)
+        for (const value of await read(block, query, stats, signal)) found.add(value)
       } catch (error) {
         if (signal.aborted) throw abortReason(signal)
         failures.add(block.ulid, error)
@@ -251,6 +273,10 @@ async function labelsOfBlocks(
   } finally {
     lease.release()
   }
+}
+
+function countDropped({ metrics }: SeriesServerOptions, error: unknown): void {
+  if (asMnemoError(error).code === 'resource_exhausted') metrics.queriesDropped.inc({ reason: 'bytes' })
 }
 
 function compileMatchers({ matchers }: Pick<SeriesRequest, 'matchers'>): CompiledMatcher[] {

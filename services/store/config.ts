@@ -5,6 +5,7 @@ import { MnemoError } from '../../lib/kit/errors.ts'
 import { bytesFlag, durationFlag, type FlagValues, intFlag, stringFlag, timeFlag } from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
+import { checkLimits, limitFlags, type SeriesLimits } from '../../lib/storeapi/limits.ts'
 
 export const flags = {
   ...commonFlags,
@@ -21,6 +22,21 @@ export const flags = {
   seriesMaxConcurrency: intFlag('store.grpc.series-max-concurrency', {
     help: 'Maximum number of concurrent Series calls.',
     default: 20,
+  }),
+  ...limitFlags,
+  touchedSeriesLimit: intFlag('store.grpc.touched-series-limit', {
+    help: 'DEPRECATED: use store.limits.request-series.',
+    default: 0,
+    hidden: true,
+  }),
+  seriesSampleLimit: intFlag('store.grpc.series-sample-limit', {
+    help: 'DEPRECATED: use store.limits.request-samples.',
+    default: 0,
+    hidden: true,
+  }),
+  maxDownloadedBytes: bytesFlag('store.grpc.downloaded-bytes-limit', {
+    help: 'Maximum amount of downloaded bytes in a single Series/LabelNames/LabelValues call. The call fails if this limit is exceeded. 0 means no limit.',
+    default: '0',
   }),
   syncBlockDurationMs: durationFlag('sync-block-duration', {
     help: 'Repeat interval for syncing the blocks between local and remote view.',
@@ -64,9 +80,23 @@ export function checkFlags(values: StoreFlags): void {
   }
   for (const [name, value] of Object.entries(positive))
     if (value < 1) throw new MnemoError('config', `cannot start store: got --${name}=${value}, want more than 0`)
+  checkLimits(limitsOf(values))
   const nowMs = Date.now()
   if (values.minTime.resolveMs(nowMs) > values.maxTime.resolveMs(nowMs)) {
     const got = `got --min-time=${values.minTime.text} and --max-time=${values.maxTime.text}`
     throw new MnemoError('config', `cannot start store: ${got}, want min before max`)
   }
+}
+
+/** The limits of a Series call, by their new names or by Thanos's older ones; where both are given, the lower one. */
+export function limitsOf(values: StoreFlags): SeriesLimits {
+  return {
+    maxRequestSeries: lower(values.maxRequestSeries, values.touchedSeriesLimit),
+    maxRequestSamples: lower(values.maxRequestSamples, values.seriesSampleLimit),
+  }
+}
+
+/** 0 is no limit. */
+function lower(a: number, b: number): number {
+  return a === 0 || b === 0 ? a + b : Math.min(a, b)
 }

@@ -19,8 +19,9 @@ import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics, exposeIndexCache } from '../../lib/store/metrics.ts'
 import { openIndexHeader } from '../../lib/store/open-index-header.ts'
 import { createSeriesServer } from '../../lib/store/series-server.ts'
+import { limitSeries } from '../../lib/storeapi/limits.ts'
 import { storeService } from '../../lib/storeapi/server.ts'
-import { checkFlags, flags, type StoreFlags } from './config.ts'
+import { checkFlags, flags, limitsOf, type StoreFlags } from './config.ts'
 
 /** Range reads of the bucket under way at once, and their bytes. */
 const fetchLimits = { maxReads: 64, maxBytes: 128 << 20 }
@@ -49,11 +50,15 @@ async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
     metrics,
     bounds: () => timeBounds(values),
     maxConcurrentSeries: values.seriesMaxConcurrency,
+    maxDownloadedBytes: values.maxDownloadedBytes,
     isReady: () => isReady,
     signal,
   })
   await startHttp({ ...ctx, address: values.httpAddress, graceMs: values.httpGracePeriodMs })
-  await startGrpc({ ...ctx, ...grpcOptionsOf(values) }, storeService(api, { logger }))
+  await startGrpc(
+    { ...ctx, ...grpcOptionsOf(values) },
+    storeService(limitSeries(api, limitsOf(values), registry), { logger }),
+  )
 
   logger.info({ bucket: bucket.description, dataDir: values.dataDir }, 'synchronising blocks for the first time')
   await syncUntilDone(blocks, ctx)

@@ -27,6 +27,7 @@ export interface TestStore {
 
 export interface TestStoreOptions {
   readonly cacheBytes?: number
+  readonly maxDownloadedBytes?: number
   /** Made in the data folder before the start. */
   readonly folders?: readonly string[]
   readonly prepare?: (dataDir: string) => Promise<void>
@@ -62,6 +63,7 @@ export async function openTestStore(bucket: Bucket, options: TestStoreOptions = 
     metrics,
     bounds: () => ({ minTime: -62_167_219_200_000, maxTime: 253_402_300_799_000 }),
     maxConcurrentSeries: 20,
+    maxDownloadedBytes: options.maxDownloadedBytes ?? 0,
     isReady: () => true,
     signal: stopping.signal,
   })
