@@ -15,7 +15,7 @@ export const chunkEncoding = {
 } as const
 
 /** The top two bits of a count hold the counter reset hint where histograms have start timestamps. */
-const startedHistogramCountMask = 0x3fff
+export const startedHistogramCountMask = 0x3fff
 
 const names = new Map<number, string>([
   [chunkEncoding.xor, 'XOR'],

@@ -37,6 +37,8 @@ export interface HistogramSample {
   /** When counting began; 0 where it is not known. */
   readonly startTimeMs: number
   readonly stale: boolean
+  /** Its chunk counts in integers; an encoder keeps it so. Queries need not care. */
+  readonly integer: boolean
   readonly histogram: FloatHistogram
 }
 
