@@ -92,8 +92,8 @@ class PointStarts {
     const before = this.#times
     const known = this.#texts
     let j = 0
-    const texts: string[] = new Array(times.length)
     if (times.length === before.length && times.every((time, i) => time === before[i])) return known
+    const texts: string[] = new Array(times.length)
     for (let i = 0; i < times.length; i++) {
       const time = times[i]!
       while (j < before.length && before[j]! < time) j++
@@ -116,10 +116,21 @@ export function encodeLabels(labels: Labels): string {
   return text === '' ? '{}' : `${text}}`
 }
 
+const leastBytes = 64 << 10
+const empty = allocate(0)
+/** The buffer that the next sink begins with: one that has grown is kept, so that large answers do not grow it anew. */
+let spare = empty
+const maxSpareBytes = 8 << 20
+
 /** Text that becomes UTF-8 as it comes. */
 export class TextSink {
-  #bytes = allocate(64 * 1024)
+  #bytes: Buffer<ArrayBuffer>
   #length = 0
+
+  constructor() {
+    this.#bytes = spare
+    spare = empty
+  }
 
   write(text: string): void {
     // UTF-8 takes three bytes for a UTF-16 code unit at most.
@@ -134,12 +145,16 @@ export class TextSink {
 
   /** What was written, in a buffer of just its size. */
   finish(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#bytes.buffer.slice(0, this.#length))
+    const text = new Uint8Array(this.#bytes.buffer.slice(0, this.#length))
+    if (this.#bytes.length > spare.length && this.#bytes.length <= maxSpareBytes) spare = this.#bytes
+    this.#bytes = empty
+    this.#length = 0
+    return text
   }
 
   #reserve(count: number): void {
     if (this.#length + count <= this.#bytes.length) return
-    const bigger = allocate(Math.max(this.#length + count, this.#bytes.length * 2))
+    const bigger = allocate(Math.max(this.#length + count, this.#bytes.length * 2, leastBytes))
     bigger.set(this.#bytes.subarray(0, this.#length))
     this.#bytes = bigger
   }
