@@ -13,7 +13,12 @@ export function bootstrap() {
     ['package-lock.json'],
     `${root}node_modules/.package-lock.json`,
     'installing locked dependencies',
-    () => run(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']),
+    // The compilers of build/ are development dependencies: they are wanted where NODE_ENV says production, too.
+    () =>
+      run(process.platform === 'win32' ? 'npm.cmd' : 'npm', [
+        'ci',
+        ...['--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
+      ]),
   )
   const node = findNode()
   step('kernels', files('lib/kernels/assembly'), `${root}build/kernels.wasm`, 'compiling kernels', () => {
