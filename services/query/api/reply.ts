@@ -1,6 +1,7 @@
 // Answers on the wire: the envelope {"status","data","warnings","infos"}, errors with their type and status, CORS, compression.
 // Specification: Prometheus 3.14, web/api/v1/api.go (Response, respondError) and util/httputil; CORS headers as Thanos sends them.
 // Owns the mapping of error codes to errorType; data arrives as bytes and is not looked into.
+import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { constants, deflate, gzip } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -15,8 +16,8 @@ export interface Answer {
 
 const maxAnnotations = 10
 
-/** The bytes of an answer. */
-export function encodeAnswer({ data, warnings = [], infos = [] }: Answer): Buffer {
+/** The bytes of an answer, in parts. */
+function encodeAnswer({ data, warnings = [], infos = [] }: Answer): Uint8Array[] {
   const parts = [
     '{"status":"success","data":',
     ...(typeof data === 'string' ? [data] : data),
@@ -24,7 +25,7 @@ export function encodeAnswer({ data, warnings = [], infos = [] }: Answer): Buffe
     annotations('infos', 'info', infos),
     '}',
   ]
-  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))
+  return parts.filter((part) => part.length > 0).map((part) => (typeof part === 'string' ? Buffer.from(part) : part))
 }
 
 // A query over thousands of series may warn of each: the first few say it.
@@ -55,7 +56,7 @@ const errorTypes: Readonly<Record<ErrorCode, ErrorType>> = {
 /** What is wrong with a request stands in its message; what is wrong with us is worth its causes. */
 const selfExplaining = new Set<ErrorCode>(['bad_data', 'execution', 'unsupported', 'timeout', 'canceled'])
 
-export function encodeError(error: MnemoError): Buffer {
+function encodeError(error: MnemoError): Buffer {
   const text = selfExplaining.has(error.code) ? error.message : describeError(error)
   return Buffer.from(JSON.stringify({ status: 'error', errorType: errorTypes[error.code], error: text }))
 }
@@ -81,19 +82,25 @@ export async function sendAnswer(request: FastifyRequest, reply: FastifyReply, a
 export async function sendError(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<FastifyReply> {
   const known = asMnemoError(error)
   reply.code(known.httpStatus).header('Cache-Control', 'no-store')
-  return send(request, reply, encodeError(known))
+  return send(request, reply, [encodeError(known)])
 }
 
-async function send(request: FastifyRequest, reply: FastifyReply, body: Buffer): Promise<FastifyReply> {
+async function send(request: FastifyRequest, reply: FastifyReply, parts: readonly Uint8Array[]): Promise<FastifyReply> {
   reply.header('Content-Type', 'application/json').header('Vary', 'Accept-Encoding')
   const compression = chooseCompression(request.headers['accept-encoding'])
-  if (!compression || body.length < minCompressedBytes) return reply.send(body)
-  const compressed = await compression.compress(body, { level: constants.Z_BEST_SPEED })
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  if (!compression || length < minCompressedBytes) {
+    if (length < minStreamedBytes) return reply.send(Buffer.concat(parts))
+    return reply.header('Content-Length', length).send(Readable.from(parts))
+  }
+  const compressed = await compression.compress(Buffer.concat(parts), { level: constants.Z_BEST_SPEED })
   return reply.header('Content-Encoding', compression.name).send(compressed)
 }
 
 /** Smaller answers fit one packet anyhow. */
 const minCompressedBytes = 1024
+/** Larger ones go out as the worker made them: to join the parts would take as much memory once more. */
+const minStreamedBytes = 256 << 10
 
 const compressions = new Map([
   ['gzip', { name: 'gzip', compress: promisify<Buffer, { level: number }, Buffer>(gzip) }],
