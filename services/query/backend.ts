@@ -5,8 +5,9 @@ import { MnemoError } from '../../lib/kit/errors.ts'
 import type { Registry } from '../../lib/kit/metrics.ts'
 import { siblingModule, WorkerPool } from '../../lib/kit/workers.ts'
 import type { Labels } from '../../lib/labels/labels.ts'
-import type { EndpointSet, EndpointStatus } from '../../lib/storeapi/endpoints.ts'
-import type { Found, LookupRequest, QueryBackend, QueryRequest } from './api/backend.ts'
+import type { EndpointSet, EndpointStatus } from '../../lib/storeapi/endpoint-set.ts'
+import { ActiveQueries } from './active-queries.ts'
+import type { ActiveQuery, Found, LookupRequest, QueryBackend, QueryRequest } from './api/backend.ts'
 import type { EncodedResult } from './api/encode.ts'
 import { Gate } from './gate.ts'
 import type { Job, JobResult, JobResults, WorkerConfig } from './jobs.ts'
@@ -27,6 +28,7 @@ export class WorkerBackend implements QueryBackend {
   readonly #options: BackendOptions
   readonly #pool: WorkerPool<Job, JobResult>
   readonly #gate: Gate
+  readonly #active = new ActiveQueries()
 
   constructor(options: BackendOptions) {
     const { workers: size, config: workerData, maxConcurrent, registry } = options
@@ -41,8 +43,22 @@ export class WorkerBackend implements QueryBackend {
     await this.#pool.runOnAll({ kind: 'warmUp', addresses }, { signal })
   }
 
-  query(request: QueryRequest, signal: AbortSignal): Promise<EncodedResult> {
-    return this.#run({ kind: 'query', ...request, ...this.#stores() }, signal, request.timeoutMs)
+  async query(request: QueryRequest, signal: AbortSignal): Promise<EncodedResult> {
+    const { fetched, signal: ended, done } = this.#active.start(request)
+    const job = { kind: 'query', ...request, ...this.#stores(), fetched: fetched.shared } as const
+    try {
+      return await this.#run(job, AbortSignal.any([signal, ended]), request.timeoutMs)
+    } finally {
+      done()
+    }
+  }
+
+  activeQueries(): readonly ActiveQuery[] {
+    return this.#active.list()
+  }
+
+  endQuery(id: string): void {
+    this.#active.end(id)
   }
 
   labelNames(request: LookupRequest, signal: AbortSignal): Promise<Found<string>> {
@@ -78,7 +94,10 @@ export class WorkerBackend implements QueryBackend {
     let stage = 'query queue'
     const abort = new AbortController()
     const onTimeout = () => abort.abort(new MnemoError('timeout', `query timed out in ${stage}`))
-    const onAbort = () => abort.abort(new MnemoError('canceled', `query was canceled in ${stage}`))
+    const onAbort = () => {
+      const known = signal.reason instanceof MnemoError
+      abort.abort(known ? signal.reason : new MnemoError('canceled', `query was canceled in ${stage}`))
+    }
     const { timeoutMs: longestMs } = this.#options
     const timer = setTimeout(onTimeout, Math.min(timeoutMs ?? longestMs, longestMs))
     if (signal.aborted) onAbort()

@@ -39,6 +39,14 @@ export const flags = {
     help: 'Maximum number of samples a single query can load into memory (as in Prometheus).',
     default: 50_000_000,
   }),
+  maxSeries: intFlag('query.max-series', {
+    help: 'Maximum number of series a single query can fetch from the stores, counted for each selector. 0: no limit. (Not in Thanos.)',
+    default: 0,
+  }),
+  maxFetchedBytes: bytesFlag('query.max-fetched-bytes', {
+    help: 'Maximum bytes of chunks a single query can fetch from the stores. 0: no limit. (Not in Thanos.)',
+    default: '0',
+  }),
   maxMemoryBytes: bytesFlag('query.max-memory', {
     help: 'Maximum memory of the samples and results of a single query. (Not in Thanos.)',
     default: '1GiB',
@@ -86,6 +94,8 @@ export function checkFlags(values: QueryFlags): QueryFlags {
   atLeastOne('query.max-concurrent', values.maxConcurrent)
   atLeastOne('query.workers', values.workers)
   atLeastOne('query.max-samples', values.maxSamples)
+  notNegative('query.max-series', values.maxSeries)
+  notNegative('query.max-fetched-bytes', values.maxFetchedBytes)
   atLeastOne('query.timeout', values.timeoutMs)
   atLeastOne('query.lookback-delta', values.lookbackDeltaMs)
   atLeastOne('query.default-evaluation-interval', values.defaultEvaluationIntervalMs)
@@ -117,6 +127,10 @@ function checkAddress(address: string): void {
     throw new MnemoError('config', `${got}, want host:port: discovery by "${scheme}" is not there yet`)
   const port = Number(/^(?:\[[^\]]+\]|[^:/\s]+):(\d{1,5})$/.exec(address)?.[1])
   if (!(port > 0 && port <= 65_535)) throw new MnemoError('config', `${got}, want host:port`)
+}
+
+function notNegative(name: string, value: number): void {
+  if (value < 0) throw new MnemoError('config', `flag --${name}: got ${value}, want at least 0`)
 }
 
 function atLeastOne(name: string, value: number): void {

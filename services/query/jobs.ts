@@ -5,13 +5,19 @@ import type { DedupFunction } from '../../lib/storeapi/dedup.ts'
 import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 import type { Found, LookupRequest, QueryRequest } from './api/backend.ts'
 import type { EncodedResult } from './api/encode.ts'
+import type { FetchLimits } from './fetched.ts'
 
 /** The stores as they were when the job was sent. */
 interface Stores {
   readonly endpoints: readonly Endpoint[]
 }
 
-export type QueryJob = { readonly kind: 'query' } & QueryRequest & Stores
+export type QueryJob = {
+  readonly kind: 'query'
+  /** Counters of what it fetches: see Fetched. */
+  readonly fetched: SharedArrayBuffer
+} & QueryRequest &
+  Stores
 export type LookupJob = LookupRequest & Stores
 
 export type Job =
@@ -38,6 +44,7 @@ export interface WorkerConfig {
   readonly responseTimeoutMs: number
   readonly lookbackMs: number
   readonly maxSamples: number
+  readonly fetchLimits: FetchLimits
   /** Kernel memory of one query. */
   readonly maxMemoryBytes: number
   readonly defaultSubqueryStepMs: number

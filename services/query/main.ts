@@ -74,6 +74,7 @@ function openBackend(values: QueryFlags, endpoints: EndpointSet, { registry, onS
       responseTimeoutMs,
       maxSamples,
       maxMemoryBytes,
+      fetchLimits: { maxSeries: values.maxSeries, maxBytes: values.maxFetchedBytes },
       lookbackMs: values.lookbackDeltaMs,
       defaultSubqueryStepMs: values.defaultEvaluationIntervalMs,
     },

@@ -2,7 +2,8 @@
 // Owns no state: the gauge is filled when it is read.
 import { Gauge, type Registry } from '../../lib/kit/metrics.ts'
 import { formatLabels } from '../../lib/labels/labels.ts'
-import type { Endpoint, EndpointSet } from '../../lib/storeapi/endpoints.ts'
+import type { EndpointSet } from '../../lib/storeapi/endpoint-set.ts'
+import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 
 /** Longer label values are cut, as Thanos cuts them: a store may announce thousands of label sets. */
 const maxLabelsLength = 1000

@@ -2,7 +2,7 @@
 // Owns the page; the data is that of /api/v1/stores.
 import { version } from '../../lib/kit/version.ts'
 import { formatLabels } from '../../lib/labels/labels.ts'
-import type { EndpointStatus } from '../../lib/storeapi/endpoints.ts'
+import type { EndpointStatus } from '../../lib/storeapi/endpoint-set.ts'
 
 const links = [
   ['/api/v1/query?query=up', 'an instant query'],

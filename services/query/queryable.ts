@@ -9,6 +9,7 @@ import type { Queryable, SelectHints, SelectResult, Series } from '../../lib/pro
 import { type DedupFunction, SeriesReader } from '../../lib/storeapi/dedup.ts'
 import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
 import { aggr, type SeriesRequest } from '../../lib/storeapi/types.ts'
+import type { Fetched, FetchLimits } from './fetched.ts'
 
 export interface QueryableOptions {
   readonly stores: Omit<FanoutOptions, 'onWarning'>
@@ -16,6 +17,8 @@ export interface QueryableOptions {
   /** Labels to deduplicate along; none: no deduplication. */
   readonly replicaLabels: readonly string[]
   readonly dedupFunction: DedupFunction
+  readonly fetched: Fetched
+  readonly fetchLimits: FetchLimits
 }
 
 /** Series a frame, as Thanos's querier asks; our servers cut frames by bytes besides. */
@@ -33,7 +36,7 @@ export class FanoutQueryable implements Queryable {
     this.#reader = new SeriesReader(options.kernels)
   }
 
-  /** Errors of stores come out of the iteration: see Fanout. */
+  /** Errors of stores come out of the iteration (see Fanout), and those of the limits. */
   select(matchers: readonly LabelMatcher[], hints: SelectHints, signal: AbortSignal): SelectResult {
     const warnings = new Set<string>()
     const { stores } = this.#options
@@ -56,11 +59,12 @@ export class FanoutQueryable implements Queryable {
     hints: SelectHints,
     signal: AbortSignal,
   ): AsyncGenerator<Series> {
-    const { replicaLabels } = this.#options
+    const { replicaLabels, fetched, fetchLimits } = this.#options
     // Without deduplication two stores' chunks of one series still overlap: each sample counts once.
     const dedup = replicaLabels.length > 0 ? this.#options.dedupFunction : 'chain'
     let busySinceMs = performance.now()
     for await (const { labels, chunks } of fanout.series(requestOf(matchers, hints, replicaLabels), signal)) {
+      fetched.add(chunks, fetchLimits)
       if (performance.now() - busySinceMs > longestTurnMs) {
         await nextTurn()
         busySinceMs = performance.now()

@@ -9,6 +9,7 @@ import { createStoreClient, type StoreClient } from '../../lib/storeapi/client.t
 import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
 import type { Found } from './api/backend.ts'
 import { type EncodedResult, encodeQueryResult } from './api/encode.ts'
+import { Fetched } from './fetched.ts'
 import type { Job, JobResult, LookupJob, QueryJob, WorkerConfig } from './jobs.ts'
 import { KernelPool } from './kernel-pool.ts'
 import { labelNames, labelValues, series } from './lookups.ts'
@@ -36,8 +37,10 @@ async function runQuery(job: QueryJob, signal: AbortSignal): Promise<Moved<Encod
   const { query, startMs, endMs, stepMs, limit, scope } = job
   const encoded = await kernelPool.use(async (kernels) => {
     const { replicaLabels } = scope
-    const { dedupFunction, maxSamples, defaultSubqueryStepMs } = config
-    const queryable = new FanoutQueryable({ stores: storesOf(job), kernels, replicaLabels, dedupFunction })
+    const { dedupFunction, maxSamples, fetchLimits, defaultSubqueryStepMs } = config
+    const fetched = new Fetched(job.fetched)
+    const data = { replicaLabels, dedupFunction, fetched, fetchLimits }
+    const queryable = new FanoutQueryable({ stores: storesOf(job), kernels, ...data })
     const result = await execute({
       query,
       expr: parseExpr(query),

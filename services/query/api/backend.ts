@@ -3,7 +3,7 @@
 // Owns the interface; the fan-out and the workers implement it.
 import type { Labels } from '../../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../../lib/labels/matcher.ts'
-import type { EndpointStatus } from '../../../lib/storeapi/endpoints.ts'
+import type { EndpointStatus } from '../../../lib/storeapi/endpoint-set.ts'
 import type { EncodedResult } from './encode.ts'
 
 /** Which data a request sees, and what a store that cannot answer means: Thanos's parameters. */
@@ -45,6 +45,21 @@ export interface LookupRequest {
   readonly limit: number
 }
 
+/** A query that waits for its turn or runs. */
+export interface ActiveQuery {
+  readonly id: string
+  readonly query: string
+  readonly startMs: number
+  readonly endMs: number
+  /** 0: an instant query. */
+  readonly stepMs: number
+  /** Since it came in. */
+  readonly ageMs: number
+  /** Fetched from the stores so far, once per selector; bytes are those of chunks. */
+  readonly series: number
+  readonly bytes: number
+}
+
 /** What a look-up found, each once, ascending. */
 export interface Found<T> {
   readonly values: readonly T[]
@@ -56,6 +71,10 @@ export interface QueryBackend {
   labelNames(request: LookupRequest, signal: AbortSignal): Promise<Found<string>>
   labelValues(label: string, request: LookupRequest, signal: AbortSignal): Promise<Found<string>>
   series(request: LookupRequest, signal: AbortSignal): Promise<Found<Labels>>
+  /** Oldest first. */
+  activeQueries(): readonly ActiveQuery[]
+  /** Throws `not_found`. */
+  endQuery(id: string): void
   /** By component type. */
   stores(): Readonly<Record<string, readonly EndpointStatus[]>>
   /** Flags and their values as texts, for /status/flags. */

@@ -7,7 +7,7 @@ import { version } from '../../../lib/kit/version.ts'
 import { labelsToObject } from '../../../lib/labels/labels.ts'
 import { quoteGo } from '../../../lib/promql/functions/go-format.ts'
 import { prettifyExpr } from '../../../lib/promql/parse/format.ts'
-import type { Found, QueryBackend, QueryRequest } from './backend.ts'
+import type { ActiveQuery, Found, QueryBackend, QueryRequest } from './backend.ts'
 import { encodeLabels, truncatedWarning } from './encode.ts'
 import { unescapeLabelName } from './label-names.ts'
 import { Params } from './params.ts'
@@ -103,6 +103,11 @@ function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOp
     return list(await backend.series(request, signal), limit, encodeLabels)
   })
   route(get, '/stores', () => json(storesOf(backend)))
+  route(get, '/status/active_queries', () => json(backend.activeQueries().map(describeActive)))
+  route(['DELETE'], '/status/active_queries/:name', ({ name }) => {
+    backend.endQuery(name)
+    return json(null)
+  })
   route(get, '/status/flags', () => json(backend.flags()))
   route(get, '/status/buildinfo', () => json(buildInfo))
   const startTime = new Date(now()).toISOString()
@@ -178,6 +183,11 @@ function storesOf(backend: QueryBackend) {
       statuses.map((status) => ({ ...status, labelSets: status.labelSets.map(labelsToObject) })),
     ]),
   )
+}
+
+function describeActive({ id, query, startMs, endMs, stepMs, ageMs, series, bytes }: ActiveQuery) {
+  const range = { start: startMs / 1000, end: endMs / 1000, step: stepMs / 1000 }
+  return { id, query, ...range, ageSeconds: ageMs / 1000, series, bytes }
 }
 
 const buildInfo = {

@@ -6,6 +6,7 @@ import { createKernels } from '../../../lib/kernels/instance.ts'
 import { labelsToObject } from '../../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../../lib/labels/matcher.ts'
 import type { Endpoint } from '../../../lib/storeapi/endpoints.ts'
+import { Fetched } from '../../../services/query/fetched.ts'
 import { FanoutQueryable } from '../../../services/query/queryable.ts'
 import { type BlockStore, openBlockStore } from '../../support/block-store-api.ts'
 import { anyTime } from '../../support/fake-store.ts'
@@ -72,6 +73,8 @@ describe.each([true, false])('stores that take replica labels off themselves: %s
       kernels,
       replicaLabels: params.includes('dedup=true') ? ['replica'] : [],
       dedupFunction: 'penalty',
+      fetched: new Fetched(),
+      fetchLimits: { maxSeries: 0, maxBytes: 0 },
     })
     const { matcher, rangeMs } = selectorOf(query)
     const timeMs = Number(params.find((param) => param.startsWith('time='))!.slice(5)) * 1000

@@ -177,6 +177,31 @@ describe('over two replicas', () => {
     a.store.delayMs = 0
   })
 
+  test('a running query is listed; DELETE ends it and its streams', async () => {
+    a.store.delayMs = 2_000
+    const before = a.store.stats.canceledStreams
+    const asked = get(querier.url, 'query', count)
+    const active = async () => (await get(querier.url, 'status/active_queries')).data
+    await expect.poll(() => a.store.stats.openStreams).toBe(1)
+    const [one, ...others] = await active()
+    expect(others).toEqual([])
+    expect(one).toMatchObject({ query: 'count(r_gauge)', start: 1_700_020_800, end: 1_700_020_800, step: 0 })
+    expect(one).toMatchObject({ series: 0, bytes: 0 })
+    expect(one.ageSeconds).toBeGreaterThan(0)
+    const end = async () =>
+      (await fetch(`${querier.url}/api/v1/status/active_queries/${one.id}`, { method: 'DELETE' })).status
+    expect(await end()).toBe(200)
+    expect(await asked).toMatchObject({
+      httpStatus: 499,
+      errorType: 'canceled',
+      error: 'query was ended by an operator',
+    })
+    await expect.poll(() => a.store.stats.canceledStreams).toBe(before + 1)
+    expect(await active()).toEqual([])
+    expect(await end()).toBe(404)
+    a.store.delayMs = 0
+  })
+
   test('a timeout is an error, and ends the streams', async () => {
     a.store.delayMs = 2_000
     const before = a.store.stats.canceledStreams
@@ -188,6 +213,26 @@ describe('over two replicas', () => {
     })
     await expect.poll(() => a.store.stats.canceledStreams).toBe(before + 1)
     a.store.delayMs = 0
+  })
+})
+
+describe('limits of one query', () => {
+  test.each([
+    ['--query.max-series=2', 'query would fetch too much: got 3 or more, want at most 2 series (--query.max-series)'],
+    ['--query.max-fetched-bytes=100', /^query would fetch too much: got \d+ or more, want at most 100 bytes of chunks/],
+    ['--query.max-samples=10', 'query processing would load too many samples into memory in query execution'],
+  ])('%s', async (flag, error) => {
+    const a = await serve('a')
+    const querier = await startQuerier(`--endpoint=${a.address}`, flag)
+    try {
+      const reply = await get(querier.url, 'query', `query=sum(count_over_time(r_gauge[10m]))&${atEnd}`)
+      expect(reply).toMatchObject({ httpStatus: 422, errorType: 'execution' })
+      expect(reply.error).toMatch(error)
+      expect(await get(querier.url, 'query', 'query=1')).toMatchObject({ httpStatus: 200 })
+    } finally {
+      await querier.process.stop()
+      await a.cut()
+    }
   })
 })
 

@@ -9,6 +9,7 @@ import { type ApiOptions, registerApi } from '../../../../services/query/api/rou
 
 export interface FakeBackend extends QueryBackend {
   queries: QueryRequest[]
+  ended: string[]
   lookups: (LookupRequest & { label?: string })[]
   result: QueryResult | MnemoError
   names: readonly string[]
@@ -19,6 +20,7 @@ export interface FakeBackend extends QueryBackend {
 export function fakeBackend(): FakeBackend {
   const fake: FakeBackend = {
     queries: [],
+    ended: [],
     lookups: [],
     result: { type: 'vector', samples: [], warnings: [], infos: [] },
     names: [],
@@ -40,6 +42,13 @@ export function fakeBackend(): FakeBackend {
     async series(request) {
       fake.lookups.push(request)
       return { values: fake.labelSets, warnings: fake.warnings }
+    },
+    activeQueries: () => [
+      { id: '7', query: 'up', startMs: 0, endMs: 60_000, stepMs: 15_000, ageMs: 1500, series: 3, bytes: 999 },
+    ],
+    endQuery(id) {
+      if (id !== '7') throw new MnemoError('not_found', `cannot end query: got id ${id}, want one that is active`)
+      fake.ended.push(id)
     },
     stores: () => ({
       store: [

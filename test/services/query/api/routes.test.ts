@@ -212,3 +212,17 @@ test('a client that goes cancels its query', async () => {
   await canceled.promise
   await app.close()
 })
+
+test('active queries are listed in seconds and ended by id', async () => {
+  const backend = fakeBackend()
+  const app = await apiOver(backend)
+  const path = '/api/v1/status/active_queries'
+  expect((await app.inject({ url: path })).json().data).toEqual([
+    { id: '7', query: 'up', start: 0, end: 60, step: 15, ageSeconds: 1.5, series: 3, bytes: 999 },
+  ])
+  expect((await app.inject({ method: 'DELETE', url: `${path}/7` })).json()).toEqual({ status: 'success', data: null })
+  expect(backend.ended).toEqual(['7'])
+  const missing = await app.inject({ method: 'DELETE', url: `${path}/8` })
+  expect(missing.statusCode).toBe(404)
+  expect(missing.json()).toMatchObject({ errorType: 'not_found' })
+})

@@ -1,0 +1,56 @@
+// What a query has fetched from the stores so far: counted in its worker, seen by the main thread, held to the limits.
+// Owns the shared counters. Limits are those of one query; over one it fails and names the flag.
+import { MnemoError } from '../../lib/kit/errors.ts'
+import type { AggrChunk } from '../../lib/storeapi/types.ts'
+
+export interface FetchLimits {
+  /** 0: no limit. */
+  readonly maxSeries: number
+  readonly maxBytes: number
+}
+
+const series = 0
+const bytes = 1
+
+/** Counters in memory that both threads see. One writer: the worker that runs the query. */
+export class Fetched {
+  readonly shared: SharedArrayBuffer
+  readonly #counters: BigUint64Array
+
+  /** `shared` of another thread's, or new counters at 0. */
+  constructor(shared = new SharedArrayBuffer(16)) {
+    this.shared = shared
+    this.#counters = new BigUint64Array(shared)
+  }
+
+  get series(): number {
+    return Number(Atomics.load(this.#counters, series))
+  }
+
+  /** Of encoded chunks. */
+  get bytes(): number {
+    return Number(Atomics.load(this.#counters, bytes))
+  }
+
+  /** Counts a series. Throws `resource_exhausted` over a limit. */
+  add(chunks: readonly AggrChunk[], { maxSeries, maxBytes }: FetchLimits): void {
+    Atomics.add(this.#counters, series, 1n)
+    Atomics.add(this.#counters, bytes, BigInt(chunks.reduce((sum, chunk) => sum + bytesOf(chunk), 0)))
+    refuseOver(maxSeries, this.series, `series (--query.max-series)`)
+    refuseOver(maxBytes, this.bytes, `bytes of chunks (--query.max-fetched-bytes)`)
+  }
+}
+
+function refuseOver(max: number, got: number, what: string): void {
+  if (max === 0 || got <= max) return
+  throw new MnemoError(
+    'resource_exhausted',
+    `query would fetch too much: got ${got} or more, want at most ${max} ${what}`,
+  )
+}
+
+function bytesOf({ raw, count, sum, min, max, counter }: AggrChunk): number {
+  let total = 0
+  for (const chunk of [raw, count, sum, min, max, counter]) if (chunk !== undefined) total += chunk.data.length
+  return total
+}
