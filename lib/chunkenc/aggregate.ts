@@ -6,6 +6,7 @@
 //
 // Specification: Thanos pkg/compact/downsample/aggr.go. Owns the order of the slots.
 import { Cursor } from '../bytes/cursor.ts'
+import { EncodeBuffer } from '../bytes/encode-buffer.ts'
 
 export const aggregates = ['count', 'sum', 'min', 'max', 'counter'] as const
 export type Aggregate = (typeof aggregates)[number]
@@ -28,4 +29,17 @@ export function splitAggregates(chunk: Uint8Array): Partial<Record<Aggregate, Ag
     parts[aggregate] = { encoding, data: chunk.subarray(start, start + length) }
   }
   return parts
+}
+
+/** An aggregate chunk's bytes of its parts, where there are any. The caller owns them. */
+export function joinAggregates(parts: Partial<Record<Aggregate, AggregatePart>>): Uint8Array {
+  const out = new EncodeBuffer(1024)
+  for (const aggregate of aggregates) {
+    const part = parts[aggregate]
+    out.uvarint(part?.data.length ?? 0)
+    if (part === undefined) continue
+    out.u8(part.encoding)
+    out.raw(part.data)
+  }
+  return out.copyBytes()
 }

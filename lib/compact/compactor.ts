@@ -1,50 +1,57 @@
-// The compactor's round over a bucket: until nothing is left to do, sync, delete, plan and merge each group; then retention, then cleaning.
+// The compactor's round over a bucket: until nothing is left to do, sync, delete, plan and merge each group; downsample; expire; clean.
 // Order: Thanos cmd/thanos/compact.go. A bad block is set aside by a mark, a group that fails does not hold up the others.
 // Owns the order of changes to the bucket: the merged block is whole in it before its inputs are marked, so that a kill at any point loses nothing.
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { FetchedBlocks, MetaFetcher } from '../blocks/fetcher.ts'
 import type { DeduplicateFilter } from '../blocks/filters.ts'
 import type { MarkFilter } from '../blocks/mark-filters.ts'
-import { type MarkKind, type MarkReason, markFileNames, putMark } from '../blocks/markers.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
-import { newUlid } from '../blocks/ulid.ts'
-import { uploadBlock } from '../blocks/upload.ts'
 import { forEachBounded } from '../kit/bounded.ts'
-import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { BlockChanges } from './block-changes.ts'
 import { Cleaner } from './cleaner.ts'
-import type { CompactionJob, CompactionOutcome } from './job.ts'
+import { type DownsampleNeed, planDownsampling } from './downsample-plan.ts'
+import { Downsampling } from './downsampling.ts'
+import type { CompactorJob, JobOutcome } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
 import { type BlockGroup, groupBlocks, type Plan, planGroup } from './plan.ts'
 import { expiredBlocks, type Retention } from './retention.ts'
 
 export interface CompactorOptions {
   readonly bucket: Bucket
-  /** Must list the three filters below. */
+  /** Must list the four filters below. */
   readonly fetcher: MetaFetcher
   readonly deletionMarks: MarkFilter
   readonly duplicates: DeduplicateFilter
   readonly noCompactMarks: MarkFilter
+  readonly noDownsampleMarks: MarkFilter
   /** Runs a job, e.g. in a worker thread. */
-  readonly compact: (job: CompactionJob, signal: AbortSignal) => Promise<CompactionOutcome>
+  readonly runJob: (job: CompactorJob, signal: AbortSignal) => Promise<JobOutcome>
   /** For blocks being written; emptied at start. */
   readonly workFolder: string
   readonly rangesMs: readonly number[]
   readonly maxIndexBytes: number
   readonly deleteDelayMs: number
   readonly retention: Retention
+  /** False: nothing is downsampled, and raw blocks expire all the same. */
+  readonly downsampling: boolean
   /** Groups side by side. */
   readonly concurrency: number
+  /** Blocks downsampled side by side. */
+  readonly downsampleConcurrency: number
   readonly logger: Logger
   readonly metrics: CompactMetrics
   readonly now?: () => number
 }
 
+/** Compaction gives way this often: downsampling, retention and cleaning do not wait for a backlog. */
+const compactionTurnMs = 3_600_000
+
 export class Compactor {
   readonly #options: CompactorOptions
   readonly #cleaner: Cleaner
+  readonly #changes: BlockChanges
+  readonly #downsampling: Downsampling
   readonly #now: () => number
   /** One thing at a time: a round, or cleaning between rounds. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -53,6 +60,9 @@ export class Compactor {
     this.#options = options
     this.#now = options.now ?? Date.now
     this.#cleaner = new Cleaner({ ...options, now: this.#now })
+    this.#changes = new BlockChanges({ ...options, now: this.#now })
+    const { runJob, downsampleConcurrency: concurrency, logger, metrics } = options
+    this.#downsampling = new Downsampling({ changes: this.#changes, runJob, concurrency, logger, metrics })
   }
 
   /** Whole round. Throws what failed first, after everything else had its turn; nothing is lost, the next round goes on. */
@@ -76,28 +86,32 @@ export class Compactor {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { fetcher, workFolder, retention, metrics } = this.#options
-    await rm(workFolder, { recursive: true, force: true })
-    const failures = await this.#compactAll(signal)
-    const { metas, partial } = await fetcher.fetch(signal)
-    for (const meta of expiredBlocks(metas.values(), retention, this.#now()))
-      await this.#mark(meta.ulid, 'deletion', { details: 'block exceeding retention', signal })
-    await this.#cleaner.deletePartial(partial.values(), signal)
-    if (failures.length > 0) throw failures[0]
-    metrics.iterations.inc()
+    await this.#changes.clearWorkFolder()
+    const failures = new Map<string, unknown>()
+    for (let idle = false; !idle; ) {
+      idle = await this.#compactGroups(failures, signal)
+      for (const [index, error] of (await this.#downsample(signal)).entries())
+        failures.set(`downsampling ${index}`, error)
+      await this.#expire(signal)
+    }
+    if (failures.size > 0) throw [...failures.values()][0]
+    this.#options.metrics.iterations.inc()
   }
 
-  /** Compacts until no group has a plan left; groups that fail are left out from then on. */
-  async #compactAll(signal: AbortSignal): Promise<unknown[]> {
-    const failures = new Map<string, unknown>()
-    for (;;) {
+  /**
+   * Compacts until no group has a plan left (true), or for its turn's time (false); groups that fail join `failures`
+   * and are left out from then on.
+   */
+  async #compactGroups(failures: Map<string, unknown>, signal: AbortSignal): Promise<boolean> {
+    const since = performance.now()
+    while (performance.now() - since < compactionTurnMs) {
       const groups = groupBlocks((await this.#sync(signal)).metas.values())
       const planned = groups.map((group) => ({ group, plan: this.#plan(group) }))
       this.#tellOverlaps(planned.flatMap(({ plan }) => plan.overlapping))
       const work = planned.filter(
         ({ group, plan }) => !failures.has(group.key) && (plan.merge.length > 0 || plan.tooLarge.length > 0),
       )
-      if (work.length === 0) return [...failures.values()]
+      if (work.length === 0) return true
       await forEachBounded(work, this.#options.concurrency, async ({ group, plan }) => {
         try {
           await this.#compact(group, plan, signal)
@@ -112,6 +126,7 @@ export class Compactor {
         }
       })
     }
+    return false
   }
 
   /** The blocks in view; on the way deletes what was marked long ago and marks what another block covers. */
@@ -121,7 +136,10 @@ export class Compactor {
     await this.#cleaner.deleteMarked(deletionMarks.marks.values(), signal)
     for (const ulid of duplicates.duplicates) {
       if (deletionMarks.marks.has(ulid)) continue
-      await this.#mark(ulid, 'deletion', { details: 'outdated block: another block covers its sources', signal })
+      await this.#changes.mark(ulid, 'deletion', {
+        details: 'outdated block: another block covers its sources',
+        signal,
+      })
       metrics.garbageCollected.inc()
     }
     return fetched
@@ -133,56 +151,66 @@ export class Compactor {
   }
 
   async #compact(group: BlockGroup, { merge, tooLarge }: Plan, signal: AbortSignal): Promise<void> {
-    const { bucket, compact, workFolder, logger, metrics } = this.#options
+    const { bucket, runJob, logger, metrics } = this.#options
     for (const { ulid } of tooLarge)
-      await this.#mark(ulid, 'no-compact', {
+      await this.#changes.mark(ulid, 'no-compact', {
         reason: 'index-size-exceeding',
         details: 'the merged index would near its limit',
         signal,
       })
     if (merge.length === 0) return
     metrics.runsStarted.inc()
-    const ulid = newUlid(this.#now())
-    const folder = join(workFolder, ulid)
+    const block = this.#changes.newBlock()
     const names = merge.map((meta) => meta.ulid)
-    logger.info({ group: group.description, blocks: names, output: ulid }, 'compacting')
-    const outcome = await compact({ inputs: merge, ulid, folder }, signal)
+    logger.info({ group: group.description, blocks: names, output: block.ulid }, 'compacting')
+    const outcome = await runJob({ kind: 'compact', inputs: merge, ...block }, signal)
     if (outcome.kind === 'bad_input') {
       logger.error({ block: outcome.ulid, reason: outcome.reason }, 'block set aside: it cannot be compacted')
-      await this.#mark(outcome.ulid, 'no-compact', { details: outcome.reason, signal })
+      await this.#changes.mark(outcome.ulid, 'no-compact', { details: outcome.reason, signal })
       metrics.failures.inc()
       return
     }
-    await this.#publish(outcome.meta, folder, signal)
+    await this.#changes.publish(outcome.meta, block.folder, signal)
     for (const input of names)
-      await this.#mark(input, 'deletion', { details: `source of compacted block ${ulid}`, signal })
+      await this.#changes.mark(input, 'deletion', { details: `source of compacted block ${block.ulid}`, signal })
     metrics.runsCompleted.inc()
     metrics.compactions.inc()
+    const { numSamples } = outcome.meta.stats
     logger.info(
-      { group: group.description, output: ulid, samples: outcome.meta.stats.numSamples, bucket: bucket.description },
+      { group: group.description, output: block.ulid, samples: numSamples, bucket: bucket.description },
       'compacted',
     )
   }
 
-  /** Puts the merged block into the bucket, if it holds anything, and takes it off the disk. */
-  async #publish(meta: BlockMeta, folder: string, signal: AbortSignal): Promise<void> {
-    const { bucket, logger } = this.#options
-    if (meta.stats.numSamples > 0) {
-      const { uploaded } = await uploadBlock(bucket, folder, meta, { signal, logger })
-      if (!uploaded) throw new MnemoError('internal', `cannot upload block ${meta.ulid}: the bucket has it already`)
+  /** Twice, so that what has just reached 5 minutes reaches an hour; returns what failed. */
+  async #downsample(signal: AbortSignal): Promise<unknown[]> {
+    const failures: unknown[] = []
+    for (const _pass of this.#options.downsampling ? [1, 2] : []) {
+      const { metas } = await this.#sync(signal)
+      failures.push(...(await this.#downsampling.run(this.#needs(metas.values()), signal)))
     }
-    await rm(folder, { recursive: true })
+    return failures
   }
 
-  async #mark(
-    ulid: string,
-    kind: MarkKind,
-    options: { reason?: MarkReason; details: string; signal: AbortSignal },
-  ): Promise<void> {
-    const { bucket, logger, metrics } = this.#options
-    if (!(await putMark(bucket, ulid, kind, { ...options, nowMs: this.#now() }))) return
-    metrics.marked.inc({ marker: markFileNames[kind], reason: options.reason ?? '' })
-    logger.info({ block: ulid, mark: kind, details: options.details }, 'marked block')
+  #needs(metas: Iterable<BlockMeta>): DownsampleNeed[] {
+    const { retention, noDownsampleMarks, deletionMarks } = this.#options
+    return planDownsampling(metas, {
+      retention,
+      nowMs: this.#now(),
+      noDownsample: new Set([...noDownsampleMarks.marks.keys(), ...this.#downsampling.empty]),
+      deleted: new Set(deletionMarks.marks.keys()),
+    })
+  }
+
+  /** Marks what has expired and takes uploads out that were never finished. A block that is still to be downsampled stays. */
+  async #expire(signal: AbortSignal): Promise<void> {
+    const { retention, downsampling } = this.#options
+    const { metas, partial } = await this.#sync(signal)
+    const needed = new Set((downsampling ? this.#needs(metas.values()) : []).map(({ meta }) => meta.ulid))
+    for (const { ulid } of expiredBlocks(metas.values(), retention, this.#now()))
+      if (!needed.has(ulid))
+        await this.#changes.mark(ulid, 'deletion', { details: 'block exceeding retention', signal })
+    await this.#cleaner.deletePartial(partial.values(), signal)
   }
 
   #tellOverlaps(overlapping: readonly BlockMeta[]): void {

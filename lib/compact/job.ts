@@ -1,53 +1,57 @@
-// One compaction as a job that a worker thread can be handed: input metas in, a new block on local disk out.
-// Rules of the new meta: Thanos pkg/compact/compact.go, Prometheus tsdb.CompactBlockMetas.
+// The work that a worker thread is handed: input metas in, a new block on local disk out.
+// Rules of the new meta: Thanos pkg/compact/compact.go, pkg/compact/downsample; Prometheus tsdb.CompactBlockMetas.
 // Owns the new block's meta.json; uploading and marking are the compactor's.
-
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { BlockMeta } from '../blocks/meta.ts'
 import { formatMeta } from '../blocks/meta-format.ts'
-import { describeError, MnemoError } from '../kit/errors.ts'
+import { describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import type { BlockContents } from '../tsdb/block-writer.ts'
-import { openInputBlock } from './input-block.ts'
-import { BlockError, mergeBlocks } from './merge.ts'
+import { downsampleBlock } from './downsample-block.ts'
+import { type InputBlock, openInputBlock } from './input-block.ts'
+import { mergeBlocks } from './merge.ts'
+import { BlockError } from './series-input.ts'
 
 /** Structured-cloneable. */
-export interface CompactionJob {
-  readonly inputs: readonly BlockMeta[]
+export type CompactorJob = NewBlock &
+  (
+    | { readonly kind: 'compact'; readonly inputs: readonly BlockMeta[] }
+    /** `resolutionMs`: the next coarser one than the input's. */
+    | { readonly kind: 'downsample'; readonly input: BlockMeta; readonly resolutionMs: number }
+  )
+
+interface NewBlock {
   readonly ulid: string
   /** Where the new block is written; its last part is the ULID. */
   readonly folder: string
 }
 
-export type CompactionOutcome =
-  | { readonly kind: 'merged'; readonly meta: BlockMeta }
-  /** One input cannot be merged; the others may be, without it. */
-  | { readonly kind: 'bad_input'; readonly ulid: string; readonly reason: string }
+export type JobOutcome =
+  | { readonly kind: 'written'; readonly meta: BlockMeta }
+  /** One input cannot be worked on; the others may be, without it. `unsupported`: another version may be able to. */
+  | { readonly kind: 'bad_input'; readonly ulid: string; readonly code: ErrorCode; readonly reason: string }
 
-/** Merges the inputs into a block in `folder`. Throws what has nothing to do with one input: the bucket, the disk, an abort. */
-export async function runCompaction(
-  bucket: Bucket,
-  job: CompactionJob,
-  signal: AbortSignal,
-): Promise<CompactionOutcome> {
+/** Writes the new block into the job's folder. Throws what has nothing to do with one input: the bucket, the disk, an abort. */
+export async function runJob(bucket: Bucket, job: CompactorJob, signal: AbortSignal): Promise<JobOutcome> {
   try {
     await mkdir(dirname(job.folder), { recursive: true })
-    const inputs = await Promise.all(job.inputs.map((meta) => openNamed(bucket, meta, signal)))
-    const meta = (contents: BlockContents) => compactedMeta(job, contents)
-    const contents = await mergeBlocks(inputs, {
-      folder: job.folder,
-      meta: (written) => formatMeta(meta(written)),
-      signal,
-    })
-    return { kind: 'merged', meta: meta(contents) }
+    const metaOf = (contents: BlockContents) =>
+      job.kind === 'compact' ? compactedMeta(job.inputs, job.ulid, contents) : downsampledMeta(job, contents)
+    const options = { folder: job.folder, meta: (written: BlockContents) => formatMeta(metaOf(written)), signal }
+    const open = (meta: BlockMeta) => openNamed(bucket, meta, signal)
+    const contents =
+      job.kind === 'compact'
+        ? await mergeBlocks(await Promise.all(job.inputs.map(open)), options)
+        : await downsampleBlock(await open(job.input), options)
+    return { kind: 'written', meta: metaOf(contents) }
   } catch (error) {
-    if (error instanceof BlockError) return { kind: 'bad_input', ulid: error.ulid, reason: describeError(error) }
-    throw error
+    if (!(error instanceof BlockError)) throw error
+    return { kind: 'bad_input', ulid: error.ulid, code: error.code, reason: describeError(error) }
   }
 }
 
-async function openNamed(bucket: Bucket, meta: BlockMeta, signal: AbortSignal) {
+async function openNamed(bucket: Bucket, meta: BlockMeta, signal: AbortSignal): Promise<InputBlock> {
   try {
     return await openInputBlock(bucket, meta, signal)
   } catch (cause) {
@@ -58,10 +62,9 @@ async function openNamed(bucket: Bucket, meta: BlockMeta, signal: AbortSignal) {
 }
 
 /** Level one above the highest, sources the union, parents the inputs; times the inputs' own, whatever the chunks fill. */
-function compactedMeta({ inputs, ulid }: CompactionJob, { stats }: BlockContents): BlockMeta {
-  const first = inputs[0]!
+function compactedMeta(inputs: readonly BlockMeta[], ulid: string, { stats }: BlockContents): BlockMeta {
   return {
-    ulid,
+    ...ownMeta(inputs[0]!, ulid),
     minTime: Math.min(...inputs.map(({ minTime }) => minTime)),
     maxTime: Math.max(...inputs.map(({ maxTime }) => maxTime)),
     stats,
@@ -70,10 +73,36 @@ function compactedMeta({ inputs, ulid }: CompactionJob, { stats }: BlockContents
       sources: [...new Set(inputs.flatMap(({ compaction }) => compaction.sources))].sort(),
       parents: inputs.map(({ ulid, minTime, maxTime }) => ({ ulid, minTime, maxTime })),
     },
+  }
+}
+
+/** The input's times and compaction; its counts of raw samples stay beside the windows' own. */
+function downsampledMeta(
+  { input, ulid, resolutionMs }: { input: BlockMeta; ulid: string; resolutionMs: number },
+  { stats }: BlockContents,
+): BlockMeta {
+  const meta = ownMeta(input, ulid)
+  const { numSamples, numSeries, numChunks } = stats
+  return {
+    ...meta,
+    stats: { ...input.stats, numSamples, numSeries, numChunks },
+    thanos: { ...meta.thanos, resolutionMs },
+  }
+}
+
+/** The input's meta under a new name, its Thanos section made anew. */
+function ownMeta(input: BlockMeta, ulid: string): BlockMeta {
+  const { labels, resolutionMs } = input.thanos
+  return {
+    ulid,
+    minTime: input.minTime,
+    maxTime: input.maxTime,
+    stats: input.stats,
+    compaction: input.compaction,
     thanos: {
       version: 1,
-      labels: first.thanos.labels,
-      resolutionMs: first.thanos.resolutionMs,
+      labels,
+      resolutionMs,
       source: 'compactor',
       segmentFiles: [],
       files: [],

@@ -1,7 +1,7 @@
 // The compactor's metrics, named as Thanos names them.
 // Specification: Thanos cmd/thanos/compact.go, pkg/compact/compact.go.
 // Owns their names and help texts.
-import { counter, gauge, type Registry } from '../kit/metrics.ts'
+import { counter, gauge, histogram, type Registry } from '../kit/metrics.ts'
 
 export type CompactMetrics = ReturnType<typeof compactMetrics>
 
@@ -59,6 +59,22 @@ export function compactMetrics(registry: Registry) {
     failures: counter(registry, {
       name: 'thanos_compact_group_compactions_failures_total',
       help: 'Total number of failed group compactions.',
+    }),
+    downsamples: counter(registry, {
+      name: 'thanos_compact_downsample_total',
+      help: "Total number of downsampling attempts that ended without a failure, by the input's resolution in ms.",
+      labelNames: ['resolution'],
+    }),
+    downsampleFailures: counter(registry, {
+      name: 'thanos_compact_downsample_failures_total',
+      help: "Total number of failed downsampling attempts, by the input's resolution in ms.",
+      labelNames: ['resolution'],
+    }),
+    downsampleSeconds: histogram(registry, {
+      name: 'thanos_compact_downsample_duration_seconds',
+      help: 'Duration of downsample runs, upload included.',
+      buckets: [60, 300, 900, 1800, 3600, 7200, 14400],
+      labelNames: ['resolution'],
     }),
     overlapping: gauge(registry, {
       name: 'mnemo_compact_overlapping_blocks',

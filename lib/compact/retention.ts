@@ -12,14 +12,22 @@ export interface Retention {
 
 /** Blocks whose newest sample is older than the retention of their resolution. A resolution we don't know never expires. */
 export function expiredBlocks(metas: Iterable<BlockMeta>, retention: Retention, nowMs: number): BlockMeta[] {
-  return [...metas].filter((meta) => {
-    const keepMs = retentionOf(meta, retention)
-    return keepMs > 0 && nowMs > meta.maxTime + keepMs
-  })
+  return [...metas].filter((meta) => hasExpired({ meta, resolutionMs: meta.thanos.resolutionMs, retention, nowMs }))
 }
 
-function retentionOf(meta: BlockMeta, retention: Retention): number {
-  switch (meta.thanos.resolutionMs) {
+/** Whether a block of that time has expired, were it of that resolution. */
+export function hasExpired(block: {
+  readonly meta: BlockMeta
+  readonly resolutionMs: number
+  readonly retention: Retention
+  readonly nowMs: number
+}): boolean {
+  const keepMs = retentionOf(block.resolutionMs, block.retention)
+  return keepMs > 0 && block.nowMs > block.meta.maxTime + keepMs
+}
+
+function retentionOf(resolutionMs: number, retention: Retention): number {
+  switch (resolutionMs) {
     case 0:
       return retention.rawMs
     case 300_000:

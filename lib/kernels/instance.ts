@@ -6,10 +6,12 @@ import { KernelColumns } from './columns.ts'
 import type {
   AccumulateFunction,
   Accumulator,
+  AggregateColumns,
   KernelOptions,
   Kernels,
   Row,
   SampleColumns,
+  SampleRange,
   Steps,
   WindowFunction,
 } from './kernels.ts'
@@ -122,6 +124,43 @@ class Instance implements Kernels {
     const length = this.wasm.encodeXor(timesPtr + fromIndex * 8, valuesPtr + fromIndex * 8, count, chunkPtr)
     this.views()
     return this.bytes.slice(chunkPtr, chunkPtr + length)
+  }
+
+  dropStale(columns: SampleColumns, from: number): void {
+    const { length, timesPtr, valuesPtr } = columns
+    const after = from > 0 ? columns.times()[from - 1]! : Number.NEGATIVE_INFINITY
+    columns.length = from + this.wasm.dropStale(timesPtr + from * 8, valuesPtr + from * 8, length - from, after)
+  }
+
+  dropNaN({ columns, from, to }: SampleRange): number {
+    return from + this.wasm.dropNaN(columns.timesPtr + from * 8, columns.valuesPtr + from * 8, to - from)
+  }
+
+  applyResets(columns: SampleColumns): number {
+    columns.length = this.wasm.applyResets(columns.timesPtr, columns.valuesPtr, columns.length)
+    return this.wasm.lastRawValue.value
+  }
+
+  aggregate({ columns, from, to }: SampleRange, resolutionMs: number, into: AggregateColumns): void {
+    const { count, sum, min, max, counter } = into
+    const outputs = [count, sum, min, max, counter]
+    for (const output of outputs) output.reserve(to - from)
+    const mark = this.mark()
+    const call = this.alloc(24)
+    this.views()
+    this.words.set(
+      [count.timesPtr + count.length * 8, ...outputs.map((one) => one.valuesPtr + one.length * 8)],
+      call / 4,
+    )
+    const { timesPtr, valuesPtr } = columns
+    const resolution = BigInt(resolutionMs)
+    const windows = this.wasm.aggregateWindows(timesPtr + from * 8, valuesPtr + from * 8, to - from, resolution, call)
+    this.release(mark)
+    const times = this.f64(count.timesPtr + count.length * 8, windows)
+    for (const output of outputs) {
+      if (output !== count) this.f64(output.timesPtr + output.length * 8, windows).set(times)
+      output.length += windows
+    }
   }
 
   /** Makes the staging block hold at least `bytes`. */

@@ -73,6 +73,16 @@ export type WindowFunction =
 
 export type AccumulateFunction = 'sum' | 'avg' | 'count' | 'min' | 'max' | 'group' | 'stddev' | 'stdvar'
 
+/** Samples [from, to) of the columns. */
+export interface SampleRange {
+  readonly columns: SampleColumns
+  readonly from: number
+  readonly to: number
+}
+
+/** Columns of windows' aggregates, all of one length; a window's time is its last millisecond. */
+export type AggregateColumns = Readonly<Record<'count' | 'sum' | 'min' | 'max' | 'counter', SampleColumns>>
+
 export interface KernelOptions {
   /** Cap of the linear memory, 4 GiB unless told. Memory never shrinks. */
   readonly maxMemoryBytes?: number
@@ -93,6 +103,17 @@ export interface Kernels {
   decodeXor(chunk: Uint8Array, into: SampleColumns): void
   /** Encodes samples [from, to) as one XOR chunk, byte for byte as Prometheus's appender. The caller owns the bytes. */
   encodeXor(from: SampleColumns, fromIndex: number, toIndex: number): Uint8Array
+  /** From index `from` on, drops stale markers and samples that are earlier than the one before them. */
+  dropStale(columns: SampleColumns, from: number): void
+  /** Moves those samples of the range that are no NaN to its start; returns the index behind them. */
+  dropNaN(range: SampleRange): number
+  /**
+   * Reads the columns as counter aggregates of consecutive chunks (a chunk's last time twice: the second value is the
+   * true last one) and leaves a counter without resets, times ascending, no NaN. Returns the last true value.
+   */
+  applyResets(columns: SampleColumns): number
+  /** Appends the aggregates of the range's windows to `into`. Windows are aligned to 0, the last one ends with the last sample. Times must ascend. */
+  aggregate(range: SampleRange, resolutionMs: number, into: AggregateColumns): void
   /** A row in the arena, all absent. */
   row(steps: number): Row
   /**

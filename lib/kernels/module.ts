@@ -13,6 +13,12 @@ export interface KernelExports extends Record<(typeof windowExports)[WindowFunct
   /** Number of samples that the last failed decode had read. */
   readonly failedSample: { readonly value: number }
   readonly encodeXor: (times: number, values: number, count: number, chunk: number) => number
+  readonly dropStale: (times: number, values: number, count: number, after: number) => number
+  readonly dropNaN: (times: number, values: number, count: number) => number
+  readonly applyResets: (times: number, values: number, count: number) => number
+  readonly lastRawValue: { readonly value: number }
+  /** `out` is a WindowColumns (assembly/downsample.ts). */
+  readonly aggregateWindows: (times: number, values: number, count: number, resolution: bigint, out: number) => number
   readonly scratchBytes: (length: number, steps: number) => number
   readonly lookback: (call: number, outTimes: number) => void
   readonly accumulateSum: AccumulateExport

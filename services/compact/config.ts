@@ -35,11 +35,11 @@ export const flags = {
     default: '5m',
   }),
   retentionRawMs: durationFlag('retention.resolution-raw', {
-    help: 'How long to retain raw samples in bucket. 0d: forever. Needs --downsampling.disable: this version does not downsample.',
+    help: 'How long to retain raw samples in bucket. 0d: forever. At least 40h unless --downsampling.disable is set; a block that is not downsampled yet is before it expires.',
     default: '0d',
   }),
   retentionFiveMinutesMs: durationFlag('retention.resolution-5m', {
-    help: 'How long to retain samples of resolution 1 (5 minutes) in bucket. 0d: forever.',
+    help: 'How long to retain samples of resolution 1 (5 minutes) in bucket. 0d: forever. At least 10d unless --downsampling.disable is set.',
     default: '0d',
   }),
   retentionOneHourMs: durationFlag('retention.resolution-1h', {
@@ -47,10 +47,14 @@ export const flags = {
     default: '0d',
   }),
   downsamplingDisable: boolFlag('downsampling.disable', {
-    help: 'Says that no downsampling is expected. This version does not downsample; it refuses to expire raw samples unless this is set.',
+    help: 'Disables downsampling: long ranges are then only ever answered from raw samples.',
   }),
   concurrency: intFlag('compact.concurrency', {
     help: 'Number of groups to compact side by side, each in its own thread.',
+    default: 1,
+  }),
+  downsampleConcurrency: intFlag('downsample.concurrency', {
+    help: 'Number of blocks to downsample side by side, each in its own thread.',
     default: 1,
   }),
   metaFetchConcurrency: intFlag('block-meta-fetch-concurrency', {
@@ -83,16 +87,22 @@ export function rangesOf(config: CompactConfig): number[] {
   return ranges
 }
 
-/** The retention; throws `config` where raw samples would expire that a user may expect downsampled first. */
+const hourMs = 3_600_000
+
+/** The retention; throws `config` where samples would expire before the compactor's blocks are long enough to be downsampled. */
 export function retentionOf(config: CompactConfig): Retention {
-  if (config.retentionRawMs > 0 && !config.downsamplingDisable)
+  const { retentionRawMs: rawMs, retentionFiveMinutesMs: fiveMinutesMs, retentionOneHourMs: oneHourMs } = config
+  if (!config.downsamplingDisable) {
+    atLeast('retention.resolution-raw', rawMs, 40 * hourMs)
+    atLeast('retention.resolution-5m', fiveMinutesMs, 240 * hourMs)
+  }
+  return { rawMs, fiveMinutesMs, oneHourMs }
+}
+
+function atLeast(flag: string, gotMs: number, wantMs: number): void {
+  if (gotMs > 0 && gotMs < wantMs)
     throw new MnemoError(
       'config',
-      'cannot expire raw samples: this version does not downsample them first; set --downsampling.disable to expire them all the same',
+      `flag --${flag}: got ${formatDurationMs(gotMs)}, want at least ${formatDurationMs(wantMs)}, from which on blocks are downsampled (or --downsampling.disable)`,
     )
-  return {
-    rawMs: config.retentionRawMs,
-    fiveMinutesMs: config.retentionFiveMinutesMs,
-    oneHourMs: config.retentionOneHourMs,
-  }
 }

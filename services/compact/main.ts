@@ -1,4 +1,4 @@
-// `mnemo compact`: merges and expires the bucket's blocks, once or (--wait) again and again.
+// `mnemo compact`: merges, downsamples and expires the bucket's blocks, once or (--wait) again and again.
 // Exit status: 0 all done, 1 something failed (run it again), 2 a wrong configuration.
 // Owns the wiring; the round itself is lib/compact.
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
 import { consistencyDelayFilter, deduplicateFilter } from '../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
 import { Compactor } from '../../lib/compact/compactor.ts'
-import type { CompactionJob, CompactionOutcome } from '../../lib/compact/job.ts'
+import type { CompactorJob, JobOutcome } from '../../lib/compact/job.ts'
 import { compactMetrics } from '../../lib/compact/metrics.ts'
 import { asMnemoError } from '../../lib/kit/errors.ts'
 import { startHttp } from '../../lib/kit/http.ts'
@@ -20,7 +20,8 @@ import { type CompactConfig, flags, rangesOf, retentionOf } from './config.ts'
 export function main(argv: string[]): Promise<void> {
   return runService({
     name: 'compact',
-    summary: "Merges the bucket's blocks into longer ones and deletes what retention says. Run one for a bucket.",
+    summary:
+      "Merges the bucket's blocks into longer ones, downsamples them and deletes what retention says. Run one for a bucket.",
     flags,
     argv,
     run,
@@ -62,8 +63,8 @@ async function createCompactor(config: CompactConfig, ctx: ServiceContext, metri
   const objstore = requireObjstoreConfig(config)
   const bucket = await createBucket(objstore, { registry, logger })
   ctx.onStop('bucket', () => bucket.close())
-  const pool = new WorkerPool<CompactionJob, CompactionOutcome>(new URL('./worker.ts', import.meta.url), {
-    size: config.concurrency,
+  const pool = new WorkerPool<CompactorJob, JobOutcome>(new URL('./worker.ts', import.meta.url), {
+    size: Math.max(config.concurrency, config.downsampleConcurrency),
     workerData: { objstore },
     name: 'compactor',
   })
@@ -75,9 +76,11 @@ async function createCompactor(config: CompactConfig, ctx: ServiceContext, metri
   const deletionMarks = ignoreDeletionMarkFilter(config.deleteDelayMs / 2, { bucket, logger })
   const duplicates = deduplicateFilter()
   const noCompactMarks = gatherMarksFilter('no-compact', { bucket, logger })
+  const noDownsampleMarks = gatherMarksFilter('no-downsample', { bucket, logger })
+  const consistencyDelay = consistencyDelayFilter(config.consistencyDelayMs, registry)
   const fetcher = new MetaFetcher({
     bucket,
-    filters: [consistencyDelayFilter(config.consistencyDelayMs, registry), deletionMarks, duplicates, noCompactMarks],
+    filters: [consistencyDelay, deletionMarks, duplicates, noCompactMarks, noDownsampleMarks],
     dataDir: config.dataDir,
     concurrency: config.metaFetchConcurrency,
     logger,
@@ -89,13 +92,16 @@ async function createCompactor(config: CompactConfig, ctx: ServiceContext, metri
     deletionMarks,
     duplicates,
     noCompactMarks,
-    compact: (job, signal) => pool.run(job, { signal }),
+    noDownsampleMarks,
+    runJob: (job, signal) => pool.run(job, { signal }),
     workFolder: join(config.dataDir, 'compact'),
     rangesMs,
     maxIndexBytes: config.maxIndexBytes,
     deleteDelayMs: config.deleteDelayMs,
     retention,
+    downsampling: !config.downsamplingDisable,
     concurrency: config.concurrency,
+    downsampleConcurrency: config.downsampleConcurrency,
     logger,
     metrics,
   })

@@ -15,6 +15,7 @@ export {
   finishStdvar,
   finishSum,
 } from './accumulate'
+export { aggregateWindows, applyResets, dropNaN, dropStale, lastRawValue } from './downsample'
 export { lookback } from './lookback'
 export { scratchBytes } from './window'
 export { first, last, present, sampleCount, tsOfFirst, tsOfLast } from './window-edges'

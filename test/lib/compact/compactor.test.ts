@@ -8,7 +8,7 @@ import { deduplicateFilter } from '../../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
 import { putMark, readMark } from '../../../lib/blocks/markers.ts'
 import { Compactor } from '../../../lib/compact/compactor.ts'
-import { runCompaction } from '../../../lib/compact/job.ts'
+import { runJob } from '../../../lib/compact/job.ts'
 import { compactMetrics } from '../../../lib/compact/metrics.ts'
 import type { Retention } from '../../../lib/compact/retention.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
@@ -32,26 +32,34 @@ interface Setup {
   nowMs?: number
   retention?: Retention
   deleteDelayMs?: number
+  downsampling?: boolean
 }
 
-function compactorOver(bucket: Bucket, { nowMs, retention, deleteDelayMs = 48 * hourMs }: Setup = {}): Compactor {
+function compactorOver(
+  bucket: Bucket,
+  { nowMs, retention, deleteDelayMs = 48 * hourMs, downsampling = true }: Setup = {},
+): Compactor {
   const now = () => nowMs ?? Date.now()
   const deletionMarks = ignoreDeletionMarkFilter(deleteDelayMs / 2, { bucket })
   const duplicates = deduplicateFilter()
   const noCompactMarks = gatherMarksFilter('no-compact', { bucket })
+  const noDownsampleMarks = gatherMarksFilter('no-downsample', { bucket })
   return new Compactor({
     bucket,
-    fetcher: new MetaFetcher({ bucket, filters: [deletionMarks, duplicates, noCompactMarks], now }),
+    fetcher: new MetaFetcher({ bucket, filters: [deletionMarks, duplicates, noCompactMarks, noDownsampleMarks], now }),
     deletionMarks,
     duplicates,
     noCompactMarks,
-    compact: (job, signal) => runCompaction(bucket, job, signal),
+    noDownsampleMarks,
+    runJob: (job, signal) => runJob(bucket, job, signal),
     workFolder: path.join(folder, 'work'),
     rangesMs: [1, 2, 8].map((hours) => hours * hourMs),
     maxIndexBytes: 2 ** 36,
     deleteDelayMs,
     retention: retention ?? { rawMs: 0, fiveMinutesMs: 0, oneHourMs: 0 },
+    downsampling,
     concurrency: 2,
+    downsampleConcurrency: 2,
     logger: createLogger({ level: 'silent' }),
     metrics: compactMetrics(createRegistry()),
     now,
@@ -166,13 +174,70 @@ test('blocks beyond the retention are marked, and deleted once the delay has pas
   await fill(bucket, [0, 24])
   const [old] = await metasIn(bucket)
   const retention = { rawMs: 20 * hourMs, fiveMinutesMs: 0, oneHourMs: 0 }
-  await compactorOver(bucket, { nowMs: 30 * hourMs, retention, deleteDelayMs: hourMs }).run(signal)
+  await compactorOver(bucket, { nowMs: 30 * hourMs, retention, deleteDelayMs: hourMs, downsampling: false }).run(signal)
   expect((await readMark(bucket, old!.ulid, 'deletion'))?.details).toContain('retention')
   await compactorOver(bucket, { nowMs: 30.9 * hourMs, deleteDelayMs: hourMs }).clean(signal)
   expect(await bucket.exists(`${old!.ulid}/meta.json`)).toBe(true)
   await compactorOver(bucket, { nowMs: 31.1 * hourMs, deleteDelayMs: hourMs }).clean(signal)
   expect(await bucket.exists(`${old!.ulid}/index`)).toBe(false)
   expect(await metasIn(bucket)).toHaveLength(1)
+})
+
+test('a long block gets its 5 minutes, and no second time', async () => {
+  const bucket = new MemoryBucket()
+  await putMadeBlock(bucket, twoHours(0, { maxTime: 48 * hourMs }))
+  const [raw] = await metasIn(bucket)
+  for (let round = 0; round < 2; round++) {
+    await compactorOver(bucket).run(signal)
+    const metas = await metasIn(bucket)
+    expect(metas.map(({ thanos }) => thanos.resolutionMs)).toEqual([0, 300_000])
+    const { minTime, maxTime, compaction, stats } = metas[1]!
+    expect({ minTime, maxTime, compaction }).toEqual({ minTime: 0, maxTime: 48 * hourMs, compaction: raw!.compaction })
+    expect(stats).toMatchObject({ numSeries: 3, numChunks: 3, numSamples: 24 + 2 + 1 })
+  }
+})
+
+test('a raw block that expires is downsampled first, however short, and its 5 minutes to an hour', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0])
+  const retention = { rawMs: 40 * hourMs, fiveMinutesMs: 240 * hourMs, oneHourMs: 0 }
+  await compactorOver(bucket, { nowMs: 50 * hourMs, retention }).run(signal)
+  expect((await metasIn(bucket)).map(({ thanos }) => thanos.resolutionMs)).toEqual([300_000])
+  await compactorOver(bucket, { nowMs: 300 * hourMs, retention }).run(signal)
+  expect((await metasIn(bucket)).map(({ thanos }) => thanos.resolutionMs)).toEqual([3_600_000])
+})
+
+test('a block that cannot be downsampled is marked with its reason, and expires as it is', async () => {
+  const bucket = new MemoryBucket()
+  await putMadeBlock(bucket, twoHours(0, { maxTime: 48 * hourMs }))
+  const [bad] = await metasIn(bucket)
+  const name = `${bad!.ulid}/chunks/000001`
+  const bytes = Buffer.from(await bucket.getRange(name, 0, bad!.thanos.files[0]!.sizeBytes!))
+  bytes[40]! ^= 0xff
+  await bucket.upload(name, bytes)
+  const retention = { rawMs: 40 * hourMs, fiveMinutesMs: 0, oneHourMs: 0 }
+  await compactorOver(bucket, { nowMs: 50 * hourMs, retention }).run(signal)
+  expect((await readMark(bucket, bad!.ulid, 'no-downsample'))?.details).toMatch(new RegExp(`${bad!.ulid}.*000001`))
+  expect(await readMark(bucket, bad!.ulid, 'deletion')).toBeUndefined()
+  await compactorOver(bucket, { nowMs: 90 * hourMs, retention }).run(signal)
+  expect(await readMark(bucket, bad!.ulid, 'deletion')).toBeDefined()
+})
+
+test('a bucket that fails at any call while downsampling and expiring: the next round ends the same', async () => {
+  const whole = new MemoryBucket()
+  await fill(whole, [0])
+  const round = { nowMs: 50 * hourMs, retention: { rawMs: 40 * hourMs, fiveMinutesMs: 0, oneHourMs: 0 } }
+  for (let k = 1; ; k++) {
+    const bucket = await copyOf(whole)
+    const failing = failingAt(bucket, k)
+    await compactorOver(failing.bucket, round)
+      .run(signal)
+      .catch(() => undefined)
+    expect((await metasIn(bucket)).length, `after call ${k} failed`).toBeGreaterThan(0)
+    await compactorOver(bucket, round).run(signal)
+    expect((await metasIn(bucket)).map(({ thanos }) => thanos.resolutionMs)).toEqual([300_000])
+    if (!failing.reached()) return
+  }
 })
 
 test('an upload that was never finished is deleted after two days, not before', async () => {

@@ -1,0 +1,49 @@
+// Downsamples a block as a stream: series by series, each to the next coarser resolution.
+// Specification: Thanos pkg/compact/downsample (Downsample, streamedBlockWriter).
+// Owns the writer of the new block; the arithmetic is downsample.ts's.
+
+import { createKernels } from '../kernels/instance.ts'
+import { MnemoError } from '../kit/errors.ts'
+import { type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
+import { FloatDownsampler, resolutions } from './downsample.ts'
+import type { InputBlock } from './input-block.ts'
+import type { MergeOptions } from './merge.ts'
+import { BlockError, SeriesInput } from './series-input.ts'
+
+/**
+ * Writes the source's series at the next coarser resolution as one block; a series of stale markers alone is left out.
+ * Memory is that of one series. Throws a BlockError where the source's bytes are bad, or (`unsupported`) no floats.
+ */
+export async function downsampleBlock(source: InputBlock, options: MergeOptions): Promise<BlockContents> {
+  const { folder, meta, signal } = options
+  const isRaw = source.meta.thanos.resolutionMs === resolutions.raw
+  const writer = await BlockWriter.create({ folder, symbols: source.index.symbols })
+  const input = new SeriesInput(source, signal)
+  const downsampler = new FloatDownsampler(createKernels())
+  try {
+    for (await input.next(); input.series; await input.next()) {
+      signal.throwIfAborted()
+      const { labels } = input.series
+      const chunks = await input.chunks()
+      const coarser = naming(source, () => (isRaw ? downsampler.fromRaw(chunks) : downsampler.fromFiveMinutes(chunks)))
+      if (coarser.length > 0) await writer.addSeries(labels, coarser)
+    }
+    return await writer.finish(meta)
+  } catch (error) {
+    await writer.abort()
+    throw error
+  } finally {
+    downsampler.free()
+    await input.close()
+  }
+}
+
+function naming<T>({ meta: { ulid } }: InputBlock, work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    if (cause instanceof MnemoError && (cause.code === 'corrupt' || cause.code === 'unsupported'))
+      throw new BlockError(cause.code, ulid, `cannot downsample block ${ulid}`, { cause })
+    throw cause
+  }
+}
