@@ -32,12 +32,6 @@ export function encodingName(encoding: number): string {
   return names.get(encoding) ?? `unknown encoding ${encoding}`
 }
 
-/** Throws `unsupported`, by the encoding's name, where the kernels cannot decode a chunk of it. */
-export function assertFloatChunk(encoding: number): void {
-  if (encoding !== chunkEncoding.xor)
-    throw new MnemoError('unsupported', `cannot decode chunk: got encoding ${encodingName(encoding)}, want XOR`)
-}
-
 /**
  * Samples in a chunk (its bytes without length, encoding and checksum), from its header; those of an aggregate chunk are its windows.
  * Throws `corrupt` where the header is cut off, `unsupported` for an unknown encoding.

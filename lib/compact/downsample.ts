@@ -8,7 +8,8 @@ import {
   joinAggregates,
   splitAggregates,
 } from '../chunkenc/aggregate.ts'
-import { assertFloatChunk, chunkEncoding } from '../chunkenc/encoding.ts'
+import { decodeFloatChunk } from '../chunkenc/decode-floats.ts'
+import { chunkEncoding } from '../chunkenc/encoding.ts'
 import type { AggregateColumns, Kernels, SampleColumns } from '../kernels/kernels.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
 
@@ -83,9 +84,8 @@ export class FloatDownsampler {
   }
 
   #decode(encoding: number, data: Uint8Array): void {
-    assertFloatChunk(encoding)
     const from = this.#samples.length
-    this.#kernels.decodeXor(data, this.#samples)
+    decodeFloatChunk(encoding, data, this.#samples)
     this.#kernels.dropStale(this.#samples, from)
   }
 

@@ -21,9 +21,10 @@ import { type Block, PageHeap } from './page-heap.ts'
 const pageBytes = 65_536
 /** One page less than 4 GiB, so that no address behind a block wraps to 0. */
 const mostMemoryBytes = 2 ** 32 - pageBytes
-/** The sample count of an XOR chunk is a u16; a sample takes at most 145 bits, the first at most 10 + 8 bytes. */
+/** The sample count of a chunk is a u16; an XOR sample takes at most 145 bits, the first at most 10 + 8 bytes; an XOR2 sample 219. */
 const maxSamples = 65_535
 const sampleBytes = 19
+const xor2SampleBytes = 28
 const marginBytes = 64
 
 /** New kernels with a memory of their own. Throws `config` where the kernels were not built. */
@@ -91,39 +92,62 @@ class Instance implements Kernels {
     // From the third on a sample takes at least 2 bits: a count that cannot be true reserves nothing.
     if (chunk.length < 2 || count > 2 + chunk.length * 4)
       throw new MnemoError('corrupt', `cannot decode XOR chunk: got ${chunk.length} bytes, want ${count} samples`)
-    const most = count * sampleBytes + marginBytes
-    const used = chunk.length > most ? chunk.subarray(0, most) : chunk
-    const filled = into.length
+    const used = this.stageChunk(chunk, count * sampleBytes)
     into.reserve(count)
-    this.stage(2 * (used.length + marginBytes))
-    this.views()
+    const at = into.length * 8
     const { ptr, bytes } = this.staging
-    this.bytes.set(used, ptr)
-    const at = filled * 8
-    const decoded = this.wasm.decodeXor(ptr, used.length, ptr + bytes / 2, into.timesPtr + at, into.valuesPtr + at)
-    if (decoded < 0) throw this.decodeError(decoded, count, chunk.length)
-    into.length = filled + decoded
+    const decoded = this.wasm.decodeXor(ptr, used, ptr + bytes / 2, into.timesPtr + at, into.valuesPtr + at)
+    if (decoded < 0) throw this.decodeError('XOR', decoded, { count, length: chunk.length })
+    into.length += decoded
   }
 
-  private decodeError(code: number, count: number, length: number): MnemoError {
+  decodeXor2(chunk: Uint8Array, into: SampleColumns, startsPtr = 0): void {
+    const count = chunk.length < 3 ? 0 : (chunk[0]! << 8) | chunk[1]!
+    // From the third on a sample takes at least a bit.
+    if (chunk.length < 3 || count > 2 + chunk.length * 8)
+      throw new MnemoError('corrupt', `cannot decode XOR2 chunk: got ${chunk.length} bytes, want ${count} samples`)
+    const used = this.stageChunk(chunk, count * xor2SampleBytes)
+    into.reserve(count)
+    const at = into.length * 8
+    const { ptr, bytes } = this.staging
+    const columns = [into.timesPtr + at, into.valuesPtr + at, startsPtr] as const
+    const decoded = this.wasm.decodeXor2(ptr, used, ptr + bytes / 2, ...columns)
+    if (decoded < 0) throw this.decodeError('XOR2', decoded, { count, length: chunk.length })
+    into.length += decoded
+  }
+
+  /** Copies a chunk of at most so many bytes into the first half of the staging block; returns the number of bytes copied. */
+  private stageChunk(chunk: Uint8Array, mostBytes: number): number {
+    const most = mostBytes + marginBytes
+    const used = chunk.length > most ? chunk.subarray(0, most) : chunk
+    this.stage(2 * (used.length + marginBytes))
+    this.views()
+    this.bytes.set(used, this.staging.ptr)
+    return used.length
+  }
+
+  private decodeError(kind: string, code: number, chunk: { count: number; length: number }): MnemoError {
     const got = code === -1 ? 'the end' : code === -2 ? 'a varint of more than 64 bits' : 'a value wider than 64 bits'
-    const where = `in sample ${this.wasm.failedSample.value} of ${count}, ${length} bytes`
-    return new MnemoError('corrupt', `cannot decode XOR chunk: got ${got} ${where}`)
+    const where = `in sample ${this.wasm.failedSample.value} of ${chunk.count}, ${chunk.length} bytes`
+    return new MnemoError('corrupt', `cannot decode ${kind} chunk: got ${got} ${where}`)
   }
 
   encodeXor(from: SampleColumns, fromIndex: number, toIndex: number): Uint8Array {
-    const count = toIndex - fromIndex
-    if (!(fromIndex >= 0 && count >= 0 && toIndex <= from.length && count <= maxSamples))
-      throw new MnemoError(
-        'internal',
-        `cannot encode XOR chunk: got samples [${fromIndex}, ${toIndex}) of ${from.length}, want at most ${maxSamples}`,
-      )
+    const { times, values, count } = encodedRange(from, fromIndex, toIndex)
     this.stage(count * sampleBytes + marginBytes)
-    const chunkPtr = this.staging.ptr
-    const { timesPtr, valuesPtr } = from
-    const length = this.wasm.encodeXor(timesPtr + fromIndex * 8, valuesPtr + fromIndex * 8, count, chunkPtr)
+    return this.staged(this.wasm.encodeXor(times, values, count, this.staging.ptr))
+  }
+
+  encodeXor2(from: SampleColumns, fromIndex: number, toIndex: number, startsPtr = 0): Uint8Array {
+    const { times, values, count } = encodedRange(from, fromIndex, toIndex)
+    this.stage(count * xor2SampleBytes + marginBytes)
+    return this.staged(this.wasm.encodeXor2(times, values, startsPtr, count, this.staging.ptr))
+  }
+
+  /** A copy of the staging block's first bytes. */
+  private staged(length: number): Uint8Array {
     this.views()
-    return this.bytes.slice(chunkPtr, chunkPtr + length)
+    return this.bytes.slice(this.staging.ptr, this.staging.ptr + length)
   }
 
   dropStale(columns: SampleColumns, from: number): void {
@@ -240,4 +264,19 @@ class Instance implements Kernels {
       finish: (into) => this.wasm[finish](state, into.valuesPtr, into.presentPtr),
     }
   }
+}
+
+/** Addresses of samples [fromIndex, toIndex), which must be there and fit one chunk. */
+function encodedRange(
+  from: SampleColumns,
+  fromIndex: number,
+  toIndex: number,
+): { times: number; values: number; count: number } {
+  const count = toIndex - fromIndex
+  if (!(fromIndex >= 0 && count >= 0 && toIndex <= from.length && count <= maxSamples))
+    throw new MnemoError(
+      'internal',
+      `cannot encode chunk: got samples [${fromIndex}, ${toIndex}) of ${from.length}, want at most ${maxSamples}`,
+    )
+  return { times: from.timesPtr + fromIndex * 8, values: from.valuesPtr + fromIndex * 8, count }
 }

@@ -103,6 +103,13 @@ export interface Kernels {
   decodeXor(chunk: Uint8Array, into: SampleColumns): void
   /** Encodes samples [from, to) as one XOR chunk, byte for byte as Prometheus's appender. The caller owns the bytes. */
   encodeXor(from: SampleColumns, fromIndex: number, toIndex: number): Uint8Array
+  /**
+   * As decodeXor for an XOR2 chunk. `startsPtr`, where it is not 0, is the address of a float64 for each sample of the
+   * chunk: start timestamps in ms, 0 where they are not known.
+   */
+  decodeXor2(chunk: Uint8Array, into: SampleColumns, startsPtr?: number): void
+  /** As encodeXor for an XOR2 chunk; `startsPtr` holds the start timestamps of the samples encoded. */
+  encodeXor2(from: SampleColumns, fromIndex: number, toIndex: number, startsPtr?: number): Uint8Array
   /** From index `from` on, drops stale markers and samples that are earlier than the one before them. */
   dropStale(columns: SampleColumns, from: number): void
   /** Moves those samples of the range that are no NaN to its start; returns the index behind them. */

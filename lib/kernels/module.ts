@@ -10,9 +10,18 @@ type AccumulateExport = (state: number, values: number, present: number) => void
 
 export interface KernelExports extends Record<(typeof windowExports)[WindowFunction], WindowExport> {
   readonly decodeXor: (chunk: number, length: number, words: number, times: number, values: number) => number
+  readonly decodeXor2: (
+    chunk: number,
+    length: number,
+    words: number,
+    times: number,
+    values: number,
+    starts: number,
+  ) => number
   /** Number of samples that the last failed decode had read. */
   readonly failedSample: { readonly value: number }
   readonly encodeXor: (times: number, values: number, count: number, chunk: number) => number
+  readonly encodeXor2: (times: number, values: number, starts: number, count: number, chunk: number) => number
   readonly dropStale: (times: number, values: number, count: number, after: number) => number
   readonly dropNaN: (times: number, values: number, count: number) => number
   readonly applyResets: (times: number, values: number, count: number) => number

@@ -1,7 +1,8 @@
 // A series' samples out of chunks that may overlap: lanes, then lane by lane into one (Thanos's penalty, or chain).
 // Specification: Thanos pkg/dedup (overlap split, penalty); counters are not adjusted: samples stay as they were scraped.
 // Owns the choice of samples; the columns live in kernel memory, and runs of samples move there as bytes.
-import { assertFloatChunk, chunkEncoding } from '../chunkenc/encoding.ts'
+import { decodeFloatChunk } from '../chunkenc/decode-floats.ts'
+import { chunkEncoding } from '../chunkenc/encoding.ts'
 import type { SampleColumns } from '../kernels/columns.ts'
 import type { Kernels } from '../kernels/kernels.ts'
 import type { AggrChunk } from './types.ts'
@@ -84,7 +85,7 @@ function decodeLane(lane: readonly AggrChunk[], range: TimeRange, into: SampleCo
   const start = into.length
   for (const chunk of lane) {
     const from = into.length
-    into.kernels.decodeXor(xorData(chunk), into)
+    decodeRaw(chunk, into)
     const times = into.times()
     // A chunk may hold more than it announced: time never goes back.
     const after = from > start ? Math.max(times[from - 1]! + 1, range.minTime) : range.minTime
@@ -95,9 +96,8 @@ function decodeLane(lane: readonly AggrChunk[], range: TimeRange, into: SampleCo
 }
 
 /** StoreAPI's chunk type is the file's encoding minus 1; a chunk without raw samples is a downsampled one's aggregates. */
-function xorData({ raw }: AggrChunk): Uint8Array {
-  assertFloatChunk(raw === undefined ? chunkEncoding.aggregate : raw.type + 1)
-  return raw!.data
+function decodeRaw({ raw }: AggrChunk, into: SampleColumns): void {
+  decodeFloatChunk(raw === undefined ? chunkEncoding.aggregate : raw.type + 1, raw?.data ?? new Uint8Array(), into)
 }
 
 /** The first index from `from` on whose time is at least `time`. */

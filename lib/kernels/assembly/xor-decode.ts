@@ -3,14 +3,18 @@
 // Owns the checks: it never reads past the words it was given and answers bad bytes with a negative number.
 
 /** The chunk ends within a sample. */
-const TRUNCATED = -1
+export const TRUNCATED: i32 = -1
 /** A variable-length integer of more than 64 bits. */
-const OVERLONG = -2
+export const OVERLONG: i32 = -2
 /** Leading zeros and significant bits of a value come to more than 64. */
-const BAD_WIDTH = -3
+export const BAD_WIDTH: i32 = -3
 
 /** Number of samples a failed decode had read. */
 export let failedSample: i32 = 0
+
+export function failAt(sample: i32): void {
+  failedSample = sample
+}
 
 const MAX_SAFE: f64 = 9007199254740991
 
@@ -36,7 +40,7 @@ function uvarint(end: usize): u64 {
 
 /** Copies [from, end) into 8-byte words of native order at `words`; writes up to 16 bytes more. */
 @inline
-function swapWords(from: usize, end: usize, words: usize): void {
+export function swapWords(from: usize, end: usize, words: usize): void {
   for (let to = words; from < end; from += 16, to += 16) {
     const bytes = v128.load(from)
     v128.store(to, v128.shuffle<u8>(bytes, bytes, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8))
@@ -45,7 +49,7 @@ function swapWords(from: usize, end: usize, words: usize): void {
 
 /** The 64 bits at bit `pos` of the memory, whose words have been swapped there. */
 @inline
-function bitsAt(pos: u64): u64 {
+export function bitsAt(pos: u64): u64 {
   const at = <usize>(pos >> 6) << 3
   const shift = pos & 63
   return (load<u64>(at) << shift) | ((load<u64>(at, 8) >> 1) >> (63 - shift))
@@ -75,7 +79,7 @@ function deltaOfDelta(bits: u64): i64 {
 }
 
 /** Times beyond ±(2^53 − 1) come down to it: JavaScript's numbers end there. */
-function clampTimes(from: usize, to: usize): void {
+export function clampTimes(from: usize, to: usize): void {
   for (; from < to; from += 8) store<f64>(from, Math.min(Math.max(load<f64>(from), -MAX_SAFE), MAX_SAFE))
 }
 

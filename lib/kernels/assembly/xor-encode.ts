@@ -7,9 +7,22 @@ let out: usize = 0
 let word: u64 = 0
 let used: u64 = 0
 
+/** Bits go to `at` from now on. */
+export function startBits(at: usize): void {
+  out = at
+  word = 0
+  used = 0
+}
+
+/** Writes out the bits that are left, zeros behind them; returns the address behind the last byte. */
+export function endBits(): usize {
+  store<u64>(out, bswap<u64>(word))
+  return out + <usize>((used + 7) >> 3)
+}
+
 /** Writes the `width` (1 to 64) low bits of `bits`; the bits above them must be zero. */
 @inline
-function put(bits: u64, width: u64): void {
+export function put(bits: u64, width: u64): void {
   const free = 64 - used
   if (width < free) {
     word |= bits << (free - width)
@@ -23,7 +36,7 @@ function put(bits: u64, width: u64): void {
   }
 }
 
-function putUvarint(value: u64): void {
+export function putUvarint(value: u64): void {
   for (; value >= 0x80; value >>= 7) put((value & 0x7f) | 0x80, 8)
   put(value, 8)
 }
@@ -43,9 +56,7 @@ export function encodeXor(times: usize, values: usize, count: i32, chunk: usize)
   store<u8>(chunk, count >> 8)
   store<u8>(chunk, count, 1)
   if (count == 0) return 2
-  out = chunk + 2
-  word = 0
-  used = 0
+  startBits(chunk + 2)
   let time = <i64>load<f64>(times)
   let value = load<u64>(values)
   putUvarint((<u64>time << 1) ^ <u64>(time >> 63))
@@ -89,6 +100,5 @@ export function encodeXor(times: usize, values: usize, count: i32, chunk: usize)
       put(xor >> trailing, significant)
     }
   }
-  store<u64>(out, bswap<u64>(word))
-  return <i32>(out - chunk) + <i32>((used + 7) >> 3)
+  return <i32>(endBits() - chunk)
 }

@@ -1,19 +1,12 @@
 // Names, headers and the slots of aggregate chunks.
 import { expect, test } from 'vitest'
 import { splitAggregates } from '../../../lib/chunkenc/aggregate.ts'
-import { assertFloatChunk, chunkEncoding, encodingName, sampleCount } from '../../../lib/chunkenc/encoding.ts'
+import { chunkEncoding, encodingName, sampleCount } from '../../../lib/chunkenc/encoding.ts'
 
 test('each encoding has a name', () => {
   expect(encodingName(chunkEncoding.xor)).toBe('XOR')
   expect(encodingName(chunkEncoding.xor2)).toBe('XOR2')
   expect(encodingName(7)).toBe('unknown encoding 7')
-})
-
-test('what no kernel decodes is unsupported, by name', () => {
-  assertFloatChunk(chunkEncoding.xor)
-  expect(() => assertFloatChunk(chunkEncoding.histogram)).toThrow(
-    expect.objectContaining({ code: 'unsupported', message: expect.stringContaining('histogram') }),
-  )
 })
 
 test('the sample count is the first two bytes', () => {

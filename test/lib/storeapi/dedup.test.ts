@@ -234,16 +234,23 @@ describe('reading a series', () => {
   test.each([
     [1, 'histogram'],
     [2, 'float histogram'],
-    [3, 'XOR2'],
+    [4, 'histogram with start timestamps'],
     [99, 'unknown encoding 100'],
   ])('a chunk of type %i fails by its name', (type, name) => {
     const { raw, ...times } = xor([0, 10])
     expect(() => read([{ ...times, raw: { ...raw!, type } }])).toThrowError(
       expect.objectContaining({
         code: 'unsupported',
-        message: `cannot decode chunk: got encoding ${name}, want XOR`,
+        message: `cannot decode chunk: got encoding ${name}, want XOR or XOR2`,
       }),
     )
+  })
+
+  test('a chunk of type 3 is XOR2', () => {
+    const columns = kernels.columns()
+    for (const time of [0, 10, 20]) columns.push(time, time)
+    const chunk = { minTime: 0, maxTime: 20, raw: { type: 3, data: kernels.encodeXor2(columns, 0, 3), hash: 0n } }
+    expect(read([chunk])).toEqual([0, 10, 20])
   })
 
   test('an aggregate is named too; a damaged chunk is corrupt', () => {
