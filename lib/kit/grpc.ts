@@ -158,8 +158,15 @@ function serviceNames(definition: ServiceDefinition): string[] {
  * Options of a client's channel: the receive limit (grpc-js's own is 4 MiB), a window that does not throttle a long
  * link, and pings that Thanos accepts (it closes connections that ping more than every 10 s, or without a call).
  */
-export function channelOptions(options: { readonly maxReceiveBytes?: number } = {}): ChannelOptions {
+export function channelOptions(
+  options: { readonly maxReceiveBytes?: number; readonly tls?: ClientTls | undefined } = {},
+): ChannelOptions {
+  const serverName = options.tls?.serverName
   return {
+    ...(serverName !== undefined && {
+      'grpc.ssl_target_name_override': serverName,
+      'grpc.default_authority': serverName,
+    }),
     'grpc.max_receive_message_length': options.maxReceiveBytes ?? maxMessageBytes,
     'grpc.max_send_message_length': -1,
     'grpc-node.flow_control_window': flowControlWindowBytes,
@@ -175,6 +182,8 @@ export interface ClientTls {
   readonly caFile?: string
   readonly certFile?: string
   readonly keyFile?: string
+  /** The name that the server's certificate is for, where it is not the address's. */
+  readonly serverName?: string
   /** Accept any certificate. */
   readonly skipVerify?: boolean
 }

@@ -23,10 +23,12 @@ export interface StoreClient extends StoreApi {
   close(): void
 }
 
-/** A client of the StoreAPI at host:port. It connects when it is first used. */
+/** A client of the StoreAPI at host:port, or of any peer of a name (`dns:///name:port`). It connects when it is first used. */
 export function createStoreClient(address: string, options: StoreClientOptions = {}): StoreClient {
   return new GrpcStoreClient(address, options)
 }
+
+const roundRobin = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] })
 
 class GrpcStoreClient implements StoreClient {
   readonly address: string
@@ -35,9 +37,11 @@ class GrpcStoreClient implements StoreClient {
 
   constructor(address: string, options: StoreClientOptions) {
     this.address = address
-    const { maxReceiveBytes, tenant } = options
-    const channel = channelOptions(maxReceiveBytes === undefined ? {} : { maxReceiveBytes })
-    this.#client = new Client(address, clientCredentials(options.tls), channel)
+    const { maxReceiveBytes, tenant, tls } = options
+    const channel = channelOptions({ tls, ...(maxReceiveBytes !== undefined && { maxReceiveBytes }) })
+    // A name of several peers that hold the same: one of them is asked, the next one the next time.
+    if (address.startsWith('dns:')) channel['grpc.service_config'] = roundRobin
+    this.#client = new Client(address, clientCredentials(tls), channel)
     if (tenant !== undefined) this.#metadata.set('thanos-tenant', tenant)
   }
 

@@ -2,15 +2,15 @@
 // What a store that is down, fails or is slow means to the answer stands here: a warning by its address, or an error.
 // Owns the choice of stores and the merging of label names and values; streams are merged in merge.ts.
 import { describeError, MnemoError } from '../kit/errors.ts'
-import { compareStrings } from '../labels/labels.ts'
+import { compareStrings, formatLabels, type Labels } from '../labels/labels.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
-import { type Endpoint, selectEndpoints } from './endpoints.ts'
+import { type Endpoint, indistinguishable, selectEndpoints } from './endpoints.ts'
 import { abortReason, mergeSeries, type SeriesSource, storeError } from './merge.ts'
 import type { LabelsRequest, LabelsResponse, SeriesRequest, StoreApi, StoreSeries } from './types.ts'
 
 export interface FanoutOptions {
   readonly endpoints: readonly Endpoint[]
-  readonly client: (address: string) => StoreApi
+  readonly client: (endpoint: Endpoint) => StoreApi
   /** True: a store that cannot answer is a warning. False: it is an error. */
   readonly partialResponse: boolean
   /** The longest silence of a store, ms; 0: no limit. */
@@ -19,6 +19,8 @@ export interface FanoutOptions {
   readonly storeMatchers: readonly (readonly LabelMatcher[])[]
   /** Each text may come several times. */
   readonly onWarning: (warning: string) => void
+  /** Told which blocks a store says it has queried. */
+  readonly onHints?: (queriedBlocks: readonly string[]) => void
 }
 
 type Times = Pick<SeriesRequest, 'minTime' | 'maxTime' | 'matchers'>
@@ -33,18 +35,18 @@ export class Fanout {
 
   /** Series in ascending order of labels (without the request's replica labels), none twice; see mergeSeries. */
   series(request: SeriesRequest, signal: AbortSignal): AsyncIterable<StoreSeries> {
-    const { partialResponse, responseTimeoutMs, onWarning, client } = this.#options
+    const { partialResponse, responseTimeoutMs, onWarning, onHints, client } = this.#options
     const remove = new Set(request.withoutReplicaLabels)
     const asked = { ...request, partialResponseDisabled: !partialResponse }
     const sources = this.#select(request).map((endpoint): SeriesSource => {
       const { address: store, supportsWithoutReplicaLabels } = endpoint
       if (remove.size === 0 || supportsWithoutReplicaLabels)
-        return { store, open: (streamSignal) => client(store).series(asked, streamSignal) }
+        return { store, open: (streamSignal) => client(endpoint).series(asked, streamSignal) }
       // Its first series are not the first ones without replica labels: no limit.
       const unlimited = { ...asked, limit: 0 }
-      return { store, open: (streamSignal) => client(store).series(unlimited, streamSignal), removeLabels: remove }
+      return { store, open: (streamSignal) => client(endpoint).series(unlimited, streamSignal), removeLabels: remove }
     })
-    return mergeSeries(sources, { partialResponse, responseTimeoutMs, onWarning, signal })
+    return mergeSeries(sources, { partialResponse, responseTimeoutMs, onWarning, signal, ...(onHints && { onHints }) })
   }
 
   /** Names of labels, ascending by bytes, without the replica labels that the request names. */
@@ -78,10 +80,11 @@ export class Fanout {
     const asked = { ...request, partialResponseDisabled: !partialResponse }
     const abort = new AbortController()
     const all = new Set<string>()
-    const ask = async ({ address }: Endpoint) => {
+    const ask = async (endpoint: Endpoint) => {
+      const { address } = endpoint
       try {
         const callSignal = AbortSignal.any([signal, abort.signal, ...this.#timeout()])
-        const { values, warnings } = await call(client(address), asked, callSignal)
+        const { values, warnings } = await call(client(endpoint), asked, callSignal)
         for (const warning of warnings) this.#warn(`store ${address}: ${warning}`)
         for (const value of values) all.add(value)
       } catch (error) {
@@ -108,6 +111,9 @@ export class Fanout {
     if (endpoints.length === 0) this.#warn('no store is configured: want --endpoint')
     const { ask, down } = selectEndpoints(endpoints, { minTime, maxTime, matchers, storeMatchers })
     for (const { address, lastError } of down) this.#warn(`store ${address} is down: ${lastError}`)
+    // Nothing is missing, so that it is never an error; but samples of two Prometheus are mixed into one series.
+    for (const { labels, addresses } of indistinguishable([...ask, ...down]))
+      this.#options.onWarning(sameLabelsWarning(labels, addresses))
     return ask
   }
 
@@ -115,6 +121,12 @@ export class Fanout {
     if (!this.#options.partialResponse) throw new MnemoError('unavailable', warning)
     this.#options.onWarning(warning)
   }
+}
+
+/** What is said of sidecars with identical external labels. */
+export function sameLabelsWarning(labels: Labels, addresses: readonly string[]): string {
+  const who = `stores ${addresses.join(' and ')} have the same external labels ${formatLabels(labels)}`
+  return `${who}: their series cannot be told apart and are mixed`
 }
 
 function limited(values: readonly string[], limit: number | undefined): readonly string[] {

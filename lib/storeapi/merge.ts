@@ -22,6 +22,8 @@ export interface MergeOptions {
   /** The longest wait for one store's next series, ms; 0: no limit. */
   readonly responseTimeoutMs: number
   readonly onWarning: (warning: string) => void
+  /** Told which blocks a store says it has queried. */
+  readonly onHints?: (queriedBlocks: readonly string[]) => void
   readonly signal: AbortSignal
 }
 
@@ -144,7 +146,10 @@ class Cursor {
       this.#warn(response.warning)
       return false
     }
-    if (response.kind === 'hints') return false
+    if (response.kind === 'hints') {
+      this.#options.onHints?.(response.queriedBlocks)
+      return false
+    }
     const { labels } = response.series
     if (this.#last !== undefined && compareLabels(labels, this.#last) < 0) {
       const got = `got ${formatLabels(labels)} after ${formatLabels(this.#last)}`

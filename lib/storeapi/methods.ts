@@ -5,7 +5,8 @@ import type { MethodDefinition } from '@grpc/grpc-js'
 
 const same = (bytes: Buffer) => bytes
 
-function method(path: string, responseStream: boolean): MethodDefinition<Buffer, Buffer> {
+/** A method of one request; its answer is one message, or a stream of them. */
+export function unaryOrStream(path: string, responseStream: boolean): MethodDefinition<Buffer, Buffer> {
   return {
     path,
     requestStream: false,
@@ -18,9 +19,9 @@ function method(path: string, responseStream: boolean): MethodDefinition<Buffer,
 }
 
 export const storeMethods = {
-  Series: method('/thanos.Store/Series', true),
-  LabelNames: method('/thanos.Store/LabelNames', false),
-  LabelValues: method('/thanos.Store/LabelValues', false),
+  Series: unaryOrStream('/thanos.Store/Series', true),
+  LabelNames: unaryOrStream('/thanos.Store/LabelNames', false),
+  LabelValues: unaryOrStream('/thanos.Store/LabelValues', false),
 }
 
-export const infoMethods = { Info: method('/thanos.info.Info/Info', false) }
+export const infoMethods = { Info: unaryOrStream('/thanos.info.Info/Info', false) }

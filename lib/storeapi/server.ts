@@ -17,7 +17,7 @@ import {
 } from './unary-messages.ts'
 
 type UnaryCall = ServerUnaryCall<Buffer, Buffer>
-type SeriesCall = ServerWritableStream<Buffer, Buffer>
+type StreamCall = ServerWritableStream<Buffer, Buffer>
 
 /** Bytes of frames that wait for the peer; a call that has more waits itself. */
 const maxPendingBytes = 1 << 20
@@ -34,7 +34,8 @@ export function storeService(api: StoreApi, options: StoreServiceOptions = {}): 
     (call: UnaryCall, callback: sendUnaryData<Buffer>) =>
       void serveUnary(call, callback, answer, options)
   const store = {
-    Series: (call: SeriesCall) => void serveSeries(call, api, options),
+    Series: (call: StreamCall) =>
+      void serveFrames(call, (request, signal) => seriesFrames(api, request, signal), options),
     LabelNames: unary(async (request, signal) =>
       encodeLabelsResponse(await api.labelNames(decodeLabelNamesRequest(request), signal)),
     ),
@@ -63,16 +64,23 @@ async function serveUnary(
   }
 }
 
-async function serveSeries(call: SeriesCall, api: StoreApi, options: StoreServiceOptions): Promise<void> {
+async function* seriesFrames(api: StoreApi, bytes: Buffer, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const request = decodeSeriesRequest(bytes)
+  const cutter = new FrameCutter(request.responseBatchSize ?? 0)
+  for await (const response of api.series(request, signal)) yield* cutter.add(response)
+  yield* cutter.flush()
+}
+
+/** Answers a call with a stream of frames, at the peer's pace; an error becomes its status. */
+export async function serveFrames(
+  call: StreamCall,
+  answer: (request: Buffer, signal: AbortSignal) => AsyncIterable<Uint8Array>,
+  options: StoreServiceOptions,
+): Promise<void> {
   const signal = signalOf(call)
   try {
-    const request = decodeSeriesRequest(call.request)
-    const cutter = new FrameCutter(request.responseBatchSize ?? 0)
     const sender = new FrameSender(call, signal)
-    for await (const response of api.series(request, signal)) {
-      for (const frame of cutter.add(response)) await sender.send(frame)
-    }
-    for (const frame of cutter.flush()) await sender.send(frame)
+    for await (const frame of answer(call.request, signal)) await sender.send(frame)
     call.end()
   } catch (error) {
     // grpc-js takes the status from an error event, after the frames that were written.
@@ -86,7 +94,7 @@ function statusOf(error: unknown, { logger }: StoreServiceOptions): ReturnType<t
   return statusOfError(known)
 }
 
-function signalOf(call: UnaryCall | SeriesCall): AbortSignal {
+function signalOf(call: UnaryCall | StreamCall): AbortSignal {
   const abort = new AbortController()
   const cancel = () => abort.abort(new MnemoError('canceled', `cannot answer ${call.getPath()}: the peer canceled it`))
   if (call.cancelled) cancel()
@@ -96,12 +104,12 @@ function signalOf(call: UnaryCall | SeriesCall): AbortSignal {
 
 /** Writes frames, and waits while too many bytes are on their way. */
 class FrameSender {
-  readonly #call: SeriesCall
+  readonly #call: StreamCall
   readonly #signal: AbortSignal
   #pendingBytes = 0
   #wake: (() => void) | undefined
 
-  constructor(call: SeriesCall, signal: AbortSignal) {
+  constructor(call: StreamCall, signal: AbortSignal) {
     this.#call = call
     this.#signal = signal
     signal.addEventListener('abort', () => this.#wake?.(), { once: true })
@@ -110,10 +118,11 @@ class FrameSender {
   }
 
   /** Resolves when more may be written; rejects when the peer has canceled. */
-  async send(frame: Buffer): Promise<void> {
+  async send(frame: Uint8Array): Promise<void> {
     this.#signal.throwIfAborted()
     this.#pendingBytes += frame.length
-    this.#call.write(frame, () => {
+    const buffer = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
+    this.#call.write(buffer, () => {
       this.#pendingBytes -= frame.length
       if (this.#pendingBytes <= maxPendingBytes) this.#wake?.()
     })

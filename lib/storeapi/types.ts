@@ -90,9 +90,21 @@ export interface StoreInfo {
     readonly maxTime: number
     readonly supportsSharding: boolean
     readonly supportsWithoutReplicaLabels: boolean
-    readonly tsdbInfos: readonly { readonly labels: Labels; readonly minTime: number; readonly maxTime: number }[]
+    readonly tsdbInfos: readonly TsdbInfo[]
   }
+  /** The other APIs that the endpoint serves; absent: none. */
+  readonly apis?: readonly PeerApi[]
 }
+
+export interface TsdbInfo {
+  readonly labels: Labels
+  readonly minTime: number
+  readonly maxTime: number
+}
+
+/** APIs beside the StoreAPI, as Info names them. */
+export const peerApis = ['rules', 'metadata', 'targets', 'exemplars', 'query', 'status'] as const
+export type PeerApi = (typeof peerApis)[number]
 
 /** The StoreAPI, from either side: a client speaks it to a peer, a server implements it. */
 export interface StoreApi {

@@ -7,11 +7,17 @@ import type { LabelMatcher } from '../labels/matcher.ts'
 import { ProtoReader } from './proto-reader.ts'
 import { ProtoWriter } from './proto-writer.ts'
 import { append, appendMatcher, writeMatchers, writePartialResponse } from './series-request.ts'
-import type { LabelsRequest, LabelsResponse, StoreInfo } from './types.ts'
+import {
+  type LabelsRequest,
+  type LabelsResponse,
+  type PeerApi,
+  peerApis,
+  type StoreInfo,
+  type TsdbInfo,
+} from './types.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 type StoreRange = NonNullable<StoreInfo['store']>
-type TsdbInfo = StoreRange['tsdbInfos'][number]
 
 /** A LabelNamesRequest, or with a label a LabelValuesRequest: the same fields, one number later. */
 export function encodeLabelsRequest(request: LabelsRequest, label?: string): Buffer {
@@ -107,8 +113,13 @@ export function encodeInfo(info: StoreInfo): Buffer {
       nested.boolField(5, store.supportsWithoutReplicaLabels)
       for (const tsdb of store.tsdbInfos) nested.message(6, (inner) => writeTsdbInfo(inner, tsdb))
     })
+  // A message that says nothing but that it is there; exemplars have times too, which nobody prunes by.
+  for (const api of info.apis ?? []) writer.message(firstApiField + peerApis.indexOf(api), () => undefined)
   return writer.finish()
 }
+
+/** InfoResponse's field of the first of peerApis; the others follow. */
+const firstApiField = 4
 
 function writeTsdbInfo(writer: ProtoWriter, { labels, minTime, maxTime }: TsdbInfo): void {
   writer.message(1, (nested) => writeLabels(nested, labels))
@@ -128,13 +139,19 @@ function writeLabels(writer: ProtoWriter, labels: Labels): void {
 export function decodeInfo(bytes: Uint8Array): StoreInfo {
   const reader = new ProtoReader('InfoResponse', bytes)
   const labelSets: Labels[] = []
+  const apis: PeerApi[] = []
   const info: Mutable<StoreInfo> = { labelSets, componentType: '' }
   reader.fields((tag) => {
     if (tag === 0x0a) labelSets.push(readLabels(reader))
     else if (tag === 0x12) info.componentType = reader.string()
     else if (tag === 0x1a) info.store = readStore(reader)
-    else reader.skip(tag)
+    else {
+      const api = (tag & 7) === 2 ? peerApis[(tag >>> 3) - firstApiField] : undefined
+      if (api) apis.push(api)
+      reader.skip(tag)
+    }
   })
+  if (apis.length > 0) info.apis = apis
   return info
 }
 

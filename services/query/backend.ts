@@ -10,7 +10,7 @@ import { ActiveQueries } from './active-queries.ts'
 import type { ActiveQuery, Found, LookupRequest, QueryBackend, QueryRequest } from './api/backend.ts'
 import type { EncodedResult } from './api/encode.ts'
 import { Gate } from './gate.ts'
-import type { Job, JobResult, JobResults, WorkerConfig } from './jobs.ts'
+import type { EncodedFrames, FramesJob, Job, JobResult, JobResults, QueryJob, WorkerConfig } from './jobs.ts'
 
 export interface BackendOptions {
   readonly endpoints: EndpointSet
@@ -39,14 +39,31 @@ export class WorkerBackend implements QueryBackend {
 
   /** Has every worker connect to the stores and compile its kernels. */
   async warmUp(signal: AbortSignal): Promise<void> {
-    const addresses = this.#options.endpoints.endpoints.map(({ address }) => address)
-    await this.#pool.runOnAll({ kind: 'warmUp', addresses }, { signal })
+    await this.#pool.runOnAll({ kind: 'warmUp', ...this.#stores() }, { signal })
   }
 
-  async query(request: QueryRequest, signal: AbortSignal): Promise<EncodedResult> {
+  query(request: QueryRequest, signal: AbortSignal): Promise<EncodedResult> {
+    return this.#evaluate<QueryJob>(request, signal, (data) => ({ kind: 'query', ...request, ...data }))
+  }
+
+  /** As query(), the answer as frames of the gRPC Query API. */
+  queryFrames(request: QueryRequest, batchSize: number, signal: AbortSignal): Promise<EncodedFrames> {
+    return this.#evaluate<FramesJob>(request, signal, (data) => ({
+      kind: 'queryFrames',
+      batchSize,
+      ...request,
+      ...data,
+    }))
+  }
+
+  async #evaluate<J extends QueryJob | FramesJob>(
+    request: QueryRequest,
+    signal: AbortSignal,
+    jobOf: (data: Pick<J, 'endpoints' | 'fetched'>) => J,
+  ): Promise<JobResults[J['kind']]> {
     const { fetched, signal: ended, done } = this.#active.start(request)
-    const job = { kind: 'query', ...request, ...this.#stores(), fetched: fetched.shared } as const
     try {
+      const job = jobOf({ ...this.#stores(), fetched: fetched.shared })
       return await this.#run(job, AbortSignal.any([signal, ended]), request.timeoutMs)
     } finally {
       done()

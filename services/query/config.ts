@@ -14,12 +14,13 @@ import {
 } from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'
 import { dedupFunctions } from '../../lib/storeapi/dedup.ts'
+import { checkLimits, limitFlags } from '../../lib/storeapi/limits.ts'
+import { checkEndpointFlags, endpointFlags } from './config-endpoints.ts'
 
 export const flags = {
   ...commonFlags,
-  endpoint: stringsFlag('endpoint', {
-    help: 'Address (host:port) of a store: a sidecar, a store gateway, or whatever else serves the StoreAPI (repeatable).',
-  }),
+  ...endpointFlags,
+  ...limitFlags,
   replicaLabels: stringsFlag('query.replica-label', {
     help: 'Label that tells replicas apart, along which data is deduplicated (repeatable, or a list with commas). dedup=false in a query turns it off.',
   }),
@@ -90,7 +91,8 @@ export type QueryFlags = FlagValues<typeof flags>
 
 /** The flags with their lists checked and taken apart. Throws `config` naming the flag. */
 export function checkFlags(values: QueryFlags): QueryFlags {
-  for (const address of values.endpoint) checkAddress(address)
+  checkEndpointFlags(values)
+  checkLimits(values)
   atLeastOne('query.max-concurrent', values.maxConcurrent)
   atLeastOne('query.workers', values.workers)
   atLeastOne('query.max-samples', values.maxSamples)
@@ -118,15 +120,6 @@ export function flagTexts(values: QueryFlags): Readonly<Record<string, string>> 
       return [name, isDuration ? formatDurationMs(value) : String(value)]
     }),
   )
-}
-
-function checkAddress(address: string): void {
-  const scheme = /^[a-z]+\+/.exec(address)?.[0]
-  const got = `flag --endpoint: got "${address}"`
-  if (scheme !== undefined)
-    throw new MnemoError('config', `${got}, want host:port: discovery by "${scheme}" is not there yet`)
-  const port = Number(/^(?:\[[^\]]+\]|[^:/\s]+):(\d{1,5})$/.exec(address)?.[1])
-  if (!(port > 0 && port <= 65_535)) throw new MnemoError('config', `${got}, want host:port`)
 }
 
 function notNegative(name: string, value: number): void {

@@ -18,20 +18,33 @@ export type QueryJob = {
   readonly fetched: SharedArrayBuffer
 } & QueryRequest &
   Stores
+export type FramesJob = Omit<QueryJob, 'kind'> & {
+  readonly kind: 'queryFrames'
+  /** Series a frame. */
+  readonly batchSize: number
+}
 export type LookupJob = LookupRequest & Stores
 
 export type Job =
   /** Connects to the stores and compiles the kernels, so that the first query finds both. */
-  | { readonly kind: 'warmUp'; readonly addresses: readonly string[] }
+  | ({ readonly kind: 'warmUp' } & Stores)
   | QueryJob
+  | FramesJob
   | ({ readonly kind: 'labelNames' } & LookupJob)
   | ({ readonly kind: 'labelValues'; readonly label: string } & LookupJob)
   | ({ readonly kind: 'series' } & LookupJob)
+
+/** An answer as frames of the gRPC Query API. */
+export interface EncodedFrames {
+  readonly frames: readonly Uint8Array[]
+  readonly warnings: readonly string[]
+}
 
 /** What a job of each kind comes to. */
 export interface JobResults {
   readonly warmUp: undefined
   readonly query: EncodedResult
+  readonly queryFrames: EncodedFrames
   readonly labelNames: Found<string>
   readonly labelValues: Found<string>
   readonly series: Found<Labels>

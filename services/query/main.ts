@@ -1,14 +1,20 @@
 // The querier: Prometheus's HTTP API over many stores. Wires flags, discovery, workers and routes together.
 // The main thread serves HTTP and keeps the list of stores fresh; queries run in workers.
-import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
+import { type GrpcService, grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
-import { createStoreClient, type StoreClient } from '../../lib/storeapi/client.ts'
-import { type Endpoint, EndpointSet } from '../../lib/storeapi/endpoints.ts'
+import { EndpointSet } from '../../lib/storeapi/endpoint-set.ts'
+import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
+import { limitSeries } from '../../lib/storeapi/limits.ts'
+import { createProxy } from '../../lib/storeapi/proxy.ts'
+import { storeService } from '../../lib/storeapi/server.ts'
 import { registerApi } from './api/routes.ts'
 import { WorkerBackend } from './backend.ts'
 import { checkFlags, flags, flagTexts, type QueryFlags } from './config.ts'
+import { tlsOf } from './config-endpoints.ts'
+import { Connections } from './connections.ts'
+import { queryService } from './grpc-query.ts'
 import { exposeConnections, formatLabelSets } from './metrics.ts'
 import { renderPage } from './page.ts'
 
@@ -21,7 +27,8 @@ export async function main(argv: string[]): Promise<void> {
 
 async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const { logger, registry, signal, probe } = ctx
-  const endpoints = openEndpoints(values, ctx)
+  const connections = new Connections()
+  const endpoints = openEndpoints(values, connections, ctx)
   exposeConnections(registry, endpoints)
   const backend = openBackend(values, endpoints, ctx)
   const { httpAddress: address, httpGracePeriodMs: graceMs } = values
@@ -29,29 +36,42 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
     registerApi(app, backend, values)
     app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(renderPage(endpoints.statuses)))
   })
-  await startGrpc({ ...ctx, ...grpcOptionsOf(values) }, []) // gRPC health alone
+  await startGrpc({ ...ctx, ...grpcOptionsOf(values) }, grpcServices(values, { endpoints, connections, backend }, ctx))
   if (values.endpoint.length === 0) logger.warn('no --endpoint is given: there is nothing to query')
   await Promise.all([endpoints.refresh(signal), backend.warmUp(signal)])
   probe.ready()
   await endpoints.keepFresh(discoveryIntervalMs, signal)
 }
 
-function openEndpoints(values: QueryFlags, { logger, onStop }: ServiceContext): EndpointSet {
-  const clients: StoreClient[] = []
-  onStop('store connections', () => {
-    for (const client of clients) client.close()
-  })
-  return new EndpointSet({
-    addresses: values.endpoint,
-    connect: (address) => {
-      const client = createStoreClient(address)
-      clients.push(client)
-      return client
-    },
+function openEndpoints(values: QueryFlags, connections: Connections, { logger, onStop }: ServiceContext): EndpointSet {
+  const tls = tlsOf(values)
+  const set = new EndpointSet({
+    targets: values.endpoint.map((address) => ({ address, ...(tls && { tls }) })),
+    connect: (target) => connections.open(target),
     infoTimeoutMs: values.infoTimeoutMs,
     unhealthyTimeoutMs: values.unhealthyTimeoutMs,
     onChange: (endpoint) => logChange(endpoint, logger),
   })
+  onStop('store connections', () => set.close())
+  return set
+}
+
+/** What a querier above this one, or Thanos's, asks: StoreAPI, Info, and whole queries. */
+function grpcServices(
+  values: QueryFlags,
+  { endpoints, connections, backend }: { endpoints: EndpointSet; connections: Connections; backend: WorkerBackend },
+  { logger, registry }: ServiceContext,
+): GrpcService[] {
+  const proxy = createProxy({
+    stores: endpoints,
+    client: (endpoint) => connections.of(endpoint),
+    responseTimeoutMs: values.responseTimeoutMs,
+    apis: ['query'],
+  })
+  return [
+    ...storeService(limitSeries(proxy, values, registry), { logger }),
+    queryService({ backend, replicaLabels: values.replicaLabels, logger }),
+  ]
 }
 
 function logChange(endpoint: Endpoint, logger: Logger): void {

@@ -4,13 +4,16 @@
 import { workerData } from 'node:worker_threads'
 import { Moved, serveWorker } from '../../lib/kit/workers.ts'
 import { execute, warmUp } from '../../lib/promql/exec/engine.ts'
+import type { QueryResult } from '../../lib/promql/exec/result.ts'
 import { parseExpr } from '../../lib/promql/parse/parser.ts'
 import { createStoreClient, type StoreClient } from '../../lib/storeapi/client.ts'
+import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
 import type { Found } from './api/backend.ts'
 import { type EncodedResult, encodeQueryResult } from './api/encode.ts'
 import { Fetched } from './fetched.ts'
-import type { Job, JobResult, LookupJob, QueryJob, WorkerConfig } from './jobs.ts'
+import { encodeFrames } from './frames.ts'
+import type { FramesJob, Job, JobResult, LookupJob, QueryJob, WorkerConfig } from './jobs.ts'
 import { KernelPool } from './kernel-pool.ts'
 import { labelNames, labelValues, series } from './lookups.ts'
 import { FanoutQueryable } from './queryable.ts'
@@ -19,23 +22,35 @@ const config = workerData as WorkerConfig
 const kernelPool = new KernelPool(config.maxMemoryBytes)
 const clients = new Map<string, StoreClient>()
 
-function client(address: string): StoreClient {
+function client({ address, tls }: Endpoint): StoreClient {
   let known = clients.get(address)
   if (known === undefined) {
-    known = createStoreClient(address)
+    known = createStoreClient(address, { ...(tls && { tls }) })
     clients.set(address, known)
   }
   return known
 }
 
-function storesOf({ endpoints, scope }: QueryJob | LookupJob): Omit<FanoutOptions, 'onWarning'> {
+/** Ends the connections to stores that are known no more; they have been gone for minutes. */
+function forget(endpoints: readonly Endpoint[]): void {
+  if (clients.size <= endpoints.length) return
+  const known = new Set(endpoints.map(({ address }) => address))
+  for (const [address, connection] of clients) {
+    if (known.has(address)) continue
+    connection.close()
+    clients.delete(address)
+  }
+}
+
+function storesOf({ endpoints, scope }: QueryJob | FramesJob | LookupJob): Omit<FanoutOptions, 'onWarning'> {
   const { storeMatchers, partialResponse } = scope
   return { endpoints, storeMatchers, partialResponse, client, responseTimeoutMs: config.responseTimeoutMs }
 }
 
-async function runQuery(job: QueryJob, signal: AbortSignal): Promise<Moved<EncodedResult>> {
-  const { query, startMs, endMs, stepMs, limit, scope } = job
-  const encoded = await kernelPool.use(async (kernels) => {
+/** Evaluates a query and encodes its result, which may borrow from kernel memory until then. */
+function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (result: QueryResult) => T): Promise<T> {
+  const { query, startMs, endMs, stepMs, scope } = job
+  return kernelPool.use(async (kernels) => {
     const { replicaLabels } = scope
     const { dedupFunction, maxSamples, fetchLimits, defaultSubqueryStepMs } = config
     const fetched = new Fetched(job.fetched)
@@ -55,8 +70,12 @@ async function runQuery(job: QueryJob, signal: AbortSignal): Promise<Moved<Encod
       defaultSubqueryStepMs: () => defaultSubqueryStepMs,
     })
     queryable.close()
-    return encodeQueryResult(result, limit)
+    return encode(result)
   })
+}
+
+async function runQuery(job: QueryJob, signal: AbortSignal): Promise<Moved<EncodedResult>> {
+  const encoded = await evaluate(job, signal, (result) => encodeQueryResult(result, job.limit))
   return new Moved(encoded, [encoded.fields.buffer])
 }
 
@@ -67,17 +86,20 @@ async function lookUp<T>(job: LookupJob, ask: (fanout: Fanout) => Promise<readon
 }
 
 /** A store that does not answer is no matter here: discovery tells of it. */
-async function prepare(addresses: readonly string[], signal: AbortSignal): Promise<undefined> {
+async function prepare(endpoints: readonly Endpoint[], signal: AbortSignal): Promise<undefined> {
   await kernelPool.use(async (kernels) => warmUp(kernels))
-  await Promise.allSettled(addresses.map((address) => client(address).info(signal)))
+  await Promise.allSettled(endpoints.map((endpoint) => client(endpoint).info(signal)))
 }
 
 serveWorker<Job, JobResult>((job, signal) => {
+  forget(job.endpoints)
   switch (job.kind) {
     case 'warmUp':
-      return prepare(job.addresses, signal)
+      return prepare(job.endpoints, signal)
     case 'query':
       return runQuery(job, signal)
+    case 'queryFrames':
+      return evaluate(job, signal, (result) => encodeFrames(result, job.batchSize))
     case 'labelNames':
       return lookUp(job, (fanout) => labelNames(fanout, job, signal))
     case 'labelValues':

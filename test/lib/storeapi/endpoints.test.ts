@@ -1,16 +1,9 @@
-// Which stores a query asks, and what is known of them over time.
+// Which stores a query asks, and which of them cannot be told apart.
+// Subject: lib/storeapi/endpoints.ts. Owns nothing.
 import { describe, expect, test } from 'vitest'
-import { MnemoError } from '../../../lib/kit/errors.ts'
-import { labelsOf } from '../../../lib/labels/labels.ts'
+import { type Labels, labelsOf } from '../../../lib/labels/labels.ts'
 import type { LabelMatcher, MatchType } from '../../../lib/labels/matcher.ts'
-import {
-  type Endpoint,
-  EndpointSet,
-  type EndpointSetOptions,
-  selectEndpoints,
-} from '../../../lib/storeapi/endpoints.ts'
-import type { StoreApi } from '../../../lib/storeapi/types.ts'
-import { anyTime, fakeStore } from '../../support/fake-store.ts'
+import { type Endpoint, indistinguishable, selectEndpoints } from '../../../lib/storeapi/endpoints.ts'
 
 function endpoint(over: Partial<Endpoint>): Endpoint {
   return {
@@ -92,80 +85,19 @@ describe('pruning', () => {
   })
 })
 
-describe('discovery', () => {
-  function setOf(apis: Record<string, StoreApi>, over: Partial<EndpointSetOptions> = {}) {
-    const changes: string[] = []
-    const set = new EndpointSet({
-      addresses: Object.keys(apis),
-      connect: (address) => apis[address]!,
-      infoTimeoutMs: 50,
-      unhealthyTimeoutMs: 60_000,
-      onChange: ({ address, lastError }) => changes.push(`${address} ${lastError ?? 'up'}`),
-      ...over,
-    })
-    return { set, changes, refresh: () => set.refresh(new AbortController().signal) }
-  }
+describe('two that announce the same labels', () => {
+  const x = labelsOf({ cluster: 'x', replica: 'a' })
+  const y = labelsOf({ cluster: 'y', replica: 'a' })
+  const sidecar = (address: string, ...labelSets: Labels[]) =>
+    endpoint({ address, componentType: 'sidecar', labelSets })
 
-  test('before the first answer a store may hold anything, and is down', () => {
-    const { set } = setOf({ 'a:1': fakeStore([]) })
-    expect(set.endpoints[0]).toMatchObject({ hasStore: true, lastError: 'it has not been asked yet', labelSets: [] })
+  test('sidecars are both named', () => {
+    expect(indistinguishable([sidecar('c:1', x), sidecar('b:1', y), sidecar('a:1', x)])).toEqual([
+      { labels: x, addresses: ['a:1', 'c:1'] },
+    ])
   })
 
-  test('learns labels, times and abilities; keeps them while the store is lost', async () => {
-    const labelSets = [labelsOf({ cluster: 'x' }), []]
-    const api = fakeStore([], { info: { labelSets, store: { ...anyTime, minTime: 5, maxTime: 7 } } })
-    const { set, changes, refresh } = setOf({ 'a:1': api })
-    await refresh()
-    const known = { labelSets: [['cluster', 'x']], minTime: 5, maxTime: 7, supportsWithoutReplicaLabels: true }
-    expect(set.endpoints[0]).toMatchObject(known)
-    api.info = () => Promise.reject(new MnemoError('unavailable', 'refused'))
-    await refresh()
-    await refresh()
-    expect(set.endpoints[0]).toMatchObject({ ...known, lastError: 'refused' })
-    api.info = async () => ({ labelSets: [], componentType: 'sidecar' })
-    await refresh()
-    expect(set.endpoints[0]).toMatchObject({ hasStore: false, componentType: 'sidecar' })
-    expect(set.endpoints[0]).not.toHaveProperty('lastError')
-    expect(changes).toEqual(['a:1 up', 'a:1 refused', 'a:1 up'])
-  })
-
-  test('one that does not answer in time is down; the others are not held up', async () => {
-    const silent = fakeStore([])
-    silent.info = (signal) =>
-      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
-    const { set, refresh } = setOf({ 'a:1': silent, 'b:1': fakeStore([]) })
-    await refresh()
-    expect(set.endpoints[0]!.lastError).toBe('got no answer to Info for 50 ms')
-    expect(set.endpoints[1]!.lastError).toBeUndefined()
-  })
-
-  test('the stores page: by component type, with the last error, until the unhealthy timeout', async () => {
-    const dead = fakeStore([])
-    dead.info = () => Promise.reject(new MnemoError('unavailable', 'refused'))
-    const alive = fakeStore([], { info: { componentType: 'sidecar', labelSets: [labelsOf({ r: 'a' })] } })
-    const { set, refresh } = setOf({ 'b:1': dead, 'a:1': alive })
-    await refresh()
-    expect(set.statuses).toMatchObject({
-      sidecar: [{ name: 'a:1', lastError: null, labelSets: [['r', 'a']] }],
-      'unknown-store-api': [{ name: 'b:1', lastError: 'refused', lastCheck: '0001-01-01T00:00:00Z' }],
-    })
-    const hasty = setOf({ 'b:1': dead }, { unhealthyTimeoutMs: 0 })
-    await hasty.refresh()
-    expect(hasty.set.statuses).toEqual({})
-    expect(hasty.set.endpoints).toHaveLength(1)
-  })
-
-  test('an address that is given twice is asked once', () => {
-    const { set } = setOf({ 'a:1': fakeStore([]) }, { addresses: ['a:1', 'a:1'] })
-    expect(set.endpoints).toHaveLength(1)
-  })
-
-  test('keepFresh ends with its signal', async () => {
-    const { set, changes } = setOf({ 'a:1': fakeStore([]) })
-    const abort = new AbortController()
-    const running = set.keepFresh(5, abort.signal)
-    await expect.poll(() => changes).toEqual(['a:1 up'])
-    abort.abort()
-    await running
+  test('a store that holds what a sidecar ships is as it should be', () => {
+    expect(indistinguishable([sidecar('a:1', x), endpoint({ address: 'b:1', labelSets: [x] })])).toEqual([])
   })
 })

@@ -27,7 +27,7 @@ function fanoutOver(
       ...Object.keys(stores).map((address) => ({ ...base, address, ...over.endpoint })),
       ...(over.extra ?? []),
     ],
-    client: (address) => stores[address]!,
+    client: ({ address }) => stores[address]!,
     partialResponse: over.partialResponse ?? true,
     responseTimeoutMs: 0,
     storeMatchers: [],
@@ -94,7 +94,36 @@ describe('stores that are down', () => {
   })
 })
 
+describe('two sidecars with identical external labels', () => {
+  const endpoint = { componentType: 'sidecar', labelSets: [['cluster', 'x']] }
+  const warning =
+    'stores a and b have the same external labels {cluster="x"}: their series cannot be told apart and are mixed'
+
+  test.each([true, false])('are both named, and no error: partial response %s', async (partialResponse) => {
+    const stores = { b: fakeStore([series({ l: '1' })]), a: fakeStore([]) }
+    const { fanout, warnings } = fanoutOver(stores, { endpoint, partialResponse })
+    expect(await Array.fromAsync(fanout.series(request, never))).toHaveLength(1)
+    expect(warnings).toEqual([warning])
+  })
+})
+
 describe('series', () => {
+  test('blocks that a store says it has queried are told', async () => {
+    const store = fakeStore([series({ l: '1' }), { kind: 'hints', queriedBlocks: ['block-a', 'block-b'] }])
+    const hints: string[] = []
+    const fanout = new Fanout({
+      endpoints: [{ ...base, address: 'a' }],
+      client: () => store,
+      partialResponse: true,
+      responseTimeoutMs: 0,
+      storeMatchers: [],
+      onWarning: () => undefined,
+      onHints: (blocks) => hints.push(...blocks),
+    })
+    await Array.fromAsync(fanout.series(request, never))
+    expect(hints).toEqual(['block-a', 'block-b'])
+  })
+
   test('a store that cannot take labels off is asked without a limit and sorted here', async () => {
     const store = fakeStore([series({ replica: 'a', z: '2' }), series({ replica: 'b', z: '1' })])
     const { fanout } = fanoutOver({ a: store }, { endpoint: { supportsWithoutReplicaLabels: false } })

@@ -79,6 +79,11 @@ async function get(url: string, path: string, search = ''): Promise<Reply> {
   return { httpStatus: response.status, ...((await response.json()) as Omit<Reply, 'httpStatus'>) }
 }
 
+/** The address of a querier's gRPC server. */
+async function grpcAddress({ process }: { process: TestProcess }): Promise<string> {
+  return (await process.waitForOutput(/serving gRPC" address=(\S+)/))[1]!
+}
+
 const atEnd = 'time=1700020800'
 const count = `query=count(r_gauge)&${atEnd}`
 
@@ -232,6 +237,49 @@ describe('limits of one query', () => {
     } finally {
       await querier.process.stop()
       await a.cut()
+    }
+  })
+})
+
+describe('a querier above another one', () => {
+  test('answers as the one below, whose warnings it passes on', async () => {
+    const [a, b] = [await serve('a'), await serve('b')]
+    const lower = await startQuerier(`--endpoint=${a.address}`, `--endpoint=${b.address}`)
+    const address = await grpcAddress(lower)
+    const upper = await startQuerier(`--endpoint=${address}`)
+    try {
+      const { data } = await get(upper.url, 'stores')
+      const times = { minTime: 1_700_006_400_000, maxTime: 1_700_020_800_000 }
+      expect(data.query).toMatchObject([{ name: address, lastError: null, ...times }])
+      const queries = [count, `query=sum(rate(r_counter_total[5m]))&${atEnd}`, `query=r_equal&${atEnd}&dedup=false`]
+      for (const query of queries)
+        expect((await get(upper.url, 'query', query)).data).toEqual((await get(lower.url, 'query', query)).data)
+      await a.cut()
+      const { warnings } = await get(upper.url, 'query', count)
+      expect(warnings).toEqual([expect.stringMatching(`^store ${address}: store ${a.address} `)])
+      const strict = await get(upper.url, 'query', `${count}&partial_response=false`)
+      expect(strict).toMatchObject({ httpStatus: 503, errorType: 'unavailable' })
+      expect(strict.error).toContain(a.address)
+    } finally {
+      await Promise.all([upper.process.stop(), lower.process.stop()])
+      await b.cut()
+    }
+  })
+
+  test('a limit ends in a warning that names it', async () => {
+    const [a, b] = [await serve('a'), await serve('b')]
+    const limited = await startQuerier(
+      `--endpoint=${a.address}`,
+      `--endpoint=${b.address}`,
+      '--store.limits.request-series=1',
+    )
+    const upper = await startQuerier(`--endpoint=${await grpcAddress(limited)}`)
+    try {
+      const { warnings } = await get(upper.url, 'query', `query={__name__=~"r_.*"}&${atEnd}`)
+      expect(warnings).toEqual([expect.stringContaining('want at most 1 (--store.limits.request-series)')])
+    } finally {
+      await Promise.all([upper.process.stop(), limited.process.stop()])
+      await Promise.all([a.cut(), b.cut()])
     }
   })
 })

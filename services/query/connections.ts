@@ -1,0 +1,24 @@
+// The main thread's connections to the stores: Info goes over them, and what a querier above this one asks.
+// (Queries of our own go over those of the workers.)
+// Owns them until each is closed by the endpoint set.
+import { MnemoError } from '../../lib/kit/errors.ts'
+import { createStoreClient, type StoreClient } from '../../lib/storeapi/client.ts'
+import type { EndpointTarget } from '../../lib/storeapi/endpoint-set.ts'
+
+export class Connections {
+  readonly #open = new Map<string, StoreClient>()
+
+  /** A new connection to a target. */
+  open({ address, tls }: EndpointTarget): StoreClient {
+    const client = createStoreClient(address, { ...(tls && { tls }) })
+    this.#open.set(address, client)
+    return client
+  }
+
+  /** The connection of an endpoint that is in the set. */
+  of({ address }: { readonly address: string }): StoreClient {
+    const client = this.#open.get(address)
+    if (client === undefined) throw new MnemoError('unavailable', `cannot ask ${address}: it is not connected to`)
+    return client
+  }
+}

@@ -1,0 +1,35 @@
+// A query's answer as frames of the gRPC Query API: made in a worker, sent as they are.
+// A scalar is one series without labels, as in Thanos; a sample of an instant vector is a series of one point.
+// Owns that mapping; the bytes are lib/storeapi/query-messages.ts's.
+import { MnemoError } from '../../lib/kit/errors.ts'
+import type { QueryResult } from '../../lib/promql/exec/result.ts'
+import { type AnsweredSeries, encodeQuerySeries } from '../../lib/storeapi/query-messages.ts'
+import type { EncodedFrames } from './jobs.ts'
+
+export function encodeFrames(result: QueryResult, batchSize: number): EncodedFrames {
+  refuseHistograms(result)
+  return { frames: encodeQuerySeries(seriesOf(result), batchSize), warnings: [...result.warnings] }
+}
+
+/** Better no answer than one without some of its samples. */
+function refuseHistograms(result: QueryResult): void {
+  const entries = result.type === 'matrix' ? result.series : result.type === 'vector' ? result.samples : []
+  for (const entry of entries)
+    if ('histograms' in entry || 'histogram' in entry)
+      throw new MnemoError('unsupported', 'cannot send native histograms over the gRPC Query API: ask over HTTP')
+}
+
+function seriesOf(result: QueryResult): readonly AnsweredSeries[] {
+  switch (result.type) {
+    case 'matrix':
+      return result.series
+    case 'vector':
+      return result.samples.map(({ labels, timeMs, value }) => ({ labels, times: [timeMs], values: [value] }))
+    case 'scalar':
+      return [{ labels: [], times: [result.timeMs], values: [result.value] }]
+    case 'string':
+      throw new MnemoError('unsupported', 'cannot send a string over the gRPC Query API')
+    default:
+      return result satisfies never
+  }
+}
