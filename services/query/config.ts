@@ -16,6 +16,7 @@ import { commonFlags } from '../../lib/kit/lifecycle.ts'
 import { dedupFunctions } from '../../lib/storeapi/dedup.ts'
 import { checkLimits, limitFlags } from '../../lib/storeapi/limits.ts'
 import { checkEndpointFlags, endpointFlags } from './config-endpoints.ts'
+import { featureNames, readFeatures } from './features.ts'
 
 export const flags = {
   ...commonFlags,
@@ -51,6 +52,9 @@ export const flags = {
   maxMemoryBytes: bytesFlag('query.max-memory', {
     help: 'Maximum memory of the samples and results of a single query. (Not in Thanos.)',
     default: '1GiB',
+  }),
+  enableFeature: stringsFlag('enable-feature', {
+    help: `Feature flags to enable (repeatable, or a list with commas), Prometheus's experimental PromQL: ${featureNames.join(', ')}.`,
   }),
   workers: intFlag('query.workers', {
     help: 'Number of threads that run queries. (Not in Thanos.)',
@@ -102,7 +106,9 @@ export function checkFlags(values: QueryFlags): QueryFlags {
   atLeastOne('query.lookback-delta', values.lookbackDeltaMs)
   atLeastOne('query.default-evaluation-interval', values.defaultEvaluationIntervalMs)
   atLeastOne('endpoint.info-timeout', values.infoTimeoutMs)
-  return { ...values, replicaLabels: splitLists(values.replicaLabels) }
+  const enableFeature = splitLists(values.enableFeature)
+  readFeatures(enableFeature)
+  return { ...values, enableFeature, replicaLabels: splitLists(values.replicaLabels) }
 }
 
 /** `a,b` and `b` as a, b. */

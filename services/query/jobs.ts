@@ -5,6 +5,7 @@ import type { DedupFunction } from '../../lib/storeapi/dedup.ts'
 import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 import type { Found, LookupRequest, QueryRequest } from './api/backend.ts'
 import type { EncodedResult } from './api/encode.ts'
+import type { Features } from './features.ts'
 import type { FetchLimits } from './fetched.ts'
 
 /** The stores as they were when the job was sent. */
@@ -58,6 +59,7 @@ export interface WorkerConfig {
   readonly lookbackMs: number
   readonly maxSamples: number
   readonly fetchLimits: FetchLimits
+  readonly features: Features
   /** Kernel memory of one query. */
   readonly maxMemoryBytes: number
   readonly defaultSubqueryStepMs: number

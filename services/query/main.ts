@@ -14,6 +14,7 @@ import { WorkerBackend } from './backend.ts'
 import { checkFlags, flags, flagTexts, type QueryFlags } from './config.ts'
 import { tlsOf } from './config-endpoints.ts'
 import { Connections } from './connections.ts'
+import { readFeatures } from './features.ts'
 import { queryService } from './grpc-query.ts'
 import { exposeConnections, formatLabelSets } from './metrics.ts'
 import { renderPage } from './page.ts'
@@ -33,7 +34,7 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const backend = openBackend(values, endpoints, ctx)
   const { httpAddress: address, httpGracePeriodMs: graceMs } = values
   await startHttp({ ...ctx, address, graceMs }, (app) => {
-    registerApi(app, backend, values)
+    registerApi(app, backend, { ...values, syntax: readFeatures(values.enableFeature) })
     app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(renderPage(endpoints.statuses)))
   })
   await startGrpc({ ...ctx, ...grpcOptionsOf(values) }, grpcServices(values, { endpoints, connections, backend }, ctx))
@@ -94,6 +95,7 @@ function openBackend(values: QueryFlags, endpoints: EndpointSet, { registry, onS
       responseTimeoutMs,
       maxSamples,
       maxMemoryBytes,
+      features: readFeatures(values.enableFeature),
       fetchLimits: { maxSeries: values.maxSeries, maxBytes: values.maxFetchedBytes },
       lookbackMs: values.lookbackDeltaMs,
       defaultSubqueryStepMs: values.defaultEvaluationIntervalMs,

@@ -58,7 +58,8 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
     const queryable = new FanoutQueryable({ stores: storesOf(job), kernels, ...data })
     const result = await execute({
       query,
-      expr: parseExpr(query),
+      expr: parseExpr(query, config.features),
+      delayedNameRemoval: config.features.delayedNameRemoval ?? false,
       startMs,
       endMs,
       stepMs,

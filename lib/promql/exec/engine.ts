@@ -6,11 +6,13 @@ import type { Kernels, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import { MnemoError } from '../../kit/errors.ts'
 import { compareLabels } from '../../labels/labels.ts'
 import type { Expr } from '../parse/ast.ts'
+import { resolveDurations } from '../plan/durations.ts'
 import type { MatrixPlan, VectorPlan } from '../plan/plan.ts'
 import { planQuery } from '../plan/planner.ts'
 import type { Queryable } from '../queryable.ts'
 import { AnnotationSet } from './annotations.ts'
 import { type Context, checkAborted, duplicateSeries, SampleBudget, stepTimeMs, viewsOf } from './context.ts'
+import { extendSamples, floatSamples } from './extended.ts'
 import { mergeEqualLabels } from './matrix.ts'
 import { withoutName } from './names.ts'
 import { runner } from './operators.ts'
@@ -90,7 +92,9 @@ function stepsOf({ startMs, endMs, stepMs = 0 }: ExecuteOptions): Steps {
 async function evaluate(options: ExecuteOptions, context: Context): Promise<QueryValue> {
   const { startMs, stepMs = 0 } = options
   const instant = stepMs <= 0
-  const plan = planQuery(options.expr, { startMs, endMs: instant ? startMs : options.endMs, stepMs })
+  const endMs = instant ? startMs : options.endMs
+  const times = { query: options.query, stepMs, rangeMs: endMs - startMs }
+  const plan = planQuery(resolveDurations(options.expr, times), { startMs, endMs, stepMs })
   switch (plan.type) {
     case 'scalar': {
       const values = await runner.scalar(plan.plan, context)
@@ -186,8 +190,12 @@ async function evaluateMatrix(plan: MatrixPlan, context: Context): Promise<Resul
   const series: ResultSeries[] = []
   const { series: source, reference, rangeMs } = openSource(plan, context)
   const endMs = reference.startMs
+  const extended = plan.kind === 'range_selector' ? plan.select.extended : undefined
   for await (const { labels, dropName, columns } of source) {
-    const points = samplesWithin(columns, endMs - rangeMs, endMs)
+    const startMs = endMs - rangeMs
+    const points = extended
+      ? extendSamples(floatSamples(columns), { extended, startMs, endMs, lookbackMs: query.lookbackMs })
+      : samplesWithin(columns, startMs, endMs)
     if (points.times.length === 0) continue
     query.samples.hold(points.times.length)
     series.push({ labels: dropName && query.delayedNameRemoval ? withoutName(labels) : labels, ...points })

@@ -7,6 +7,7 @@ import type { Labels } from '../../labels/labels.ts'
 import type { Select, SelectorPlan } from '../plan/plan.ts'
 import type { SelectHints } from '../queryable.ts'
 import { anyPresent, type Context, checkAborted, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
+import { floatSamples, smoothedValue } from './extended.ts'
 import { mergeEqualLabels } from './matrix.ts'
 import { dropName } from './names.ts'
 
@@ -48,11 +49,12 @@ export async function* readSeries(
 
 function hintsOf(select: Select, rangeMs: number, context: Context): SelectHints {
   const reference = referenceSteps(select, context.steps)
-  const windowMs = rangeMs > 0 ? rangeMs : context.query.lookbackMs
+  const { lookbackMs } = context.query
+  const beforeMs = rangeMs === 0 || select.extended ? lookbackMs : 0
   return {
     // The window is open at its left.
-    minTime: reference.startMs - windowMs + 1,
-    maxTime: stepTimeMs(reference, reference.count - 1),
+    minTime: reference.startMs - rangeMs - beforeMs + 1,
+    maxTime: stepTimeMs(reference, reference.count - 1) + (select.extended === 'smoothed' ? lookbackMs : 0),
     stepMs: context.steps.count === 1 ? 0 : context.steps.stepMs,
     rangeMs,
     func: select.func,
@@ -62,6 +64,7 @@ function hintsOf(select: Select, rangeMs: number, context: Context): SelectHints
 
 /** The last sample before each step, no older than the lookback; or, for timestamp(), its time. */
 export function instantSelector(plan: SelectorPlan, context: Context): SeriesStream {
+  if (plan.select.extended === 'smoothed' && !plan.timestamps) return smoothedSamples(plan, context)
   const stream = lastSamples(plan, context)
   const apart = !plan.timestamps || plan.oneName || context.query.delayedNameRemoval
   return apart ? stream : mergeEqualLabels(stream, context)
@@ -82,6 +85,23 @@ async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream 
       toSeconds(viewsOf(context, times).values)
       yield { ...dropName(context, series), row: { valuesPtr: times.valuesPtr, presentPtr: row.presentPtr } }
     }
+  }
+}
+
+async function* smoothedSamples(plan: SelectorPlan, context: Context): SeriesStream {
+  const { kernels, lookbackMs } = context.query
+  const { count } = context.steps
+  const reference = { ...referenceSteps(plan.select, context.steps), count }
+  const row = kernels.row(count)
+  for await (const { labels, columns } of readSeries(plan.select, 0, context)) {
+    const samples = floatSamples(columns)
+    const { values, present } = viewsOf(context, row)
+    for (let i = 0; i < count; i++) {
+      const value = smoothedValue(samples, stepTimeMs(reference, i), lookbackMs)
+      present[i] = value === undefined ? 0 : 1
+      values[i] = value ?? 0
+    }
+    if (anyPresent(context, row)) yield { labels, dropName: false, row }
   }
 }
 

@@ -67,6 +67,55 @@ class VectorMatch {
       const group = groups.get(key(series.labels))
       if (group !== undefined) for (const other of group.one) this.#combine(series, other, group)
     }
+    if (matching.fill) this.#fill(matching.fill, many, groups)
+  }
+
+  // At a step at which a series has no match on the other side, a value stands in for that. As in Prometheus, the values
+  // are those of the sides as matched, which group_right swaps.
+  #fill(
+    { lhs: fillMany, rhs: fillOne }: NonNullable<VectorMatching['fill']>,
+    many: readonly KeptSeries[],
+    groups: Map<string, MatchGroup>,
+  ): void {
+    const key = matchKeys(this.#plan.matching)
+    const filled = new Matrix(this.#context)
+    if (fillOne !== undefined) {
+      for (const series of many) {
+        const signature = key(series.labels)
+        const group = groups.get(signature) ?? { one: [], matchedByLabels: new Map() }
+        groups.set(signature, group)
+        const missing = (step: number) => !group.one.some((other) => other.present[step] === 1)
+        const other = this.#standIn(filled, series, { value: fillOne, missing })
+        if (other !== undefined) this.#combine(series, other, group)
+      }
+    }
+    if (fillMany !== undefined) {
+      for (const group of groups.values()) {
+        const matched = (step: number) =>
+          group.matched?.[step] === 1 || [...group.matchedByLabels.values()].some((steps) => steps[step] === 1)
+        for (const series of group.one) {
+          const other = this.#standIn(filled, series, { value: fillMany, missing: (step) => !matched(step) })
+          if (other !== undefined) this.#combine(other, series, group)
+        }
+      }
+    }
+    filled.release()
+  }
+
+  /** A series of one value at those steps of a series at which its other side is missing. */
+  #standIn(
+    filled: Matrix,
+    series: KeptSeries,
+    { value, missing }: { value: number; missing: (step: number) => boolean },
+  ): KeptSeries | undefined {
+    const steps = [...series.present.keys()].filter((step) => series.present[step] === 1 && missing(step))
+    if (steps.length === 0) return undefined
+    const other = filled.add(matchLabels(this.#plan.matching, series.labels), false)
+    for (const step of steps) {
+      other.values[step] = value
+      other.present[step] = 1
+    }
+    return other
   }
 
   // Two series of one signature on the "one" side are an error at a step that has both, unless the other side is empty there.

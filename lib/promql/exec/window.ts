@@ -4,8 +4,10 @@
 
 import type { Row, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import { labelValue, metricName } from '../../labels/labels.ts'
+import type { Extended } from '../plan/extended.ts'
 import type { MatrixPlan, WindowPlan } from '../plan/plan.ts'
 import { anyPresent, type Context, executionError, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
+import { evaluateExtended, floatSamples } from './extended.ts'
 import { refuseEqualLabels } from './matrix.ts'
 import { dropName } from './names.ts'
 import { readSeries, referenceSteps, type SeriesColumns } from './selector.ts'
@@ -79,6 +81,12 @@ class WindowCall {
   }
 
   evaluate(columns: SampleColumns, row: Row): void {
+    const { source } = this.#plan
+    const extended = source.kind === 'range_selector' ? source.select.extended : undefined
+    if (extended !== undefined) {
+      this.#evaluateExtended(extended, columns, row)
+      return
+    }
     this.#checkSmoothing(columns, row)
     const { kernels } = this.#context.query
     if (this.#uniform) {
@@ -91,6 +99,19 @@ class WindowCall {
       const params = this.#params.map((p) => p[i]!)
       const cell = { valuesPtr: row.valuesPtr + 8 * i, presentPtr: row.presentPtr + i }
       kernels.window(this.#plan.func, columns, at, this.#rangeMs, params, cell)
+    }
+  }
+
+  #evaluateExtended(extended: Extended, columns: SampleColumns, row: Row): void {
+    const { lookbackMs } = this.#context.query
+    const samples = floatSamples(columns)
+    const { values, present } = viewsOf(this.#context, row)
+    for (let i = 0; i < present.length; i++) {
+      const endMs = this.#referenceAt(i)
+      const range = { extended, startMs: endMs - this.#rangeMs, endMs, lookbackMs }
+      const value = evaluateExtended(this.#plan.func, samples, range)
+      present[i] = value === undefined ? 0 : 1
+      values[i] = value ?? 0
     }
   }
 

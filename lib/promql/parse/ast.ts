@@ -25,9 +25,25 @@ export interface StringLiteral {
   readonly pos: Position
 }
 
+/** A duration, in seconds: a number, or arithmetic whose value the query's times decide. */
+export type DurationExpr = NumberLiteral | DurationOperation
+
+export interface DurationOperation {
+  readonly kind: 'duration'
+  /** `+` and `-` may have a right side alone. */
+  readonly op: '+' | '-' | '*' | '/' | '%' | '^' | 'step' | 'range' | 'min_of' | 'max_of'
+  readonly lhs?: DurationExpr
+  readonly rhs?: DurationExpr
+  /** Written in parentheses. */
+  readonly wrapped: boolean
+  readonly pos: Position
+}
+
 /** `offset` and `@` of a selector or subquery. */
 export interface TimeModifiers {
+  /** 0 where `offset` is an operation that is not resolved yet. */
   readonly offsetMs: number
+  readonly offset?: DurationOperation
   /** Fixed evaluation time of `@`; 'start' and 'end' are the query's own. */
   readonly at?: number | 'start' | 'end'
 }
@@ -37,13 +53,17 @@ export interface VectorSelector extends TimeModifiers {
   /** '' where the selector has no metric name of its own. The name is among the matchers too. */
   readonly name: string
   readonly matchers: readonly LabelMatcher[]
+  /** What is taken for the value at the range's ends: the sample before them, or a line through those around them. */
+  readonly extended?: 'anchored' | 'smoothed'
   readonly pos: Position
 }
 
 export interface MatrixSelector {
   readonly kind: 'matrix_selector'
   readonly selector: VectorSelector
+  /** 0 where `range` is an operation that is not resolved yet. */
   readonly rangeMs: number
+  readonly range?: DurationOperation
   readonly pos: Position
 }
 
@@ -51,8 +71,10 @@ export interface Subquery extends TimeModifiers {
   readonly kind: 'subquery'
   readonly expr: Expr
   readonly rangeMs: number
-  /** 0: the default step. */
+  readonly range?: DurationOperation
+  /** 0: the default step, where `step` is absent too. */
   readonly stepMs: number
+  readonly step?: DurationOperation
   readonly pos: Position
 }
 
@@ -119,6 +141,8 @@ export interface VectorMatching {
   readonly on: boolean
   /** Labels of group_left or group_right. */
   readonly include: readonly string[]
+  /** Values that stand in for a series that has no match on the other side. */
+  readonly fill?: { readonly lhs?: number; readonly rhs?: number }
 }
 
 export interface Binary {

@@ -187,9 +187,11 @@ class Checker {
     if (!vectors) {
       if (matching && matching.labels.length > 0)
         throw this.#error(binary, 'vector matching only allowed between instant vectors')
+      if (matching?.fill) throw this.#error(binary, 'filling in missing series only allowed between instant vectors')
       if (setOperator) throw this.#error(binary, `set operator ${quoteGo(op)} not allowed in binary scalar expression`)
       delete binary.matching
     } else if (setOperator && matching) {
+      if (matching.fill) throw this.#error(binary, 'filling in missing series not allowed for set operators')
       if (matching.card !== 'one-to-one') throw this.#error(binary, `no grouping allowed for ${quoteGo(op)} operation`)
       binary.matching = { ...matching, card: 'many-to-many' }
     }

@@ -4,8 +4,19 @@
 import { formatDurationMs } from '../../kit/duration.ts'
 import { metricName } from '../../labels/labels.ts'
 import type { LabelMatcher } from '../../labels/matcher.ts'
-import { formatDecimal, quoteGo } from '../functions/go-format.ts'
-import type { Aggregate, Binary, Expr, NumberLiteral, TimeModifiers, VectorSelector } from './ast.ts'
+import { formatDecimal, formatG, quoteGo } from '../functions/go-format.ts'
+import type {
+  Aggregate,
+  Binary,
+  DurationExpr,
+  DurationOperation,
+  Expr,
+  NumberLiteral,
+  Subquery,
+  TimeModifiers,
+  VectorMatching,
+  VectorSelector,
+} from './ast.ts'
 
 /** One line, as Prometheus's String(). */
 export function formatExpr(expr: Expr): string {
@@ -15,10 +26,12 @@ export function formatExpr(expr: Expr): string {
     case 'string':
       return quoteGo(expr.value)
     case 'vector_selector':
-      return formatSelector(expr) + formatModifiers(expr)
+      return formatSelector(expr) + formatModifiers(expr, expr.extended)
     case 'matrix_selector': {
       const { selector, rangeMs } = expr
-      return `${formatSelector(selector)}[${formatDurationMs(rangeMs)}]${formatModifiers(selector)}`
+      const range = expr.range ? formatDuration(expr.range) : formatDurationMs(rangeMs)
+      const extended = selector.extended === undefined ? '' : ` ${selector.extended}`
+      return `${formatSelector(selector)}[${range}]${extended}${formatModifiers(selector)}`
     }
     case 'subquery':
       return formatExpr(expr.expr) + formatSubquery(expr)
@@ -100,14 +113,32 @@ function formatLabelNames(names: readonly string[]): string {
   return `(${names.map(formatLabelName).join(', ')})`
 }
 
-function formatModifiers({ offsetMs, at }: TimeModifiers): string {
+function formatModifiers({ offsetMs, offset, at }: TimeModifiers, extended?: string): string {
   const time = at === undefined ? '' : typeof at === 'number' ? ` @ ${(at / 1000).toFixed(3)}` : ` @ ${at}()`
-  return offsetMs === 0 ? time : `${time} offset ${formatDurationMs(offsetMs)}`
+  const text = extended === undefined ? time : `${time} ${extended}`
+  if (offset) return `${text} offset ${formatDuration(offset)}`
+  return offsetMs === 0 ? text : `${text} offset ${formatDurationMs(offsetMs)}`
 }
 
-function formatSubquery(subquery: TimeModifiers & { readonly rangeMs: number; readonly stepMs: number }): string {
-  const step = subquery.stepMs === 0 ? '' : formatDurationMs(subquery.stepMs)
-  return `[${formatDurationMs(subquery.rangeMs)}:${step}]${formatModifiers(subquery)}`
+function formatDuration(expr: DurationExpr): string {
+  if (expr.kind === 'number') return formatNumber(expr)
+  const text = formatOperation(expr)
+  return expr.wrapped ? `(${text})` : text
+}
+
+function formatOperation({ op, lhs, rhs }: DurationOperation): string {
+  if (op === 'step' || op === 'range') return `${op}()`
+  const right = rhs ? formatDuration(rhs) : ''
+  if (op === 'min_of' || op === 'max_of') return `${op}(${lhs ? formatDuration(lhs) : ''}, ${right})`
+  if (lhs) return `${formatDuration(lhs)} ${op} ${right}`
+  return op === '-' ? `-${right}` : right
+}
+
+function formatSubquery(subquery: Subquery): string {
+  const { rangeMs, range, stepMs, step } = subquery
+  const rangeText = range ? formatDuration(range) : formatDurationMs(rangeMs)
+  const stepText = stepMs !== 0 ? formatDurationMs(stepMs) : step ? formatDuration(step) : ''
+  return `[${rangeText}:${stepText}]${formatModifiers(subquery)}`
 }
 
 function formatAggregateHead({ op, grouping, without }: Aggregate): string {
@@ -122,6 +153,15 @@ function formatOperator({ op, bool, matching }: Binary): string {
   const grouped = matching.card === 'many-to-one' || matching.card === 'one-to-many'
   if (matching.labels.length > 0 || matching.on || grouped)
     text += ` ${matching.on ? 'on' : 'ignoring'} ${formatLabelNames(matching.labels)}`
-  if (!grouped) return text
-  return `${text} ${matching.card === 'many-to-one' ? 'group_left' : 'group_right'} ${formatLabelNames(matching.include)}`
+  if (grouped)
+    text += ` ${matching.card === 'many-to-one' ? 'group_left' : 'group_right'} ${formatLabelNames(matching.include)}`
+  return text + formatFill(matching)
+}
+
+function formatFill({ fill }: VectorMatching): string {
+  if (!fill) return ''
+  const { lhs, rhs } = fill
+  if (lhs !== undefined && lhs === rhs) return ` fill (${formatG(lhs)})`
+  const left = lhs === undefined ? '' : ` fill_left (${formatG(lhs)})`
+  return rhs === undefined ? left : `${left} fill_right (${formatG(rhs)})`
 }

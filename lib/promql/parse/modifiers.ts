@@ -2,7 +2,7 @@
 // Specification: Prometheus 3.14, promql/parser/generated_parser.y and parse.go (addOffset, setTimestamp), with its messages.
 // Owns these rules; each makes a new node of the one it changes.
 import type { Expr, TimeModifiers, VectorSelector } from './ast.ts'
-import { parseNumber, parseOffsetMs, parsePositiveDurationMs } from './durations.ts'
+import { type ParsedDuration, parseNumber, parseOffsetDuration, parsePositiveDuration } from './durations.ts'
 import type { TokenStream } from './token-stream.ts'
 
 const rangeWanted = {
@@ -32,7 +32,8 @@ export function applyModifiers(tokens: TokenStream, primary: Expr): Expr {
         break
       case 'anchored':
       case 'smoothed':
-        throw tokens.error(expr.pos.start, `${type} modifier is experimental and not enabled`)
+        expr = parseExtended(tokens, expr, type)
+        break
       default:
         return expr
     }
@@ -41,33 +42,54 @@ export function applyModifiers(tokens: TokenStream, primary: Expr): Expr {
 
 function parseBracket(tokens: TokenStream, expr: Expr): Expr {
   const open = tokens.next()
-  const rangeMs = tokens.within(rangeWanted, () => parsePositiveDurationMs(tokens))
+  const range = tokens.within(rangeWanted, () => parsePositiveDuration(tokens))
   const { start } = expr.pos
   if (tokens.accept(']')) {
     const problem = rangeProblem(expr)
     if (problem !== undefined) throw tokens.error(open.start, problem)
-    return { kind: 'matrix_selector', selector: expr as VectorSelector, rangeMs, pos: { start, end: tokens.lastEnd } }
+    const pos = { start, end: tokens.lastEnd }
+    return { kind: 'matrix_selector', selector: expr as VectorSelector, ...rangeFields(range), pos }
   }
   if (!tokens.accept(':')) tokens.unexpected(rangeEndWanted)
-  const stepMs = tokens.peek() === ']' ? 0 : tokens.within(stepWanted, () => parsePositiveDurationMs(tokens))
+  const none: ParsedDuration = { ms: 0 }
+  const step = tokens.peek() === ']' ? none : tokens.within(stepWanted, () => parsePositiveDuration(tokens))
   if (!tokens.accept(']')) tokens.unexpected(stepEndWanted)
-  return { kind: 'subquery', expr, rangeMs, stepMs, offsetMs: 0, pos: { start, end: tokens.lastEnd } }
+  const steps = { stepMs: step.ms, ...(step.operation && { step: step.operation }) }
+  const pos = { start, end: tokens.lastEnd }
+  return { kind: 'subquery', expr, ...rangeFields(range), ...steps, offsetMs: 0, pos }
+}
+
+function rangeFields({ ms, operation }: ParsedDuration) {
+  return { rangeMs: ms, ...(operation && { range: operation }) }
+}
+
+function parseExtended(tokens: TokenStream, expr: Expr, extended: 'anchored' | 'smoothed'): Expr {
+  tokens.next()
+  const { start } = expr.pos
+  if (!tokens.extendedRangeSelectors) throw tokens.error(start, `${extended} modifier is experimental and not enabled`)
+  if (expr.kind === 'subquery') throw tokens.error(start, `${extended} modifier is not supported for subqueries`)
+  const selector = expr.kind === 'matrix_selector' ? expr.selector : expr
+  if (selector.kind !== 'vector_selector') throw tokens.error(start, `${extended} modifier not implemented`)
+  if (selector.extended !== undefined && selector.extended !== extended)
+    throw tokens.error(start, 'anchored and smoothed modifiers cannot be used together')
+  return expr.kind === 'matrix_selector' ? { ...expr, selector: { ...selector, extended } } : { ...selector, extended }
 }
 
 function rangeProblem(expr: Expr): string | undefined {
   if (expr.kind !== 'vector_selector') return 'ranges only allowed for vector selectors'
-  if (expr.offsetMs !== 0) return 'no offset modifiers allowed before range'
+  if (expr.offsetMs !== 0 || expr.offset) return 'no offset modifiers allowed before range'
   if (expr.at !== undefined) return 'no @ modifiers allowed before range'
   return undefined
 }
 
 function parseOffset(tokens: TokenStream, expr: Expr): Expr {
   tokens.next()
-  const offsetMs = tokens.within(offsetWanted, () => parseOffsetMs(tokens))
+  const { ms, operation } = tokens.within(offsetWanted, () => parseOffsetDuration(tokens))
   const current = modifiersOf(expr)
   if (!current) throw tokens.error(expr.pos.start, notModifiable('offset'))
-  if (current.offsetMs !== 0) throw tokens.error(expr.pos.start, 'offset may not be set multiple times')
-  return withModifiers(expr, { ...current, offsetMs }, tokens.lastEnd)
+  if (current.offsetMs !== 0 || current.offset)
+    throw tokens.error(expr.pos.start, 'offset may not be set multiple times')
+  return withModifiers(expr, { ...current, offsetMs: ms, ...(operation && { offset: operation }) }, tokens.lastEnd)
 }
 
 function parseAt(tokens: TokenStream, expr: Expr): Expr {
@@ -110,7 +132,8 @@ function formatFixed(value: number): string {
 function modifiersOf(expr: Expr): TimeModifiers | undefined {
   if (expr.kind === 'matrix_selector') return modifiersOf(expr.selector)
   if (expr.kind !== 'vector_selector' && expr.kind !== 'subquery') return undefined
-  return { offsetMs: expr.offsetMs, ...(expr.at !== undefined && { at: expr.at }) }
+  const { offsetMs, offset, at } = expr
+  return { offsetMs, ...(offset && { offset }), ...(at !== undefined && { at }) }
 }
 
 function withModifiers(expr: Expr, modifiers: TimeModifiers, end: number): Expr {

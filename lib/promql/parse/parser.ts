@@ -12,17 +12,12 @@ import { functions } from './functions.ts'
 import { applyModifiers } from './modifiers.ts'
 import { unquote } from './scan-string.ts'
 import { parseLabelList, parseLabelMatchers } from './selectors.ts'
-import { TokenStream } from './token-stream.ts'
+import { type ParseOptions, TokenStream } from './token-stream.ts'
 import { isAggregator, isMetricName, type TokenType } from './tokens.ts'
 
-export interface ParseOptions {
-  /** Functions and aggregations that Prometheus calls experimental; off by default, as there. */
-  readonly experimentalFunctions?: boolean
-}
-
 /** The tree of an expression, its types checked. Throws `bad_data`: "1:5: parse error: …". */
-export function parseExpr(query: string, { experimentalFunctions = false }: ParseOptions = {}): Expr {
-  const tokens = new TokenStream(query, experimentalFunctions)
+export function parseExpr(query: string, options: ParseOptions = {}): Expr {
+  const tokens = new TokenStream(query, options)
   if (tokens.peek() === 'eof') throw tokens.error(0, 'no expression found in input')
   const expr = parseBinary(tokens, 0)
   tokens.expect('eof')
@@ -32,7 +27,7 @@ export function parseExpr(query: string, { experimentalFunctions = false }: Pars
 
 /** The matchers of a selector alone: `up{job="a"}`, for match[]. Throws `bad_data` as parseExpr does. */
 export function parseSelector(query: string): readonly LabelMatcher[] {
-  const tokens = new TokenStream(query, false)
+  const tokens = new TokenStream(query)
   if (tokens.peek() !== '{' && !isMetricName(tokens.peek())) tokens.unexpected()
   const selector = parseVectorSelector(tokens)
   tokens.expect('eof')
@@ -69,15 +64,16 @@ function parseBinary(tokens: TokenStream, minPrecedence: number): Expr {
     const precedence = operators[type]
     if (precedence === undefined || precedence < minPrecedence) return lhs
     tokens.next()
-    const { bool, matching, filled } = parseBinaryModifiers(tokens)
+    const { bool, matching } = parseBinaryModifiers(tokens)
     const rhs = parseBinary(tokens, type === '^' ? precedence : precedence + 1)
-    if (filled) throw tokens.error(lhs.pos.start, 'binop fill modifiers are experimental and not enabled')
+    if (matching.fill && !tokens.fillModifiers)
+      throw tokens.error(lhs.pos.start, 'binop fill modifiers are experimental and not enabled')
     const pos = { start: lhs.pos.start, end: rhs.pos.end }
     lhs = { kind: 'binary', op: type as BinaryOp, lhs, rhs, bool, matching, pos }
   }
 }
 
-function parseBinaryModifiers(tokens: TokenStream): { bool: boolean; matching: VectorMatching; filled: boolean } {
+function parseBinaryModifiers(tokens: TokenStream): { bool: boolean; matching: VectorMatching } {
   const bool = tokens.accept('bool') !== undefined
   let card: VectorMatching['card'] = 'one-to-one'
   let labels: readonly string[] = []
@@ -94,27 +90,29 @@ function parseBinaryModifiers(tokens: TokenStream): { bool: boolean; matching: V
       if (follows === '(' || !startsExpression(follows)) include = parseLabelList(tokens)
     }
   }
-  return { bool, matching: { card, labels, on, include }, filled: parseFill(tokens) }
+  return { bool, matching: { card, labels, on, include, ...parseFill(tokens) } }
 }
 
-// fill, or fill_left and fill_right in either order: read as far as the error that they are not enabled.
-function parseFill(tokens: TokenStream): boolean {
+// fill, or fill_left and fill_right in either order.
+function parseFill(tokens: TokenStream): Pick<VectorMatching, 'fill'> {
   if (tokens.accept('fill')) {
-    parseFillValue(tokens)
-    return true
+    const value = parseFillValue(tokens)
+    return { fill: { lhs: value, rhs: value } }
   }
   const first = tokens.accept('fill_left') ?? tokens.accept('fill_right')
-  if (!first) return false
-  parseFillValue(tokens)
-  if (tokens.accept(first.type === 'fill_left' ? 'fill_right' : 'fill_left')) parseFillValue(tokens)
-  return true
+  if (!first) return {}
+  const value = parseFillValue(tokens)
+  const second = tokens.accept(first.type === 'fill_left' ? 'fill_right' : 'fill_left')
+  const other = second && { [second.type === 'fill_left' ? 'lhs' : 'rhs']: parseFillValue(tokens) }
+  return { fill: { [first.type === 'fill_left' ? 'lhs' : 'rhs']: value, ...other } }
 }
 
-function parseFillValue(tokens: TokenStream): void {
+function parseFillValue(tokens: TokenStream): number {
   tokens.expect('(')
-  if (!tokens.accept('+')) tokens.accept('-')
-  parseNumber(tokens)
+  const minus = !tokens.accept('+') && tokens.accept('-')
+  const { value } = parseNumber(tokens)
   tokens.expect(')')
+  return minus ? -value : value
 }
 
 function parseUnary(tokens: TokenStream): Expr {

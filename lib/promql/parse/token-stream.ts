@@ -11,12 +11,35 @@ export interface ErrorContext {
   readonly expected?: string
 }
 
+/** Syntax that Prometheus has behind feature flags: off by default, as there. */
+export interface ParseOptions {
+  /** Functions and aggregations that Prometheus calls experimental. */
+  readonly experimentalFunctions?: boolean
+  /** Arithmetic on durations: `[5m * 2]`, `offset step()`. */
+  readonly durationExpressions?: boolean
+  /** `anchored` and `smoothed`. */
+  readonly extendedRangeSelectors?: boolean
+  /** `fill`, `fill_left` and `fill_right`. */
+  readonly fillModifiers?: boolean
+}
+
+/** All of it. */
+export const everySyntax: ParseOptions = {
+  experimentalFunctions: true,
+  durationExpressions: true,
+  extendedRangeSelectors: true,
+  fillModifiers: true,
+}
+
 /** Expressions nested deeper than this are refused: the stack of whoever walks them is finite. */
 export const maxDepth = 1000
 
 export class TokenStream {
   readonly query: string
   readonly experimentalFunctions: boolean
+  readonly durationExpressions: boolean
+  readonly extendedRangeSelectors: boolean
+  readonly fillModifiers: boolean
   /** The rule whose message an unexpected token gets; undefined: no words but the token. */
   context: ErrorContext | undefined
   #depth = 0
@@ -24,9 +47,12 @@ export class TokenStream {
   #ahead: Token | undefined
   #last: Token = { type: 'eof', text: '', start: 0 }
 
-  constructor(query: string, experimentalFunctions: boolean) {
+  constructor(query: string, options: ParseOptions = {}) {
     this.query = query
-    this.experimentalFunctions = experimentalFunctions
+    this.experimentalFunctions = options.experimentalFunctions ?? false
+    this.durationExpressions = options.durationExpressions ?? false
+    this.extendedRangeSelectors = options.extendedRangeSelectors ?? false
+    this.fillModifiers = options.fillModifiers ?? false
     this.#lexer = new Lexer(query)
   }
 

@@ -8,6 +8,7 @@ import { type Labels, labelsOf, metricName } from '../../labels/labels.ts'
 import type { LabelMatcher } from '../../labels/matcher.ts'
 import { valueFunctions } from '../functions/value-functions.ts'
 import { type Call, type Expr, type Position, valueType } from '../parse/ast.ts'
+import { checkExtended } from './extended.ts'
 import { sourceName, staticName } from './names.ts'
 import type { HistogramPlan, MatrixPlan, ScalarPlan, VectorPlan } from './plan.ts'
 import { type Hint, type Planned, type Planner, unwrapParens, wrapScalar, wrapVector } from './planning.ts'
@@ -50,6 +51,9 @@ function planArguments(call: Call, exprs: readonly Expr[], planner: Planner) {
   const scalars = exprs.filter((e) => valueType(e) === 'scalar').map((e) => planner.scalar(e, hint))
   const vectors = exprs.filter((e) => valueType(e) === 'vector').map((e) => planner.vector(e, hint))
   const matrices = exprs.filter((e) => valueType(e) === 'matrix').map((e) => planner.matrix(e, hint))
+  for (const { plan } of matrices) {
+    if (plan.kind === 'range_selector' && plan.select.extended) checkExtended(plan.select.extended, call.func)
+  }
   const invariant = !dependsOnTime.has(call.func) && [...scalars, ...vectors, ...matrices].every((p) => p.invariant)
   const args = {
     scalars: scalars.map((p) => (invariant ? p.plan : wrapScalar(p))),

@@ -17,6 +17,7 @@ export interface Select {
   readonly matchers: readonly LabelMatcher[]
   readonly offsetMs: number
   readonly atMs: number | undefined
+  readonly extended?: 'anchored' | 'smoothed' | undefined
   /** Hints: the call or aggregation above, and the labels of an aggregation right above. */
   readonly func: string
   readonly grouping: Grouping | undefined

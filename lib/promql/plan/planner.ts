@@ -134,7 +134,8 @@ function planSelector(
   planner: Planner,
   { hint, timestamps }: { hint: Hint; timestamps: boolean },
 ): Planned<VectorPlan> {
-  const select = { matchers: expr.matchers, ...resolveTime(expr, planner.options), ...hint }
+  const { matchers, extended } = expr
+  const select = { matchers, extended, ...resolveTime(expr, planner.options), ...hint }
   const oneName = selectedName(select) !== undefined
   return { plan: { kind: 'selector', select, timestamps, oneName }, invariant: select.atMs !== undefined }
 }
@@ -159,7 +160,8 @@ function planMatrix(expr: Expr, planner: Planner, hint: Hint): Planned<MatrixPla
 
 function planRangeSelector(expr: MatrixSelector, planner: Planner, hint: Hint): Planned<MatrixPlan> {
   const { selector, rangeMs } = expr
-  const select = { matchers: selector.matchers, ...resolveTime(selector, planner.options), ...hint }
+  const { matchers, extended } = selector
+  const select = { matchers, extended, ...resolveTime(selector, planner.options), ...hint }
   return { plan: { kind: 'range_selector', select, rangeMs }, invariant: select.atMs !== undefined }
 }
 

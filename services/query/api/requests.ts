@@ -8,6 +8,8 @@ import { quoteGo } from '../../../lib/promql/functions/go-format.ts'
 import { type Expr, valueType } from '../../../lib/promql/parse/ast.ts'
 import { describeType } from '../../../lib/promql/parse/check.ts'
 import { parseExpr, parseSelector } from '../../../lib/promql/parse/parser.ts'
+import type { ParseOptions } from '../../../lib/promql/parse/token-stream.ts'
+import { resolveDurations } from '../../../lib/promql/plan/durations.ts'
 import type { LookupRequest, QueryRequest, RequestScope } from './backend.ts'
 import { inParameter, type Params, parseBool, parseDurationNs, parseLimit, parseTimeMs } from './params.ts'
 
@@ -20,7 +22,8 @@ export interface RequestDefaults {
   readonly instantMaxSourceResolutionMs?: number
   /** How far back look-ups go where no start is given; 0 or absent: since the beginning. */
   readonly metadataRangeMs?: number
-  readonly experimentalFunctions?: boolean
+  /** Syntax behind feature flags; none unless told. */
+  readonly syntax?: ParseOptions
 }
 
 /** What a look-up found, and how many of it are to be shown. */
@@ -43,8 +46,13 @@ export class RequestReader {
 
   /** The expression of a `query` parameter. Throws `bad_data`: `invalid parameter "query": 1:5: parse error: …`. */
   expr(params: Params): Expr {
-    const { experimentalFunctions = false } = this.#defaults
-    return inParameter('query', () => parseExpr(params.get('query'), { experimentalFunctions }))
+    return inParameter('query', () => parseExpr(params.get('query'), this.#defaults.syntax))
+  }
+
+  /** The same, once durations that depend on the query's times are refused too. */
+  #exprAt(params: Params, { stepMs, rangeMs }: { stepMs: number; rangeMs: number }): Expr {
+    const expr = this.expr(params)
+    return inParameter('query', () => resolveDurations(expr, { query: params.get('query'), stepMs, rangeMs }))
   }
 
   instant(params: Params): QueryRequest {
@@ -56,7 +64,7 @@ export class RequestReader {
       params,
       this.#defaults.instantMaxSourceResolutionMs ?? 3_600_000,
     )
-    this.expr(params)
+    this.#exprAt(params, { stepMs: 0, rangeMs: 0 })
     const query = params.get('query')
     return { scope, query, startMs: timeMs, endMs: timeMs, stepMs: 0, ...timing, maxSourceResolutionMs, limit }
   }
@@ -75,7 +83,7 @@ export class RequestReader {
     const scope = this.#scope(params)
     // At least five samples between two steps.
     const maxSourceResolutionMs = this.#maxSourceResolutionMs(params, stepMs / 5)
-    const type = valueType(this.expr(params))
+    const type = valueType(this.#exprAt(params, { stepMs, rangeMs: endMs - startMs }))
     if (type !== 'scalar' && type !== 'vector') inParameter('query', () => fail(notForRange(describeType(type))))
     const query = params.get('query')
     return { scope, query, startMs, endMs, stepMs, ...timing, maxSourceResolutionMs, limit }

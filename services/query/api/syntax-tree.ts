@@ -1,9 +1,15 @@
 // A syntax tree as /api/v1/parse_query answers it, for the tree views of pages.
-// Specification: Prometheus 3.14, web/api/v1/translate_ast.go. Fields of what needs a feature flag there are null or false.
+// Specification: Prometheus 3.14, web/api/v1/translate_ast.go. Fields of what was not written are null or false.
 // Owns the translation.
 import type { LabelMatcher } from '../../../lib/labels/matcher.ts'
 import { formatDecimal } from '../../../lib/promql/functions/go-format.ts'
-import type { Expr, TimeModifiers, VectorMatching, VectorSelector } from '../../../lib/promql/parse/ast.ts'
+import type {
+  DurationExpr,
+  Expr,
+  TimeModifiers,
+  VectorMatching,
+  VectorSelector,
+} from '../../../lib/promql/parse/ast.ts'
 import { functions } from '../../../lib/promql/parse/functions.ts'
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
@@ -21,15 +27,20 @@ export function translateExpr(expr: Expr): Json {
     case 'vector_selector':
       return { type: 'vectorSelector', ...selectorFields(expr) }
     case 'matrix_selector':
-      return { type: 'matrixSelector', ...selectorFields(expr.selector), range: expr.rangeMs, rangeExpr: null }
+      return {
+        type: 'matrixSelector',
+        ...selectorFields(expr.selector),
+        range: expr.rangeMs,
+        rangeExpr: translateDuration(expr.range),
+      }
     case 'subquery':
       return {
         type: 'subquery',
         expr: translateExpr(expr.expr),
         range: expr.rangeMs,
-        rangeExpr: null,
+        rangeExpr: translateDuration(expr.range),
         step: expr.stepMs,
-        stepExpr: null,
+        stepExpr: translateDuration(expr.step),
         ...timeFields(expr),
       }
     case 'call':
@@ -57,25 +68,39 @@ export function translateExpr(expr: Expr): Json {
   }
 }
 
+function translateDuration(expr: DurationExpr | undefined): Json {
+  if (!expr) return null
+  if (expr.kind === 'number')
+    return { type: 'numberLiteral', val: formatDecimal(expr.value), duration: expr.duration ?? false }
+  const { op, lhs, rhs, wrapped } = expr
+  return { type: 'durationExpr', op, lhs: translateDuration(lhs), rhs: translateDuration(rhs), wrapped }
+}
+
 function translateFunction(name: string): Json {
   const { args, variadic, returns } = functions.get(name)!
   return { name, argTypes: args, variadic, returnType: returns }
 }
 
-function translateMatching({ card, labels, on, include }: VectorMatching): Json {
-  return { card, labels, on, include, fillValues: { lhs: null, rhs: null } }
+function translateMatching({ card, labels, on, include, fill }: VectorMatching): Json {
+  return { card, labels, on, include, fillValues: { lhs: fill?.lhs ?? null, rhs: fill?.rhs ?? null } }
 }
 
 function selectorFields(selector: VectorSelector) {
-  const { name, matchers } = selector
-  return { name, matchers: matchers.map(translateMatcher), ...timeFields(selector), anchored: false, smoothed: false }
+  const { name, matchers, extended } = selector
+  const ends = { anchored: extended === 'anchored', smoothed: extended === 'smoothed' }
+  return { name, matchers: matchers.map(translateMatcher), ...timeFields(selector), ...ends }
 }
 
 function translateMatcher({ name, type, value }: LabelMatcher): Json {
   return { name, type, value }
 }
 
-function timeFields({ offsetMs, at }: TimeModifiers) {
+function timeFields({ offsetMs, offset, at }: TimeModifiers) {
   const fixed = typeof at === 'number'
-  return { offset: offsetMs, offsetExpr: null, timestamp: fixed ? at : null, startOrEnd: fixed ? null : (at ?? null) }
+  return {
+    offset: offsetMs,
+    offsetExpr: translateDuration(offset),
+    timestamp: fixed ? at : null,
+    startOrEnd: fixed ? null : (at ?? null),
+  }
 }

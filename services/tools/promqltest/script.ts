@@ -17,6 +17,7 @@ import { execute } from '../../../lib/promql/exec/engine.ts'
 import type { QueryResult } from '../../../lib/promql/exec/result.ts'
 import type { Expr } from '../../../lib/promql/parse/ast.ts'
 import { parseExpr } from '../../../lib/promql/parse/parser.ts'
+import { everySyntax } from '../../../lib/promql/parse/token-stream.ts'
 import { atVariants } from './at-variants.ts'
 import { checkAnnotations, checkFailure, checkValue, type Expectation, mismatch, parseExpectation } from './expect.ts'
 import { parseSeriesDescription, splitMetric } from './series-description.ts'
@@ -174,7 +175,7 @@ function isUnsupported(error: unknown): boolean {
 
 async function checkEval(command: EvalCommand, setup: Setup): Promise<void> {
   const { query, startMs, endMs, stepMs, expectation } = command
-  const expr = await failing(expectation, async () => parseExpr(query, { experimentalFunctions: true }))
+  const expr = await failing(expectation, async () => parseExpr(query, everySyntax))
   if (expr === undefined) return
   if (stepMs > 0) {
     const result = await run({ query, expr, startMs, endMs, stepMs }, expectation, setup)

@@ -10,6 +10,7 @@ import { execute } from '../../../lib/promql/exec/engine.ts'
 import type { QueryResult } from '../../../lib/promql/exec/result.ts'
 import { parseFloatGo } from '../../../lib/promql/functions/go-format.ts'
 import { parseExpr } from '../../../lib/promql/parse/parser.ts'
+import { everySyntax } from '../../../lib/promql/parse/token-stream.ts'
 import { BlockQueryable } from '../../support/block-queryable.ts'
 import { goldenBlock, goldenPath } from '../../support/golden.ts'
 
@@ -52,7 +53,7 @@ async function evaluate({ path, params }: GoldenCase, delayedNameRemoval: boolea
   const lookback = params.lookback_delta === undefined ? {} : { lookbackMs: parseDurationMs(params.lookback_delta) }
   return execute({
     query,
-    expr: parseExpr(query, { experimentalFunctions: delayedNameRemoval }),
+    expr: parseExpr(query, delayedNameRemoval ? everySyntax : {}),
     startMs: seconds(range ? params.start! : params.time!),
     endMs: seconds(range ? params.end! : params.time!),
     stepMs: range ? seconds(params.step!) : 0,
@@ -116,5 +117,4 @@ function runFolder(folder: string, delayedNameRemoval: boolean): void {
 }
 
 describe('answers of Prometheus with its defaults', () => runFolder('default', false))
-describe('answers of Prometheus with experimental functions and delayed name removal', () =>
-  runFolder('experimental', true))
+describe('answers of Prometheus with every experimental feature', () => runFolder('experimental', true))

@@ -4,6 +4,7 @@ import type { Expr } from '../../../../lib/promql/parse/ast.ts'
 import { formatExpr } from '../../../../lib/promql/parse/format.ts'
 import { functions } from '../../../../lib/promql/parse/functions.ts'
 import { parseExpr, parseSelector } from '../../../../lib/promql/parse/parser.ts'
+import { everySyntax } from '../../../../lib/promql/parse/token-stream.ts'
 
 /** The tree as a Lisp of operators. */
 function shape(expr: Expr): string {
@@ -142,6 +143,43 @@ test('what is experimental is known, and refused unless enabled', () => {
   for (const query of ['mad_over_time(up[5m])', 'limitk(2, up)', 'info(up, {a=~".*"})', 'max_of(step(), 2)'])
     expect(formatExpr(parseExpr(query, { experimentalFunctions: true }))).toBe(query)
   expect(() => parseExpr('info(up, foo)', { experimentalFunctions: true })).toThrow('expected label selectors only')
+})
+
+test.each([
+  ['up[5m * 2 - 30s]', 'experimental duration expression is not enabled'],
+  ['up offset (step() + 1m)', 'experimental duration expression is not enabled'],
+  ['rate(up[5m] anchored)', 'anchored modifier is experimental and not enabled'],
+  ['up smoothed', 'smoothed modifier is experimental and not enabled'],
+  ['a + fill(0) b', 'binop fill modifiers are experimental and not enabled'],
+])('%s needs its feature flag', (query, message) => {
+  expect(() => parseExpr(query)).toThrow(message)
+  parseExpr(query, everySyntax)
+})
+
+test.each([
+  ['up[5m * 2 - 30s]', 'up[5m * 2 - 30s]'],
+  ['up[(5m + 1m) * 2:step()] offset -(2m)', 'up[(5m + 1m) * 2:step()] offset -(2m)'],
+  ['rate(up[max_of(5m,range()/10)])', 'rate(up[max_of(5m, range() / 10)])'],
+  ['up offset step() * 2', 'up offset step() * 2'],
+  ['rate(up[5m] offset 1m anchored)', 'rate(up[5m] anchored offset 1m)'],
+  ['up smoothed @ 5', 'up @ 5.000 smoothed'],
+  ['a + on(x) fill_right(1) fill_left(-2) b', 'a + on (x) fill_left (-2) fill_right (1) b'],
+  ['a + fill(0) b', 'a + fill (0) b'],
+])('%s is printed as Prometheus prints it', (query, text) => {
+  expect(formatExpr(parseExpr(query, everySyntax))).toBe(text)
+})
+
+test.each([
+  ['up[5m / 0]', '1:7: parse error: division by zero'],
+  ['up[-5m]', '1:4: parse error: duration must be greater than 0'],
+  ['rate(up[5m] anchored smoothed)', 'anchored and smoothed modifiers cannot be used together'],
+  ['up[5m:1m] anchored', 'anchored modifier is not supported for subqueries'],
+  ['(up) smoothed', 'smoothed modifier not implemented'],
+  ['a and fill(0) b', 'filling in missing series not allowed for set operators'],
+  ['a + fill(0) 1', 'filling in missing series only allowed between instant vectors'],
+  ['a + fill_left(7) on(n) b', 'unexpected <on>'],
+])('%s is refused', (query, message) => {
+  expect(() => parseExpr(query, everySyntax)).toThrow(message)
 })
 
 test('depth is bounded, length is not', () => {

@@ -1,0 +1,31 @@
+// What --enable-feature turns on: Prometheus's experimental PromQL, by Prometheus's names.
+// Specification: Prometheus 3.14, cmd/prometheus/main.go (--enable-feature) and docs/feature_flags.md.
+// Owns the names and what each of them means to the parser and the engine.
+import { MnemoError } from '../../lib/kit/errors.ts'
+import type { ParseOptions } from '../../lib/promql/parse/token-stream.ts'
+
+export interface Features extends ParseOptions {
+  /** Metric names go when the query ends in place of at once. */
+  readonly delayedNameRemoval?: boolean
+}
+
+const features: Readonly<Record<string, Features>> = {
+  'promql-experimental-functions': { experimentalFunctions: true },
+  'promql-duration-expr': { durationExpressions: true },
+  'promql-extended-range-selectors': { extendedRangeSelectors: true },
+  'promql-binop-fill-modifiers': { fillModifiers: true },
+  'promql-delayed-name-removal': { delayedNameRemoval: true },
+}
+
+export const featureNames = Object.keys(features)
+
+/** The features of a flag's names. Throws `config` for one that is not there. */
+export function readFeatures(names: readonly string[]): Features {
+  let enabled: Features = {}
+  for (const name of names) {
+    if (!Object.hasOwn(features, name))
+      throw new MnemoError('config', `flag --enable-feature: got "${name}", want any of ${featureNames.join(', ')}`)
+    enabled = { ...enabled, ...features[name] }
+  }
+  return enabled
+}
