@@ -17,7 +17,7 @@ const layers = [
   ['lib/tsdb'],
   ['lib/chunkenc'],
   ['lib/kernels'],
-  ['lib/labels'],
+  ['lib/labels', 'lib/dedup'],
   ['lib/bytes'],
   ['lib/kit'],
 ]

@@ -14,6 +14,7 @@ import { type DownsampleNeed, planDownsampling } from './downsample-plan.ts'
 import { Downsampling } from './downsampling.ts'
 import type { CompactorJob, JobOutcome } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
+import type { OverlapFunction } from './overlap.ts'
 import { type BlockGroup, groupBlocks, type Plan, planGroup } from './plan.ts'
 import { expiredBlocks, type Retention } from './retention.ts'
 
@@ -31,6 +32,8 @@ export interface CompactorOptions {
   readonly workFolder: string
   readonly rangesMs: readonly number[]
   readonly maxIndexBytes: number
+  /** What becomes of samples that blocks of one group share. */
+  readonly overlap: OverlapFunction
   readonly deleteDelayMs: number
   readonly retention: Retention
   /** False: nothing is downsampled, and raw blocks expire all the same. */
@@ -53,6 +56,8 @@ export class Compactor {
   readonly #changes: BlockChanges
   readonly #downsampling: Downsampling
   readonly #now: () => number
+  /** Blocks that this version cannot merge with those they overlap: another one may. */
+  readonly #unmergeable = new Set<string>()
   /** One thing at a time: a round, or cleaning between rounds. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -109,7 +114,8 @@ export class Compactor {
       const planned = groups.map((group) => ({ group, plan: this.#plan(group) }))
       this.#tellOverlaps(planned.flatMap(({ plan }) => plan.overlapping))
       const work = planned.filter(
-        ({ group, plan }) => !failures.has(group.key) && (plan.merge.length > 0 || plan.tooLarge.length > 0),
+        ({ group, plan }) =>
+          !failures.has(group.key) && plan.merge.length + plan.tooLarge.length + plan.downsampledOverlap.length > 0,
       )
       if (work.length === 0) return true
       await forEachBounded(work, this.#options.concurrency, async ({ group, plan }) => {
@@ -146,16 +152,24 @@ export class Compactor {
   }
 
   #plan(group: BlockGroup): Plan {
-    const { rangesMs, maxIndexBytes, noCompactMarks } = this.#options
-    return planGroup(group.blocks, { rangesMs, maxIndexBytes, noCompact: new Set(noCompactMarks.marks.keys()) })
+    const { rangesMs, maxIndexBytes, noCompactMarks, deletionMarks } = this.#options
+    // What is to be deleted must not live on in a merged block.
+    const noCompact = new Set([...noCompactMarks.marks.keys(), ...deletionMarks.marks.keys(), ...this.#unmergeable])
+    return planGroup(group.blocks, { rangesMs, maxIndexBytes, noCompact })
   }
 
-  async #compact(group: BlockGroup, { merge, tooLarge }: Plan, signal: AbortSignal): Promise<void> {
-    const { bucket, runJob, logger, metrics } = this.#options
+  async #compact(group: BlockGroup, { merge, tooLarge, downsampledOverlap }: Plan, signal: AbortSignal): Promise<void> {
+    const { bucket, runJob, overlap, logger, metrics } = this.#options
     for (const { ulid } of tooLarge)
       await this.#changes.mark(ulid, 'no-compact', {
         reason: 'index-size-exceeding',
         details: 'the merged index would near its limit',
+        signal,
+      })
+    for (const { ulid } of downsampledOverlap)
+      await this.#changes.mark(ulid, 'no-compact', {
+        reason: 'downsample-vertical-compaction',
+        details: 'downsampled blocks that overlap are not merged',
         signal,
       })
     if (merge.length === 0) return
@@ -163,13 +177,8 @@ export class Compactor {
     const block = this.#changes.newBlock()
     const names = merge.map((meta) => meta.ulid)
     logger.info({ group: group.description, blocks: names, output: block.ulid }, 'compacting')
-    const outcome = await runJob({ kind: 'compact', inputs: merge, ...block }, signal)
-    if (outcome.kind === 'bad_input') {
-      logger.error({ block: outcome.ulid, reason: outcome.reason }, 'block set aside: it cannot be compacted')
-      await this.#changes.mark(outcome.ulid, 'no-compact', { details: outcome.reason, signal })
-      metrics.failures.inc()
-      return
-    }
+    const outcome = await runJob({ kind: 'compact', inputs: merge, overlap, ...block }, signal)
+    if (outcome.kind === 'bad_input') return this.#setAside(outcome, signal)
     await this.#changes.publish(outcome.meta, block.folder, signal)
     for (const input of names)
       await this.#changes.mark(input, 'deletion', { details: `source of compacted block ${block.ulid}`, signal })
@@ -180,6 +189,19 @@ export class Compactor {
       { group: group.description, output: block.ulid, samples: numSamples, bucket: bucket.description },
       'compacted',
     )
+  }
+
+  /** A damaged block is marked; what only this version cannot do is tried again by the next one. */
+  async #setAside({ ulid, code, reason }: JobOutcome & { kind: 'bad_input' }, signal: AbortSignal): Promise<void> {
+    const { logger, metrics } = this.#options
+    metrics.failures.inc()
+    if (code === 'unsupported') {
+      this.#unmergeable.add(ulid)
+      logger.warn({ block: ulid, reason }, 'block left out of compaction: this version cannot merge it')
+      return
+    }
+    logger.error({ block: ulid, reason }, 'block set aside: it cannot be compacted')
+    await this.#changes.mark(ulid, 'no-compact', { details: reason, signal })
   }
 
   /** Twice, so that what has just reached 5 minutes reaches an hour; returns what failed. */
@@ -217,6 +239,9 @@ export class Compactor {
     const { logger, metrics } = this.#options
     metrics.overlapping.set(overlapping.length)
     for (const { ulid, minTime, maxTime } of overlapping)
-      logger.warn({ block: ulid, minTime, maxTime }, 'block overlaps another one of its group: left out of compaction')
+      logger.warn(
+        { block: ulid, minTime, maxTime },
+        'block overlaps another one of its group, and is left out of compaction',
+      )
   }
 }

@@ -11,12 +11,13 @@ import type { BlockContents } from '../tsdb/block-writer.ts'
 import { downsampleBlock } from './downsample-block.ts'
 import { type InputBlock, openInputBlock } from './input-block.ts'
 import { mergeBlocks } from './merge.ts'
+import type { OverlapFunction } from './overlap.ts'
 import { BlockError } from './series-input.ts'
 
 /** Structured-cloneable. */
 export type CompactorJob = NewBlock &
   (
-    | { readonly kind: 'compact'; readonly inputs: readonly BlockMeta[] }
+    | { readonly kind: 'compact'; readonly inputs: readonly BlockMeta[]; readonly overlap: OverlapFunction }
     /** `resolutionMs`: the next coarser one than the input's. */
     | { readonly kind: 'downsample'; readonly input: BlockMeta; readonly resolutionMs: number }
   )
@@ -42,7 +43,7 @@ export async function runJob(bucket: Bucket, job: CompactorJob, signal: AbortSig
     const open = (meta: BlockMeta) => openNamed(bucket, meta, signal)
     const contents =
       job.kind === 'compact'
-        ? await mergeBlocks(await Promise.all(job.inputs.map(open)), options)
+        ? await mergeBlocks(await Promise.all(job.inputs.map(open)), { ...options, overlap: job.overlap })
         : await downsampleBlock(await open(job.input), options)
     return { kind: 'written', meta: metaOf(contents) }
   } catch (error) {

@@ -1,10 +1,12 @@
-// Merges blocks that follow each other in time into one: series by series, chunks copied as bytes, none decoded.
-// Algorithm: Prometheus tsdb/compact.go (DefaultBlockPopulator) for blocks that do not overlap.
+// Merges blocks into one, series by series: chunks are copied as bytes, those alone that overlap are decoded.
+// Algorithm: Prometheus tsdb/compact.go (DefaultBlockPopulator); overlap.ts for chunks that overlap.
 // Owns the order of the series; the checks on what is read are series-input.ts's.
+import { createKernels } from '../kernels/instance.ts'
 import { compareLabels, compareStrings } from '../labels/labels.ts'
-import { type BlockChunk, type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
+import { type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
 import type { IndexedSeries } from '../tsdb/index-reader.ts'
 import type { InputBlock } from './input-block.ts'
+import { type OverlapFunction, OverlapMerger, type SourcedChunk } from './overlap.ts'
 import { SeriesInput } from './series-input.ts'
 
 export interface MergeOptions {
@@ -16,31 +18,36 @@ export interface MergeOptions {
 }
 
 /**
- * Writes the series of all sources as one block. Sources ascend in time and do not overlap.
+ * Writes the series of all sources as one block. Sources ascend in time; `overlap` says what becomes of samples that they share.
  * Memory does not grow with the blocks' samples. Throws a BlockError where one source's bytes are bad.
  */
-export async function mergeBlocks(sources: readonly InputBlock[], options: MergeOptions): Promise<BlockContents> {
+export async function mergeBlocks(
+  sources: readonly InputBlock[],
+  options: MergeOptions & { readonly overlap: OverlapFunction },
+): Promise<BlockContents> {
   const { folder, meta, signal } = options
   const writer = await BlockWriter.create({ folder, symbols: mergeSymbols(sources) })
   const inputs = sources.map((source) => new SeriesInput(source, signal))
+  const merger = new OverlapMerger(createKernels(), options.overlap)
   try {
     await Promise.all(inputs.map((input) => input.next()))
     for (let first = smallest(inputs); first; first = smallest(inputs)) {
       signal.throwIfAborted()
       const { labels } = first
-      const chunks: BlockChunk[] = []
+      const chunks: SourcedChunk[] = []
       for (const input of inputs) {
         if (!input.series || compareLabels(input.series.labels, labels) !== 0) continue
-        chunks.push(...(await input.chunks()))
+        for (const chunk of await input.chunks()) chunks.push({ ulid: input.ulid, chunk })
         await input.next()
       }
-      if (chunks.length > 0) await writer.addSeries(labels, chunks)
+      if (chunks.length > 0) await writer.addSeries(labels, merger.merge(chunks))
     }
     return await writer.finish(meta)
   } catch (error) {
     await writer.abort()
     throw error
   } finally {
+    merger.free()
     await Promise.all(inputs.map((input) => input.close()))
   }
 }

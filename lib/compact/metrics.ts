@@ -78,7 +78,7 @@ export function compactMetrics(registry: Registry) {
     }),
     overlapping: gauge(registry, {
       name: 'mnemo_compact_overlapping_blocks',
-      help: 'Blocks that share time with another block of their group: they are served, but not compacted.',
+      help: 'Blocks that share time with another block of their group and cannot be merged with it: they are served, but not compacted.',
     }),
   }
 }

@@ -35,7 +35,9 @@ export interface Plan {
   readonly merge: readonly BlockMeta[]
   /** Blocks whose index makes the plan too large: to be marked no-compact. */
   readonly tooLarge: readonly BlockMeta[]
-  /** Blocks whose time overlaps another one's: no plan contains them or spans their time. */
+  /** Downsampled blocks that overlap, which are never merged: to be marked no-compact. */
+  readonly downsampledOverlap: readonly BlockMeta[]
+  /** Blocks whose time overlaps another one's, and that stay so: what is to be merged is not among them. */
   readonly overlapping: readonly BlockMeta[]
 }
 
@@ -53,18 +55,37 @@ export function groupBlocks(metas: Iterable<BlockMeta>): BlockGroup[] {
     .map(([key, blocks]) => ({ key, description: describeGroup(blocks[0]!), blocks: blocks.sort(byTime) }))
 }
 
-/** What the next compaction of this group is. `blocks` are ascending by minTime. */
+/** What the next compaction of this group is: an overlap first, else a range. `blocks` are ascending by minTime. */
 export function planGroup(blocks: readonly BlockMeta[], options: PlanOptions): Plan {
-  const overlapping = overlappingBlocks(blocks)
-  const excluded = new Set([...options.noCompact, ...overlapping.map((block) => block.ulid)])
+  const excluded = new Set(options.noCompact)
   const tooLarge: BlockMeta[] = []
   for (;;) {
-    const merge = selectBlocks(blocks, options.rangesMs, excluded)
+    const overlap = firstOverlap(blocks.filter(({ ulid }) => !excluded.has(ulid)))
+    if (overlap.some(({ thanos }) => thanos.resolutionMs > 0))
+      return { merge: [], tooLarge, downsampledOverlap: overlap, overlapping: overlappingBlocks(blocks) }
+    const merge = overlap.length > 0 ? overlap : selectBlocks(blocks, options.rangesMs, excluded)
     const largest = largestIndexOver(merge, options.maxIndexBytes * indexSizeShare)
-    if (!largest) return { merge, tooLarge, overlapping }
+    if (!largest) {
+      const overlapping = overlap.length > 0 ? [] : overlappingBlocks(blocks)
+      return { merge, tooLarge, downsampledOverlap: [], overlapping }
+    }
     tooLarge.push(largest)
     excluded.add(largest.ulid)
   }
+}
+
+/** The earliest blocks that overlap, directly or through others; the newest may be among them. */
+function firstOverlap(blocks: readonly BlockMeta[]): BlockMeta[] {
+  const run: BlockMeta[] = []
+  let latest = Number.NEGATIVE_INFINITY
+  for (const [i, block] of blocks.entries()) {
+    if (block.minTime < latest) {
+      if (run.length === 0) run.push(blocks[i - 1]!)
+      run.push(block)
+    } else if (run.length > 0) return run
+    latest = Math.max(latest, block.maxTime)
+  }
+  return run
 }
 
 /** Blocks that share some time with another block, ascending in time. */

@@ -31,6 +31,11 @@ export class SeriesInput {
     this.#iterator = source.index.allSeries(signal)
   }
 
+  /** The block. */
+  get ulid(): string {
+    return this.#source.meta.ulid
+  }
+
   async next(): Promise<void> {
     const last: Labels | undefined = this.series?.labels
     const { value, done } = await this.#naming(() => this.#iterator.next())

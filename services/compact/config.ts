@@ -5,7 +5,16 @@ import { defaultRangesMs } from '../../lib/compact/plan.ts'
 import type { Retention } from '../../lib/compact/retention.ts'
 import { formatDurationMs, parseDurationMs } from '../../lib/kit/duration.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
-import { boolFlag, bytesFlag, durationFlag, type FlagValues, intFlag, stringFlag } from '../../lib/kit/flags.ts'
+import {
+  boolFlag,
+  bytesFlag,
+  durationFlag,
+  enumFlag,
+  type FlagValues,
+  intFlag,
+  stringFlag,
+  stringsFlag,
+} from '../../lib/kit/flags.ts'
 import { httpFlags, logFlags } from '../../lib/kit/lifecycle.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
 
@@ -48,6 +57,13 @@ export const flags = {
   }),
   downsamplingDisable: boolFlag('downsampling.disable', {
     help: 'Disables downsampling: long ranges are then only ever answered from raw samples.',
+  }),
+  dedupReplicaLabels: stringsFlag('deduplication.replica-label', {
+    help: 'External label that tells replicas apart (repeatable): blocks that differ in it alone are merged into one without it. With an empty --deduplication.func no sample is dropped, so that replicas should be scraped at the same times.',
+  }),
+  dedupFunction: enumFlag('deduplication.func', ['', 'penalty'] as const, {
+    help: 'How samples of overlapping blocks are merged: empty (one-to-one: every sample, those of one time once) or penalty (samples of one replica at a time, as the querier does).',
+    default: '',
   }),
   concurrency: intFlag('compact.concurrency', {
     help: 'Number of groups to compact side by side, each in its own thread.',

@@ -4,18 +4,22 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
-import { consistencyDelayFilter, deduplicateFilter } from '../../lib/blocks/filters.ts'
+import { consistencyDelayFilter, deduplicateFilter, replicaLabelRemover } from '../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
 import { Compactor } from '../../lib/compact/compactor.ts'
 import type { CompactorJob, JobOutcome } from '../../lib/compact/job.ts'
 import { compactMetrics } from '../../lib/compact/metrics.ts'
 import { asMnemoError } from '../../lib/kit/errors.ts'
+import { withFolderLock } from '../../lib/kit/folder-lock.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { gauge } from '../../lib/kit/metrics.ts'
 import { WorkerPool } from '../../lib/kit/workers.ts'
 import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
 import { type CompactConfig, flags, rangesOf, retentionOf } from './config.ts'
+
+/** How long a round waits for one of another process over the same data folder. */
+const turnTimeoutMs = 60_000
 
 export function main(argv: string[]): Promise<void> {
   return runService({
@@ -34,8 +38,10 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   const compactor = await createCompactor(config, ctx, metrics)
   await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
   probe.ready()
+  const round = () =>
+    withFolderLock({ folder: config.dataDir, waitMs: turnTimeoutMs, logger, signal }, () => compactor.run(signal))
   if (!config.wait) {
-    await compactor.run(signal)
+    await round()
     return
   }
   const stopCleaning = every(config.cleanupIntervalMs, () =>
@@ -46,7 +52,7 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   ctx.onStop('cleaning', stopCleaning)
   while (!signal.aborted) {
     try {
-      await compactor.run(signal)
+      await round()
     } catch (error) {
       if (signal.aborted) return
       metrics.retries.inc()
@@ -80,7 +86,14 @@ async function createCompactor(config: CompactConfig, ctx: ServiceContext, metri
   const consistencyDelay = consistencyDelayFilter(config.consistencyDelayMs, registry)
   const fetcher = new MetaFetcher({
     bucket,
-    filters: [consistencyDelay, deletionMarks, duplicates, noCompactMarks, noDownsampleMarks],
+    filters: [
+      consistencyDelay,
+      deletionMarks,
+      replicaLabelRemover(config.dedupReplicaLabels, logger),
+      duplicates,
+      noCompactMarks,
+      noDownsampleMarks,
+    ],
     dataDir: config.dataDir,
     concurrency: config.metaFetchConcurrency,
     logger,
@@ -97,6 +110,7 @@ async function createCompactor(config: CompactConfig, ctx: ServiceContext, metri
     workFolder: join(config.dataDir, 'compact'),
     rangesMs,
     maxIndexBytes: config.maxIndexBytes,
+    overlap: config.dedupFunction === 'penalty' ? 'penalty' : 'one-to-one',
     deleteDelayMs: config.deleteDelayMs,
     retention,
     downsampling: !config.downsamplingDisable,

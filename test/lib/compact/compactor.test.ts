@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
-import { deduplicateFilter } from '../../../lib/blocks/filters.ts'
+import { deduplicateFilter, replicaLabelRemover } from '../../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
 import { putMark, readMark } from '../../../lib/blocks/markers.ts'
 import { Compactor } from '../../../lib/compact/compactor.ts'
 import { runJob } from '../../../lib/compact/job.ts'
 import { compactMetrics } from '../../../lib/compact/metrics.ts'
+import type { OverlapFunction } from '../../../lib/compact/overlap.ts'
 import type { Retention } from '../../../lib/compact/retention.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
@@ -33,11 +34,20 @@ interface Setup {
   retention?: Retention
   deleteDelayMs?: number
   downsampling?: boolean
+  replicaLabels?: string[]
+  overlap?: OverlapFunction
 }
 
 function compactorOver(
   bucket: Bucket,
-  { nowMs, retention, deleteDelayMs = 48 * hourMs, downsampling = true }: Setup = {},
+  {
+    nowMs,
+    retention,
+    deleteDelayMs = 48 * hourMs,
+    downsampling = true,
+    replicaLabels = [],
+    overlap = 'one-to-one',
+  }: Setup = {},
 ): Compactor {
   const now = () => nowMs ?? Date.now()
   const deletionMarks = ignoreDeletionMarkFilter(deleteDelayMs / 2, { bucket })
@@ -46,7 +56,11 @@ function compactorOver(
   const noDownsampleMarks = gatherMarksFilter('no-downsample', { bucket })
   return new Compactor({
     bucket,
-    fetcher: new MetaFetcher({ bucket, filters: [deletionMarks, duplicates, noCompactMarks, noDownsampleMarks], now }),
+    fetcher: new MetaFetcher({
+      bucket,
+      filters: [deletionMarks, replicaLabelRemover(replicaLabels), duplicates, noCompactMarks, noDownsampleMarks],
+      now,
+    }),
     deletionMarks,
     duplicates,
     noCompactMarks,
@@ -55,6 +69,7 @@ function compactorOver(
     workFolder: path.join(folder, 'work'),
     rangesMs: [1, 2, 8].map((hours) => hours * hourMs),
     maxIndexBytes: 2 ** 36,
+    overlap,
     deleteDelayMs,
     retention: retention ?? { rawMs: 0, fiveMinutesMs: 0, oneHourMs: 0 },
     downsampling,
@@ -161,12 +176,64 @@ test('a block that cannot be read is set aside with its reason, and the others a
   ])
 })
 
-test('overlapping blocks are left alone', async () => {
+/** The view with samples that two blocks hold told once. */
+const distinctViewOf = async (bucket: Bucket) => [...new Set(await viewOf(bucket))]
+
+test('overlapping blocks become one, and then part of a range: each sample is there once', async () => {
   const bucket = new MemoryBucket()
   await fill(bucket, [0, 2, 4, 6, 8])
-  await fill(bucket, [2])
+  await putMadeBlock(bucket, twoHours(2, { series: [twoHours(2).series[1]!] }))
+  const want = await distinctViewOf(bucket)
   await compactorOver(bucket).run(signal)
-  expect((await metasIn(bucket)).map(({ minTime }) => minTime / hourMs)).toEqual([0, 2, 2, 4, 8])
+  expect((await metasIn(bucket)).map(({ minTime, maxTime }) => [minTime / hourMs, maxTime / hourMs])).toEqual([
+    [0, 8],
+    [8, 10],
+  ])
+  expect(await viewOf(bucket, -1)).toEqual(want)
+})
+
+test('a bucket that fails at any call while overlaps are merged: nothing is lost, nothing doubled in the end', async () => {
+  const whole = new MemoryBucket()
+  await fill(whole, [0, 0])
+  const want = await distinctViewOf(whole)
+  for (let k = 1; ; k++) {
+    const bucket = await copyOf(whole)
+    const failing = failingAt(bucket, k)
+    await compactorOver(failing.bucket)
+      .run(signal)
+      .catch(() => undefined)
+    expect(await distinctViewOf(bucket), `after call ${k} failed`).toEqual(want)
+    await compactorOver(bucket).run(signal)
+    expect(await viewOf(bucket, -1)).toEqual(want)
+    if (!failing.reached()) return
+  }
+})
+
+test('replicas become one block without their label, by penalty samples of one at a time', async () => {
+  const bucket = new MemoryBucket()
+  const later = twoHours(0).series.map(({ labels, samples }) => ({
+    labels,
+    samples: samples.map(([time, value]) => [time + 4000, value] as const),
+  }))
+  await putMadeBlock(bucket, twoHours(0, { externalLabels: ['cluster', 'x', 'replica', 'a'] }))
+  const alone = await viewOf(bucket)
+  await putMadeBlock(bucket, twoHours(0, { externalLabels: ['cluster', 'x', 'replica', 'b'], series: later }))
+  await compactorOver(bucket, { replicaLabels: ['replica'], overlap: 'penalty' }).run(signal)
+  const metas = await metasIn(bucket)
+  expect(metas.map(({ thanos }) => thanos.labels)).toEqual([['cluster', 'x']])
+  expect(await viewOf(bucket, -1)).toEqual(alone.map((line) => line.replace(', replica="a"', '')))
+})
+
+test('downsampled blocks that overlap are marked, and stay as they are', async () => {
+  const bucket = new MemoryBucket()
+  await putMadeBlock(bucket, twoHours(0, { maxTime: 48 * hourMs }))
+  await putMadeBlock(bucket, twoHours(0, { maxTime: 48 * hourMs, externalLabels: ['replica', 'b'] }))
+  await compactorOver(bucket).run(signal)
+  const fiveMinutes = (await metasIn(bucket)).filter(({ thanos }) => thanos.resolutionMs > 0)
+  expect(fiveMinutes).toHaveLength(2)
+  await compactorOver(bucket, { replicaLabels: ['replica'] }).run(signal)
+  for (const { ulid } of fiveMinutes)
+    expect((await readMark(bucket, ulid, 'no-compact'))?.reason).toBe('downsample-vertical-compaction')
 })
 
 test('blocks beyond the retention are marked, and deleted once the delay has passed', async () => {

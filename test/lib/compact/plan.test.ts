@@ -131,12 +131,26 @@ const cases: { name: string; blocks: ReturnType<typeof block>[]; want: Times[] }
     want: [],
   },
   {
-    name: 'overlapping blocks are in no plan, and none spans their time',
+    name: 'an overlap goes first',
     blocks: [block(0, 20), block(20, 40), block(30, 40), block(40, 50), block(50, 60), block(60, 80), block(80, 100)],
     want: [
-      [40, 50],
-      [50, 60],
+      [20, 40],
+      [30, 40],
     ],
+  },
+  {
+    name: 'an overlap goes through others, and may end with the newest',
+    blocks: [block(0, 20), block(20, 60), block(30, 40), block(50, 80)],
+    want: [
+      [20, 60],
+      [30, 40],
+      [50, 80],
+    ],
+  },
+  {
+    name: 'an overlap with a no-compact block is none',
+    blocks: [block(0, 20), block(20, 40, { noCompact: true }), block(30, 40)],
+    want: [],
   },
   {
     name: 'a large block with many tombstones is rewritten alone',
@@ -185,6 +199,12 @@ test('overlaps are named, also those with a no-compact mark', () => {
     [0, 20],
     [10, 30],
   ])
+})
+
+test('downsampled blocks that overlap are to be marked', () => {
+  const blocks = [block(0, 20, { resolutionMs: 300_000 }), block(10, 20, { resolutionMs: 300_000 })]
+  const { merge, downsampledOverlap } = plan(blocks)
+  expect([times(merge), times(downsampledOverlap)]).toEqual([[], times(blocks)])
 })
 
 test('groups are by external labels and resolution', () => {
