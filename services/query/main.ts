@@ -4,7 +4,7 @@ import { type GrpcService, grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.t
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
-import { EndpointSet } from '../../lib/storeapi/endpoint-set.ts'
+import { EndpointSet, type EndpointTarget } from '../../lib/storeapi/endpoint-set.ts'
 import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 import { limitSeries } from '../../lib/storeapi/limits.ts'
 import { createProxy } from '../../lib/storeapi/proxy.ts'
@@ -12,15 +12,15 @@ import { storeService } from '../../lib/storeapi/server.ts'
 import { registerApi } from './api/routes.ts'
 import { WorkerBackend } from './backend.ts'
 import { checkFlags, flags, flagTexts, type QueryFlags } from './config.ts'
-import { tlsOf } from './config-endpoints.ts'
 import { Connections } from './connections.ts'
+import { Discovery } from './discovery.ts'
 import { readFeatures } from './features.ts'
 import { queryService } from './grpc-query.ts'
 import { exposeConnections, formatLabelSets } from './metrics.ts'
 import { renderPage } from './page.ts'
 
 const summary = "Prometheus's HTTP API over StoreAPIs: fans out, deduplicates replicas, runs PromQL."
-const discoveryIntervalMs = 5_000
+const infoIntervalMs = 5_000
 
 export async function main(argv: string[]): Promise<void> {
   await runService({ name: 'query', summary, flags, argv, run: (values, ctx) => run(checkFlags(values), ctx) })
@@ -29,7 +29,8 @@ export async function main(argv: string[]): Promise<void> {
 async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const { logger, registry, signal, probe } = ctx
   const connections = new Connections()
-  const endpoints = openEndpoints(values, connections, ctx)
+  const discovery = new Discovery({ values, registry, logger })
+  const endpoints = openEndpoints(values, { discovery, connections }, ctx)
   exposeConnections(registry, endpoints)
   const backend = openBackend(values, endpoints, ctx)
   const { httpAddress: address, httpGracePeriodMs: graceMs } = values
@@ -38,16 +39,25 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
     app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(renderPage(endpoints.statuses)))
   })
   await startGrpc({ ...ctx, ...grpcOptionsOf(values) }, grpcServices(values, { endpoints, connections, backend }, ctx))
-  if (values.endpoint.length === 0) logger.warn('no --endpoint is given: there is nothing to query')
-  await Promise.all([endpoints.refresh(signal), backend.warmUp(signal)])
+  if (discovery.isEmpty) logger.warn('no --endpoint is given: there is nothing to query')
+  const setTargets = async (targets: readonly EndpointTarget[]) => {
+    endpoints.setTargets(targets)
+    await endpoints.refresh(signal)
+  }
+  await discovery.resolve()
+  await setTargets(discovery.targets)
+  await backend.warmUp(signal)
   probe.ready()
-  await endpoints.keepFresh(discoveryIntervalMs, signal)
+  await Promise.all([endpoints.keepFresh(infoIntervalMs, signal), discovery.keepFresh(setTargets, signal)])
 }
 
-function openEndpoints(values: QueryFlags, connections: Connections, { logger, onStop }: ServiceContext): EndpointSet {
-  const tls = tlsOf(values)
+function openEndpoints(
+  values: QueryFlags,
+  { discovery, connections }: { discovery: Discovery; connections: Connections },
+  { logger, onStop }: ServiceContext,
+): EndpointSet {
   const set = new EndpointSet({
-    targets: values.endpoint.map((address) => ({ address, ...(tls && { tls }) })),
+    targets: discovery.targets,
     connect: (target) => connections.open(target),
     infoTimeoutMs: values.infoTimeoutMs,
     unhealthyTimeoutMs: values.unhealthyTimeoutMs,

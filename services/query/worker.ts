@@ -89,7 +89,7 @@ async function lookUp<T>(job: LookupJob, ask: (fanout: Fanout) => Promise<readon
 /** A store that does not answer is no matter here: discovery tells of it. */
 async function prepare(endpoints: readonly Endpoint[], signal: AbortSignal): Promise<undefined> {
   await kernelPool.use(async (kernels) => warmUp(kernels))
-  await Promise.allSettled(endpoints.map((endpoint) => client(endpoint).info(signal)))
+  await Promise.allSettled(endpoints.map(async (endpoint) => client(endpoint).info(signal)))
 }
 
 serveWorker<Job, JobResult>((job, signal) => {

@@ -39,11 +39,17 @@ describe('endpoints', () => {
   })
 
   test.each([
-    ['dns+store:10901', 'flag --endpoint: got "dns+store:10901", want host:port: discovery by "dns+" is not there yet'],
-    ['http://store:10901', 'flag --endpoint: got "http://store:10901", want host:port'],
-    ['store', 'flag --endpoint: got "store", want host:port'],
-    ['store:0', 'flag --endpoint: got "store:0", want host:port'],
-    ['store:70000', 'flag --endpoint: got "store:70000", want host:port'],
+    ['dns+store', 'cannot read address: got "dns+store", want dns+host:port'],
+    [
+      'http://store:10901',
+      'flag --endpoint: got "http://store:10901", want host:port, or dns+host:port, dnssrv+name, dnssrvnoa+name',
+    ],
+    ['store', 'flag --endpoint: got "store", want host:port, or dns+host:port, dnssrv+name, dnssrvnoa+name'],
+    ['store:0', 'flag --endpoint: got "store:0", want host:port, or dns+host:port, dnssrv+name, dnssrvnoa+name'],
+    [
+      'store:70000',
+      'flag --endpoint: got "store:70000", want host:port, or dns+host:port, dnssrv+name, dnssrvnoa+name',
+    ],
   ])('%s is refused', (address, message) => {
     expect(() => parsed('--endpoint', address)).toThrowError(expect.objectContaining({ code: 'config', message }))
   })

@@ -1,6 +1,9 @@
 // The querier as it runs: a real process over HTTP, its two stores served over gRPC by this test from golden blocks.
 // Golden answers are a Thanos querier's over the same blocks, with and without deduplication.
 import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type GrpcServer, startGrpc } from '../../../lib/kit/grpc.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
@@ -241,6 +244,43 @@ describe('limits of one query', () => {
   })
 })
 
+describe('endpoints by DNS and from a file', () => {
+  test('a name, a group, a file that changes; a name that is not there is a warning', async () => {
+    const [a, b] = [await serve('a'), await serve('b')]
+    const [portA, portB] = [a, b].map(({ address }) => address.split(':')[1])
+    const folder = await mkdtemp(join(tmpdir(), 'mnemo-query-'))
+    const file = join(folder, 'endpoints.yaml')
+    await writeFile(file, `endpoints:\n- address: localhost:${portB}\n  group: true\n`)
+    const querier = await startQuerier(
+      `--endpoint=dns+127.0.0.1:${portA}`,
+      `--endpoint.sd-config-file=${file}`,
+      '--endpoint.sd-config-reload-interval=200ms',
+      '--store.unhealthy-timeout=100ms',
+    )
+    const names = async () => {
+      const { data } = await get(querier.url, 'stores')
+      return Object.values(data as Record<string, { name: string }[]>).flatMap((list) => list.map(({ name }) => name))
+    }
+    try {
+      expect(await names()).toEqual([a.address, `dns:///localhost:${portB}`])
+      const reply = await get(querier.url, 'query', `${count}&dedup=false`)
+      expect(reply).toMatchObject({ status: 'success' })
+      expect(reply.warnings).toBeUndefined()
+      await writeFile(file, `endpoints:\n- address: dnssrv+no-such-name.invalid\n`)
+      await expect
+        .poll(async () => (await get(querier.url, 'query', count)).warnings, { timeout: 15_000 })
+        .toEqual([expect.stringMatching(/^store dnssrv\+no-such-name\.invalid is down: (it|cannot) resolve/)])
+      await writeFile(file, 'endpoints: [')
+      await querier.process.waitForOutput(/cannot reload endpoints: those known stay/)
+      expect(await names()).toContain(a.address)
+    } finally {
+      await querier.process.stop()
+      await Promise.all([a.cut(), b.cut()])
+      await rm(folder, { recursive: true })
+    }
+  })
+})
+
 describe('a querier above another one', () => {
   test('answers as the one below, whose warnings it passes on', async () => {
     const [a, b] = [await serve('a'), await serve('b')]
@@ -338,7 +378,10 @@ describe('the process', () => {
   })
 
   test.each([
-    ['--endpoint=dns+store:10901', 'discovery by "dns+" is not there yet'],
+    ['--endpoint=dns+store', 'cannot read address: got "dns+store", want dns+host:port'],
+    ['--endpoint-strict=dns+store:10901', 'what is found by DNS cannot be strict'],
+    ['--endpoint.sd-config=endpoints: 5', 'flag --endpoint.sd-config: cannot read endpoints: got no list'],
+    ['--grpc-client-tls-cert=/nowhere', 'want both of --grpc-client-tls-cert and --grpc-client-tls-key'],
     ['--no-such-flag', 'unknown flag --no-such-flag'],
   ])('%s: one line and status 2', async (flag, message) => {
     const bin = new URL('../../../bin/mnemo', import.meta.url).pathname
