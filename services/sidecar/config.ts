@@ -5,10 +5,12 @@ import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, durationFlag, type FlagValues, stringFlag, timeFlag } from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
+import { checkLimits, limitFlags } from '../../lib/storeapi/limits.ts'
 
 export const flags = {
   ...commonFlags,
   ...objstoreFlags,
+  ...limitFlags,
   prometheusUrl: stringFlag('prometheus.url', {
     help: "URL at which to reach Prometheus's API. For better performance use local network.",
     default: 'http://localhost:9090',
@@ -38,7 +40,9 @@ export const flags = {
 export type SidecarConfig = FlagValues<typeof flags>
 
 /** Throws `config` for values that no sidecar can run with. */
-export function checkFlags({ prometheusUrl, getConfigIntervalMs, getConfigTimeoutMs }: SidecarConfig): void {
+export function checkFlags(values: SidecarConfig): void {
+  const { prometheusUrl, getConfigIntervalMs, getConfigTimeoutMs } = values
+  checkLimits(values)
   const protocol = URL.canParse(prometheusUrl) ? new URL(prometheusUrl).protocol : undefined
   if (protocol !== 'http:' && protocol !== 'https:')
     throw new MnemoError('config', `cannot use --prometheus.url: got "${prometheusUrl}", want http://host:port`)

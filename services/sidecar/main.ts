@@ -12,6 +12,7 @@ import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, readObjstoreConfig } from '../../lib/objstore/config.ts'
+import { limitSeries } from '../../lib/storeapi/limits.ts'
 import { storeService } from '../../lib/storeapi/server.ts'
 import { checkFlags, flags, type SidecarConfig } from './config.ts'
 import { PrometheusClient } from './prometheus.ts'
@@ -42,7 +43,7 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
   await startGrpc(
     { ...ctx, ...grpcOptionsOf(config) },
-    storeService(sidecarStoreApi(client, state, createKernels()), { logger }),
+    storeService(limitSeries(sidecarStoreApi(client, state, createKernels()), config, registry), { logger }),
   )
   await state.untilUp(signal)
   await Promise.all([state.keepReading(signal), bucket ? ship(bucket, config, state, ctx) : ctx.untilStopped()])

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type GrpcServer, startGrpc } from '../../../lib/kit/grpc.ts'
+import { type GrpcServer, type ServerTls, startGrpc } from '../../../lib/kit/grpc.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
 import { createRegistry } from '../../../lib/kit/metrics.ts'
 import { Probe } from '../../../lib/kit/probe.ts'
@@ -40,7 +40,12 @@ function folders(replica: string): string[] {
   )
 }
 
-async function serve(replica: string, address = '127.0.0.1:0', componentType = 'store'): Promise<Served> {
+async function serve(
+  replica: string,
+  address = '127.0.0.1:0',
+  componentType = 'store',
+  tls?: ServerTls,
+): Promise<Served> {
   const store = await openBlockStore(folders(replica), { componentType })
   const server: GrpcServer = await startGrpc(
     {
@@ -50,6 +55,7 @@ async function serve(replica: string, address = '127.0.0.1:0', componentType = '
       logger: createLogger({ level: 'silent' }),
       signal: new AbortController().signal,
       graceMs: 0,
+      ...(tls && { tls }),
     },
     storeService(store),
   )
@@ -240,6 +246,76 @@ describe('limits of one query', () => {
     } finally {
       await querier.process.stop()
       await a.cut()
+    }
+  })
+})
+
+describe('a store and a sidecar that hold the same hours', () => {
+  test('count once, with and without deduplication', async () => {
+    const [store, sidecar] = [await serve('a'), await serve('a', undefined, 'sidecar')]
+    const querier = await startQuerier(`--endpoint=${store.address}`, `--endpoint=${sidecar.address}`)
+    try {
+      for (const dedup of ['true', 'false']) {
+        const query = `query=sum(count_over_time(r_equal[1h]))&${atEnd}&dedup=${dedup}`
+        const match = `storeMatch[]=${encodeURIComponent(`{__address__="${store.address}"}`)}`
+        const alone = await get(querier.url, 'query', `${query}&${match}`)
+        const both = await get(querier.url, 'query', query)
+        expect(Number(alone.data.result[0].value[1])).toBeGreaterThan(100)
+        expect(both.data).toEqual(alone.data)
+        // The store holds what the sidecar ships: that they announce the same labels is no fault.
+        expect(both.warnings).toBeUndefined()
+      }
+    } finally {
+      await querier.process.stop()
+      await Promise.all([store.cut(), sidecar.cut()])
+    }
+  })
+})
+
+describe('two sidecars with identical external labels', () => {
+  test('are both named, also where a part of an answer would be an error', async () => {
+    const [one, other] = [await serve('a', undefined, 'sidecar'), await serve('a', undefined, 'sidecar')]
+    const querier = await startQuerier(`--endpoint=${one.address}`, `--endpoint=${other.address}`)
+    try {
+      const reply = await get(querier.url, 'query', `${count}&partial_response=false`)
+      expect(reply.status).toBe('success')
+      const named = [one.address, other.address].sort().join(' and ')
+      const labels = '\\{cluster="gold", replica="a"\\}'
+      expect(reply.warnings).toEqual([
+        expect.stringMatching(`^stores ${named} have the same external labels ${labels}`),
+      ])
+    } finally {
+      await querier.process.stop()
+      await Promise.all([one.cut(), other.cut()])
+    }
+  })
+})
+
+describe('TLS', () => {
+  const file = (name: string) => goldenPath('tls', name)
+  const tls = { certFile: file('server.pem'), keyFile: file('server.key'), clientCaFile: file('ca.pem') }
+  const ours = ['--grpc-client-tls-secure', `--grpc-client-tls-ca=${file('ca.pem')}`]
+  const certificate = [`--grpc-client-tls-cert=${file('client.pem')}`, `--grpc-client-tls-key=${file('client.key')}`]
+
+  test.each<[string, string[], RegExp | undefined]>([
+    [
+      'both certificates and the server name',
+      [...ours, ...certificate, '--grpc-client-server-name=server.test'],
+      undefined,
+    ],
+    ['another server name', [...ours, ...certificate, '--grpc-client-server-name=other.test'], /is down: /],
+    ['no certificate of the client', [...ours, '--grpc-client-server-name=server.test'], /is down: /],
+    ['plain text', [], /is down: /],
+  ])('%s', async (_what, args, problem) => {
+    const store = await serve('a', undefined, 'store', tls)
+    const querier = await startQuerier(`--endpoint=${store.address}`, ...args)
+    try {
+      const { data, warnings } = await get(querier.url, 'query', count)
+      expect(warnings).toEqual(problem && [expect.stringMatching(problem)])
+      expect(data.result).toHaveLength(problem ? 0 : 1)
+    } finally {
+      await querier.process.stop()
+      await store.cut()
     }
   })
 })
