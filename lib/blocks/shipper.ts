@@ -10,6 +10,7 @@ import { counter, type Registry } from '../kit/metrics.ts'
 import type { Labels } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError, systemCode } from '../objstore/failures.ts'
+import { tombstonesFile } from '../tsdb/tombstones.ts'
 import { type BlockMeta, chunksFolderName, indexFileName, metaFileName, withExternalLabels } from './meta.ts'
 import { parseMeta } from './meta-parse.ts'
 import { isUlid } from './ulid.ts'
@@ -189,6 +190,11 @@ async function linkBlock(from: string, to: string): Promise<void> {
   const segments = await readdir(path.join(from, chunksFolderName))
   const files = [...segments.map((segment) => path.join(chunksFolderName, segment)), indexFileName]
   for (const file of files) await link(path.join(from, file), path.join(to, file))
+  try {
+    await link(path.join(from, tombstonesFile), path.join(to, tombstonesFile))
+  } catch (error) {
+    if (!(await isGone(path.join(from, tombstonesFile)))) throw error
+  }
 }
 
 async function blockFolders(tsdbPath: string): Promise<string[]> {

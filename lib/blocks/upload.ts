@@ -1,4 +1,4 @@
-// Puts a block into a bucket: chunks, index, and meta.json last, which makes it a block.
+// Puts a block into a bucket: chunks, index, tombstones where there are any, and meta.json last, which makes it a block.
 // Specification: Thanos pkg/block/block.go (Upload); the files' sizes and the upload time go into meta.json.
 // Owns the order, and that a block which is whole in the bucket is never written again.
 import * as fs from 'node:fs/promises'
@@ -9,6 +9,7 @@ import type { Logger } from '../kit/log.ts'
 import { compareStrings, formatLabels, labelsKey } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
+import { emptyTombstonesBytes, tombstonesFile } from '../tsdb/tombstones.ts'
 import { type BlockFile, type BlockMeta, chunksFolderName, indexFileName, metaFileName } from './meta.ts'
 import { formatMeta } from './meta-format.ts'
 import { maxMetaBytes, parseMeta } from './meta-parse.ts'
@@ -18,6 +19,8 @@ export interface UploadOptions {
   readonly logger?: Logger | undefined
   /** Unix ms that goes into meta.json as upload time. */
   readonly now?: () => number
+  /** Called when all but meta.json is in the bucket: what it throws keeps the block from being one. */
+  readonly check?: (meta: BlockMeta) => Promise<void>
 }
 
 export interface UploadedBlock {
@@ -69,6 +72,7 @@ export async function uploadBlock(
       }
     }
     const complete = completeMeta(meta, files, now())
+    await options.check?.(complete)
     written.push(`${ulid}/${metaFileName}`)
     await bucket.upload(`${ulid}/${metaFileName}`, Buffer.from(formatMeta(complete)), signal)
     return { uploaded: true, meta: complete }
@@ -109,10 +113,18 @@ export async function listBlockFiles(folder: string): Promise<BlockFile[]> {
     const names = [...segments.map((segment) => `${chunksFolderName}/${segment}`), indexFileName]
     const files: BlockFile[] = []
     for (const relPath of names) files.push({ relPath, sizeBytes: (await fs.stat(path.join(folder, relPath))).size })
+    const deletions = await fs.stat(path.join(folder, tombstonesFile)).catch(ignoreMissing)
+    if (deletions && deletions.size > emptyTombstonesBytes)
+      files.push({ relPath: tombstonesFile, sizeBytes: deletions.size })
     return [...files, { relPath: metaFileName }]
   } catch (error) {
     throw fileError(error, `list the files of block ${folder}`)
   }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+  throw error
 }
 
 function completeMeta(meta: BlockMeta, files: readonly BlockFile[], uploadTimeMs: number): BlockMeta {

@@ -1,17 +1,20 @@
 // A block of the bucket as the merge reads it: front to back, a bounded piece ahead, never a whole file.
 // Specification: lib/tsdb for the formats.
-// Owns nothing to close; memory is one window a segment and the index's two tables.
+// Owns nothing to close; memory is one window a file and the index's two tables.
 import { openBucketBlock } from '../blocks/bucket-block.ts'
+import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { ChunkReader } from '../tsdb/chunk-reader.ts'
 import { IndexReader } from '../tsdb/index-reader.ts'
+import type { Tombstones } from '../tsdb/tombstones.ts'
 
 export interface InputBlock {
   readonly meta: BlockMeta
   readonly index: IndexReader
   readonly chunks: ChunkReader
+  readonly tombstones: Tombstones
 }
 
 const windowBytes = 2 * 1024 * 1024
@@ -20,7 +23,8 @@ const windowBytes = 2 * 1024 * 1024
 export async function openInputBlock(bucket: Bucket, meta: BlockMeta, signal: AbortSignal): Promise<InputBlock> {
   const { index, segments } = await openBucketBlock(bucket, meta, signal)
   const chunks = await ChunkReader.over(segments.map(forwardWindow), signal)
-  return { meta, index: await IndexReader.open(index, signal), chunks }
+  const tombstones = await readBucketTombstones(bucket, meta, signal)
+  return { meta, index: await IndexReader.open(forwardWindow(index), signal), chunks, tombstones }
 }
 
 /** Serves reads that move forward from a window of the source; any other read goes through. */

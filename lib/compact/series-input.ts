@@ -1,7 +1,10 @@
 // One input block's series in order, each with its chunks as bytes: what compaction and downsampling read.
 // Specification: a block's series ascend, chunks of a series follow each other, all of them inside the block's time.
 // Owns those checks; a block that breaks them, or whose bytes are bad, is named by a BlockError.
+import { dropIntervals } from '../chunkenc/drop-intervals.ts'
 import { sampleCount } from '../chunkenc/encoding.ts'
+import { createKernels } from '../kernels/instance.ts'
+import type { Kernels } from '../kernels/kernels.ts'
 import { type ErrorCode, MnemoError } from '../kit/errors.ts'
 import { compareLabels, formatLabels, type Labels } from '../labels/labels.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
@@ -24,6 +27,7 @@ export class SeriesInput {
   readonly #source: InputBlock
   readonly #iterator: AsyncGenerator<IndexedSeries>
   readonly #signal: AbortSignal
+  #kernels: Kernels | undefined
 
   constructor(source: InputBlock, signal: AbortSignal) {
     this.#source = source
@@ -46,9 +50,9 @@ export class SeriesInput {
       )
   }
 
-  /** The chunks of the series at hand, checked against the block's time. */
+  /** The chunks of the series at hand, checked against the block's time, without what has been deleted. */
   async chunks(): Promise<BlockChunk[]> {
-    const { labels, chunks: metas } = this.series!
+    const { ref, labels, chunks: metas } = this.series!
     const { minTime, maxTime } = this.#source.meta
     let last = Number.NEGATIVE_INFINITY
     for (const chunk of metas) {
@@ -63,10 +67,14 @@ export class SeriesInput {
         metas.map(({ ref }) => ref),
         this.#signal,
       )
-      return metas.map(({ minTime, maxTime }, i) => {
+      const chunks = metas.map(({ minTime, maxTime }, i) => {
         const { encoding, data } = encoded[i]!
         return { minTime, maxTime, encoding, data, numSamples: sampleCount(encoding, data) }
       })
+      const deleted = this.#source.tombstones.get(ref)
+      if (!deleted) return chunks
+      this.#kernels ??= createKernels()
+      return chunks.flatMap((chunk) => dropIntervals(chunk, deleted, this.#kernels!))
     })
   }
 

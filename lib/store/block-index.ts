@@ -144,7 +144,7 @@ export class BlockIndex {
       decodeSeriesRecord(new Cursor(bytes, this.#place('series', offset)), record)
       stats.series.touched++
       stats.series.touchedBytes += bytes.length
-      const series = selectSeries(record, filter)
+      const series = selectSeries(offset / seriesAlignment, record, filter)
       if (series) selected.push(series)
     }
     return selected

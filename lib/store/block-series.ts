@@ -8,6 +8,7 @@ import { type LabelChange, type OrderedItem, SeriesOrder } from '../storeapi/ser
 import type { Aggr, StoreSeries } from '../storeapi/types.ts'
 import type { BlockIndex } from './block-index.ts'
 import { type ChunkFiles, type FetchedChunks, fetchChunks, plannedBytes } from './chunks.ts'
+import type { Deleted } from './deleted.ts'
 import { type Batches, prefetch } from './prefetch.ts'
 import type { ReadStats } from './read-stats.ts'
 import type { ChunkPlace, SelectedSeries } from './series-entry.ts'
@@ -17,6 +18,8 @@ export interface ReadableBlock {
   readonly externalLabels: Labels
   readonly index: BlockIndex
   readonly chunkFiles: ChunkFiles
+  /** What has been deleted from it; undefined for most blocks. */
+  readonly deleted: Deleted | undefined
 }
 
 export interface BlockQuery {
@@ -46,10 +49,11 @@ export function blockSeries(
   signal: AbortSignal,
 ): Batches<StoreSeries[]> {
   const labelled = prefetch(labelledSeries(block, query, stats, signal))
-  return prefetch(decoded(prefetch(withChunks(block, query, labelled, stats, signal)), query))
+  return prefetch(decoded(prefetch(withChunks(block, query, labelled, stats, signal)), query, block.deleted))
 }
 
 interface LabelledSeries extends OrderedItem {
+  readonly ref: number
   readonly chunks: readonly ChunkPlace[]
 }
 
@@ -68,7 +72,8 @@ async function* labelledSeries(
     for (const entry of series) {
       const own = labelsOfEntry(entry, block.index)
       const labels = overlayLabels(withoutLabels(own, query.removedLabels), change.added)
-      if (!query.inShard || query.inShard(labels)) order.push({ own, labels, chunks: entry.chunks }, out)
+      if (!query.inShard || query.inShard(labels))
+        order.push({ ref: entry.ref, own, labels, chunks: entry.chunks }, out)
     }
     if (isLast) order.end(out)
     yield out.filter(({ labels }) => isLater(labels))
@@ -126,14 +131,18 @@ const decodedSeries = 64
 async function* decoded(
   batches: Batches<FetchedSeries>,
   { aggregates }: BlockQuery,
+  deleted: Deleted | undefined,
 ): AsyncGenerator<StoreSeries[], void> {
   for await (const { series, chunks } of batches) {
     let end = 0
     for (let start = 0; start < series.length; start += decodedSeries) {
-      yield series.slice(start, start + decodedSeries).map(({ labels, chunks: places }) => {
+      const out = series.slice(start, start + decodedSeries).map(({ ref, labels, chunks: places }) => {
         end += places.length
-        return { labels, chunks: chunks?.decode(end - places.length, end, aggregates) ?? [] }
+        const own = chunks?.decode(end - places.length, end, aggregates) ?? []
+        return { labels, chunks: deleted?.without(ref, own) ?? own }
       })
+      // A series of which every chunk is deleted is none.
+      yield deleted && chunks ? out.filter((one) => one.chunks.length > 0) : out
     }
   }
 }

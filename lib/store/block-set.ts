@@ -3,6 +3,7 @@
 // Owns the set and the folders <dataDir>/<ulid>; how metas and index-headers are got is handed in.
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
 import { type BlockMeta, groupKey, metaFileName } from '../blocks/meta.ts'
 import { isUlid } from '../blocks/ulid.ts'
 import { forEachBounded } from '../kit/bounded.ts'
@@ -106,8 +107,9 @@ export class BlockSet {
     metrics.blockLoads.inc()
     try {
       checkResolution(meta)
+      const tombstones = await readBucketTombstones(reading.bucket, meta, signal)
       const header = await openHeader(meta, this.#folder(meta.ulid), signal)
-      this.#blocks.set(meta.ulid, new StoreBlock(meta, header, reading))
+      this.#blocks.set(meta.ulid, new StoreBlock({ meta, header, tombstones }, reading))
       this.#groups = undefined
       metrics.blocksLoaded.set(this.#blocks.size)
       metrics.lastLoadedBlock.setToCurrentTime()

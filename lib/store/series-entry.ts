@@ -14,6 +14,8 @@ export interface ChunkPlace {
 }
 
 export interface SelectedSeries {
+  /** The series' reference in its index. */
+  readonly ref: number
   /** Symbol numbers: name, value, name, value, … */
   readonly symbols: Uint32Array
   /** The chunks that overlap the range, in the entry's order; empty where chunks are not wanted. */
@@ -29,7 +31,7 @@ export interface EntryFilter {
 }
 
 /** The record's series, copied out of it; undefined where none of its chunks overlaps the range. */
-export function selectSeries(record: SeriesRecord, filter: EntryFilter): SelectedSeries | undefined {
+export function selectSeries(ref: number, record: SeriesRecord, filter: EntryFilter): SelectedSeries | undefined {
   const { minTimes, maxTimes, chunkRefs, chunkCount } = record
   const chunks: ChunkPlace[] = []
   let found = false
@@ -45,5 +47,5 @@ export function selectSeries(record: SeriesRecord, filter: EntryFilter): Selecte
     const knownBytes = next.segment === segment ? Math.max(0, next.offset - offset) : 0
     chunks.push({ segment, offset, minTime, maxTime, knownBytes })
   }
-  return found ? { symbols: record.labelRefs.slice(0, record.labelCount * 2), chunks } : undefined
+  return found ? { ref, symbols: record.labelRefs.slice(0, record.labelCount * 2), chunks } : undefined
 }

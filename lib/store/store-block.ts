@@ -4,9 +4,11 @@ import { type BlockMeta, chunksFolderName, indexFileName } from '../blocks/meta.
 import type { Labels } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { segmentName } from '../tsdb/chunk-format.ts'
+import type { Tombstones } from '../tsdb/tombstones.ts'
 import { BlockIndex, type IndexLookup } from './block-index.ts'
 import type { ReadableBlock } from './block-series.ts'
 import type { ChunkFiles } from './chunks.ts'
+import { Deleted } from './deleted.ts'
 import type { FetchGate } from './fetch.ts'
 import type { IndexCache } from './index-cache.ts'
 
@@ -15,6 +17,13 @@ export interface OpenIndexHeader extends IndexLookup {
   /** Of the index object in the bucket. */
   readonly indexBytes: number
   close(): void | Promise<void>
+}
+
+/** What is read of a block before it serves. */
+export interface LoadedBlock {
+  readonly meta: BlockMeta
+  readonly header: OpenIndexHeader
+  readonly tombstones: Tombstones
 }
 
 export interface BlockReading {
@@ -27,14 +36,16 @@ export class StoreBlock implements ReadableBlock {
   readonly meta: BlockMeta
   readonly index: BlockIndex
   readonly chunkFiles: ChunkFiles
+  readonly deleted: Deleted | undefined
   readonly #header: OpenIndexHeader
   #requests = 0
   #onFree: (() => void) | undefined
 
-  constructor(meta: BlockMeta, header: OpenIndexHeader, { bucket, cache, gate }: BlockReading) {
+  constructor({ meta, header, tombstones }: LoadedBlock, { bucket, cache, gate }: BlockReading) {
     const { seriesMaxSize, chunkMaxSize } = meta.thanos.indexStats
     this.meta = meta
     this.#header = header
+    this.deleted = tombstones.size > 0 ? new Deleted(tombstones) : undefined
     this.index = new BlockIndex({
       lookup: header,
       object: { bucket, cache, gate, name: `${meta.ulid}/${indexFileName}`, sizeBytes: header.indexBytes },

@@ -21,6 +21,10 @@ export interface Interval {
 export type Tombstones = ReadonlyMap<number, readonly Interval[]>
 
 export const tombstonesFile = 'tombstones'
+/** A file without a single interval: header and checksum. Prometheus writes one into each block. */
+export const emptyTombstonesBytes = headerBytes + 4
+/** More than this, some millions of intervals, is refused. */
+export const maxTombstonesBytes = 64 * 1024 * 1024
 
 /** The bytes of a tombstones file. */
 export function encodeTombstones(tombstones: Tombstones): Uint8Array {

@@ -5,6 +5,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { openBucketBlock } from '../../../lib/blocks/bucket-block.ts'
+import { readBucketTombstones } from '../../../lib/blocks/bucket-tombstones.ts'
 import { deleteBlock } from '../../../lib/blocks/delete.ts'
 import { putMark } from '../../../lib/blocks/markers.ts'
 import { type BlockMeta, withExternalLabels } from '../../../lib/blocks/meta.ts'
@@ -14,6 +15,7 @@ import { uploadBlock } from '../../../lib/blocks/upload.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
+import { encodeTombstones } from '../../../lib/tsdb/tombstones.ts'
 import { metaOf, ulidOf } from '../../support/block-metas.ts'
 
 const root = await fs.mkdtemp(path.join(tmpdir(), 'mnemo-upload-'))
@@ -24,7 +26,8 @@ await fs.mkdir(path.join(folder, 'chunks'), { recursive: true })
 await fs.writeFile(path.join(folder, 'chunks/000001'), 'first segment')
 await fs.writeFile(path.join(folder, 'chunks/000002'), 'second')
 await fs.writeFile(path.join(folder, 'index'), 'the index')
-await fs.writeFile(path.join(folder, 'tombstones'), 'not for the bucket')
+const tombstones = path.join(folder, 'tombstones')
+await fs.writeFile(tombstones, encodeTombstones(new Map()))
 await fs.writeFile(path.join(folder, 'meta.json'), '{}')
 
 /** Keeps the order of what is done; fails or hangs at an upload. */
@@ -80,6 +83,19 @@ test('chunks, index, and meta.json last, which tells of all files', async () => 
   const { index, segments } = await openBucketBlock(bucket, result.meta)
   expect(Buffer.from(await index.read(4, 5)).toString()).toBe('index')
   expect(segments.map(({ sizeBytes }) => sizeBytes)).toEqual([13, 6])
+})
+
+test('tombstones are uploaded where there are any, and read back where meta.json lists them', async () => {
+  const deleted = new Map([[8, [{ minTime: 1, maxTime: 5 }]]])
+  await fs.writeFile(tombstones, encodeTombstones(deleted))
+  const { meta: uploaded } = await uploadBlock(bucket, folder, meta)
+  await fs.writeFile(tombstones, encodeTombstones(new Map()))
+  expect(bucket.done).toEqual([...files.slice(0, 3), `${ulid}/tombstones`, files[3]])
+  expect(await readBucketTombstones(bucket, uploaded)).toEqual(deleted)
+  expect(await readBucketTombstones(bucket, meta)).toEqual(deleted)
+  await bucket.delete(`${ulid}/tombstones`)
+  expect(await readBucketTombstones(bucket, meta)).toEqual(new Map())
+  await expect(readBucketTombstones(bucket, uploaded)).rejects.toMatchObject({ code: 'not_found' })
 })
 
 test('a block that is whole in the bucket is not written again', async () => {
