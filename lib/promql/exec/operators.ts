@@ -8,6 +8,7 @@ import { aggregateOperator, countValuesOperator, quantileOperator } from './aggr
 import { type Context, type Runner, type SeriesStream, viewsOf } from './context.ts'
 import { mapOperator, negateOperator, timestampOperator, vectorOfOperator, vectorScalarOperator } from './elements.ts'
 import { histogramOperator } from './histogram.ts'
+import { infoOperator } from './info.ts'
 import { rankOperator } from './rank.ts'
 import { labelJoinOperator, labelReplaceOperator } from './relabel.ts'
 import { scalarOperators } from './scalars.ts'
@@ -35,6 +36,7 @@ const vectorOperators: { readonly [K in VectorPlan['kind']]: Operator<K> } = {
   rank: rankOperator,
   histogram: histogramOperator,
   histograms_only: histogramsOnlyOperator,
+  info: infoOperator,
   label_replace: labelReplaceOperator,
   label_join: labelJoinOperator,
   absent: absentOperator,

@@ -9,6 +9,7 @@ import type { LabelMatcher } from '../../labels/matcher.ts'
 import { valueFunctions } from '../functions/value-functions.ts'
 import { type Call, type Expr, type Position, valueType } from '../parse/ast.ts'
 import { checkExtended } from './extended.ts'
+import { infoNameMatchers, infoTime } from './info.ts'
 import { sourceName, staticName } from './names.ts'
 import type { HistogramPlan, MatrixPlan, ScalarPlan, VectorPlan } from './plan.ts'
 import { type Hint, type Planned, type Planner, unwrapParens, wrapScalar, wrapVector } from './planning.ts'
@@ -100,6 +101,7 @@ const vectorBuilders: readonly (readonly [string, Builder])[] = [
   ['sort_desc', (args) => sorted(args, true)],
   ['sort_by_label', (args) => sortedByLabel(args, false)],
   ['sort_by_label_desc', (args) => sortedByLabel(args, true)],
+  ['info', info],
   ['label_replace', labelReplace],
   ['label_join', labelJoin],
   ['histogram_quantile', (args) => histogram(args, { func: 'histogram_quantile', vectorIndex: 1 })],
@@ -159,6 +161,17 @@ function sorted({ vectors, call }: Arguments, descending: boolean): TypedPlan {
 function sortedByLabel({ vectors, call, exprs, planner }: Arguments, descending: boolean): TypedPlan {
   const labels = exprs.slice(1).map((e) => planner.string(e))
   return vector({ kind: 'sort_by_label', child: vectors[0]!, labels, descending, pos: call.pos })
+}
+
+function info({ vectors, exprs, planner }: Arguments): TypedPlan {
+  const selector = exprs[1]
+  const matchers = selector?.kind === 'vector_selector' ? selector.matchers : []
+  const { offsetMs, at } = infoTime(exprs[0]!) ?? { offsetMs: 0 }
+  const { startMs, endMs } = planner.options
+  const atMs = at === 'start' ? startMs : at === 'end' ? endMs : at
+  const dataMatchers = matchers.filter(({ name }) => name !== metricName)
+  const nameMatchers = infoNameMatchers(matchers)
+  return vector({ kind: 'info', child: vectors[0]!, nameMatchers, dataMatchers, offsetMs, atMs })
 }
 
 function labelReplace({ vectors, exprs, planner }: Arguments): TypedPlan {

@@ -15,6 +15,7 @@ export function staticName(plan: VectorPlan): string | undefined {
     case 'sort':
     case 'sort_by_label':
     case 'rank':
+    case 'info':
       return staticName(plan.child)
     case 'count_values':
       if (plan.label === metricName) return undefined

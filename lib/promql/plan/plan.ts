@@ -150,6 +150,15 @@ export type VectorPlan =
   /** Of histogram samples alone: floats yield nothing, yet the child is evaluated for its errors. */
   | { readonly kind: 'histograms_only'; readonly child: VectorPlan }
   | { readonly kind: 'vector_of'; readonly scalar: ScalarPlan }
+  | {
+      readonly kind: 'info'
+      readonly child: VectorPlan
+      /** Of the metric name, and of the labels to add (none: all are added). */
+      readonly nameMatchers: readonly LabelMatcher[]
+      readonly dataMatchers: readonly LabelMatcher[]
+      readonly offsetMs: number
+      readonly atMs: number | undefined
+    }
   | { readonly kind: 'absent'; readonly child: VectorPlan; readonly labels: Labels }
   | { readonly kind: 'absent_over_time'; readonly source: MatrixPlan; readonly labels: Labels }
   | { readonly kind: 'sort'; readonly child: VectorPlan; readonly descending: boolean; readonly pos: Position }
