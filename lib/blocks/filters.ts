@@ -4,7 +4,7 @@
 import type { TimeOrDuration } from '../kit/flags.ts'
 import type { Logger } from '../kit/log.ts'
 import { gauge, type Registry } from '../kit/metrics.ts'
-import { labelsOf, withoutLabels } from '../labels/labels.ts'
+import { labelsOf, labelValue, withoutLabels } from '../labels/labels.ts'
 import type { MetaFilter } from './fetcher.ts'
 import { type BlockMeta, groupKey } from './meta.ts'
 import { ulidTimeMs } from './ulid.ts'
@@ -88,6 +88,38 @@ function coveredBlocks(group: BlockMeta[]): string[] {
     }
   }
   return covered
+}
+
+/**
+ * Leaves out blocks that offline deduplication has replaced: a block of the same resolution that lacks some of their
+ * labels, and differs in none, has all of their sources. Else each sample would be there under both label sets.
+ */
+export function replacedReplicaFilter(): MetaFilter {
+  return {
+    apply({ metas, exclude }) {
+      const blocks = [...metas.values()]
+      const bySource = new Map<string, BlockMeta[]>()
+      for (const meta of blocks)
+        for (const source of meta.compaction.sources) {
+          const there = bySource.get(source)
+          if (there) there.push(meta)
+          else bySource.set(source, [meta])
+        }
+      for (const meta of blocks) {
+        const [first] = meta.compaction.sources
+        const candidates = (first !== undefined && bySource.get(first)) || []
+        if (candidates.some((other) => replaces(other, meta))) exclude(meta.ulid, 'duplicate')
+      }
+    },
+  }
+}
+
+function replaces(other: BlockMeta, { compaction, thanos }: BlockMeta): boolean {
+  const { labels, resolutionMs } = other.thanos
+  if (resolutionMs !== thanos.resolutionMs || labels.length >= thanos.labels.length) return false
+  for (let i = 0; i < labels.length; i += 2) if (labelValue(thanos.labels, labels[i]!) !== labels[i + 1]) return false
+  const sources = new Set(other.compaction.sources)
+  return compaction.sources.every((source) => sources.has(source))
 }
 
 /** Removes replica labels from the metas in view; one with no labels left gets the first label as "deduped". */

@@ -16,6 +16,8 @@ export interface BlockChangesOptions {
   readonly bucket: Bucket
   /** For blocks being written; emptied at the start of a round. */
   readonly workFolder: string
+  /** Throws where a block that is in the bucket, but for its meta.json, is not what its meta says. */
+  readonly check: (meta: BlockMeta, signal: AbortSignal) => Promise<void>
   readonly logger: Logger
   readonly metrics: CompactMetrics
   readonly now: () => number
@@ -39,11 +41,15 @@ export class BlockChanges {
     return { ulid, folder: join(this.#options.workFolder, ulid) }
   }
 
-  /** Puts a written block into the bucket, if it holds anything, and takes it off the disk. */
+  /** Puts a written block into the bucket, if it holds anything, and takes it off the disk. It is read back before meta.json makes it a block. */
   async publish(meta: BlockMeta, folder: string, signal: AbortSignal): Promise<void> {
-    const { bucket, logger } = this.#options
+    const { bucket, check, logger } = this.#options
     if (meta.stats.numSamples > 0) {
-      const { uploaded } = await uploadBlock(bucket, folder, meta, { signal, logger })
+      const { uploaded } = await uploadBlock(bucket, folder, meta, {
+        signal,
+        logger,
+        check: (complete) => check(complete, signal),
+      })
       if (!uploaded) throw new MnemoError('internal', `cannot upload block ${meta.ulid}: the bucket has it already`)
     }
     await rm(folder, { recursive: true })

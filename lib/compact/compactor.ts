@@ -65,7 +65,10 @@ export class Compactor {
     this.#options = options
     this.#now = options.now ?? Date.now
     this.#cleaner = new Cleaner({ ...options, now: this.#now })
-    this.#changes = new BlockChanges({ ...options, now: this.#now })
+    const check = async (meta: BlockMeta, signal: AbortSignal) => {
+      await options.runJob({ kind: 'check', meta }, signal)
+    }
+    this.#changes = new BlockChanges({ ...options, check, now: this.#now })
     const { runJob, downsampleConcurrency: concurrency, logger, metrics } = options
     this.#downsampling = new Downsampling({ changes: this.#changes, runJob, concurrency, logger, metrics })
   }

@@ -8,6 +8,7 @@ import { formatMeta } from '../blocks/meta-format.ts'
 import { describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import type { BlockContents } from '../tsdb/block-writer.ts'
+import { checkBlock } from './check-block.ts'
 import { downsampleBlock } from './downsample-block.ts'
 import { type InputBlock, openInputBlock } from './input-block.ts'
 import { mergeBlocks } from './merge.ts'
@@ -15,7 +16,11 @@ import type { OverlapFunction } from './overlap.ts'
 import { BlockError } from './series-input.ts'
 
 /** Structured-cloneable. */
-export type CompactorJob = NewBlock &
+export type CompactorJob =
+  /** Reads a block that is in the bucket, but for its meta.json. */
+  { readonly kind: 'check'; readonly meta: BlockMeta } | WritingJob
+
+type WritingJob = NewBlock &
   (
     | { readonly kind: 'compact'; readonly inputs: readonly BlockMeta[]; readonly overlap: OverlapFunction }
     /** `resolutionMs`: the next coarser one than the input's. */
@@ -29,12 +34,22 @@ interface NewBlock {
 }
 
 export type JobOutcome =
-  | { readonly kind: 'written'; readonly meta: BlockMeta }
+  /** The block is whole: on the local disk, or, where it was checked, in the bucket. */
+  | { readonly kind: 'whole'; readonly meta: BlockMeta }
   /** One input cannot be worked on; the others may be, without it. `unsupported`: another version may be able to. */
   | { readonly kind: 'bad_input'; readonly ulid: string; readonly code: ErrorCode; readonly reason: string }
 
-/** Writes the new block into the job's folder. Throws what has nothing to do with one input: the bucket, the disk, an abort. */
+/**
+ * Writes the new block into the job's folder, or checks one. Throws what has nothing to do with one input: the bucket,
+ * the disk, an abort; and `corrupt` where a checked block is not whole.
+ */
 export async function runJob(bucket: Bucket, job: CompactorJob, signal: AbortSignal): Promise<JobOutcome> {
+  if (job.kind !== 'check') return write(bucket, job, signal)
+  await checkBlock(bucket, job.meta, signal)
+  return { kind: 'whole', meta: job.meta }
+}
+
+async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Promise<JobOutcome> {
   try {
     await mkdir(dirname(job.folder), { recursive: true })
     const metaOf = (contents: BlockContents) =>
@@ -45,7 +60,7 @@ export async function runJob(bucket: Bucket, job: CompactorJob, signal: AbortSig
       job.kind === 'compact'
         ? await mergeBlocks(await Promise.all(job.inputs.map(open)), { ...options, overlap: job.overlap })
         : await downsampleBlock(await open(job.input), options)
-    return { kind: 'written', meta: metaOf(contents) }
+    return { kind: 'whole', meta: metaOf(contents) }
   } catch (error) {
     if (!(error instanceof BlockError)) throw error
     return { kind: 'bad_input', ulid: error.ulid, code: error.code, reason: describeError(error) }

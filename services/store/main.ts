@@ -3,7 +3,12 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
-import { consistencyDelayFilter, deduplicateFilter, timeFilter } from '../../lib/blocks/filters.ts'
+import {
+  consistencyDelayFilter,
+  deduplicateFilter,
+  replacedReplicaFilter,
+  timeFilter,
+} from '../../lib/blocks/filters.ts'
 import { ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
 import { readSelectorRules, relabelFilter } from '../../lib/blocks/relabel.ts'
 import { PageCache } from '../../lib/bytes/sync-bytes.ts'
@@ -95,7 +100,7 @@ function createBlockSet(
   })
 }
 
-/** Thanos's filters in Thanos's order. */
+/** Thanos's filters in Thanos's order, and the one for replicas that were merged offline. */
 function filtersOf(values: StoreFlags, bucket: Bucket): MetaFilter[] {
   return [
     timeFilter(values.minTime, values.maxTime),
@@ -103,6 +108,7 @@ function filtersOf(values: StoreFlags, bucket: Bucket): MetaFilter[] {
     consistencyDelayFilter(values.consistencyDelayMs),
     ignoreDeletionMarkFilter(values.ignoreDeletionMarksDelayMs, { bucket }),
     deduplicateFilter(),
+    replacedReplicaFilter(),
   ]
 }
 

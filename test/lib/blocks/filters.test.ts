@@ -4,6 +4,7 @@ import { type FetchedBlocks, MetaFetcher, type MetaFilter } from '../../../lib/b
 import {
   consistencyDelayFilter,
   deduplicateFilter,
+  replacedReplicaFilter,
   replicaLabelRemover,
   timeFilter,
 } from '../../../lib/blocks/filters.ts'
@@ -203,4 +204,22 @@ test.each([
   ['[', 'no YAML'],
 ])('the rules %s are refused', (yaml, want) => {
   expect(() => parseRelabelRules(yaml)).toThrow(want)
+})
+
+test('replaced replicas: by a block that lacks some of their labels and has all their sources', async () => {
+  const of = (labels: readonly string[], sources: string, resolutionMs = 0) => ({
+    compaction: { sources: [...sources].map((letter) => ulidOf(letter.charCodeAt(0))) },
+    thanos: { labels, resolutionMs },
+  })
+  const a = ['cluster', 'x', 'replica', 'a']
+  const blocks = [
+    block(1, of(a, 's')),
+    block(2, of(['cluster', 'x', 'replica', 'b'], 't')),
+    block(3, of(['cluster', 'x'], 'st')),
+    block(4, of(a, 'su')),
+    block(5, of(a, 's', 300_000)),
+    block(6, of(['cluster', 'y', 'replica', 'a'], 's')),
+    block(7, of(['cluster', 'x'], 's')),
+  ]
+  expect(inView(await fetchFiltered({ blocks, filters: [replacedReplicaFilter()] }))).toEqual([3, 4, 5, 6, 7])
 })

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Readable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { deduplicateFilter, replicaLabelRemover } from '../../../lib/blocks/filters.ts'
@@ -119,6 +120,38 @@ test('four blocks of two hours become one of eight; the inputs are marked, the s
   expect(merged!.compaction.parents).toHaveLength(4)
   expect(merged!.thanos.source).toBe('compactor')
 })
+
+test('an upload that arrives changed is taken back: the inputs stay, and are merged the next time', async () => {
+  const whole = new MemoryBucket()
+  await fill(whole, [0, 2, 4, 6, 8])
+  const before = await viewOf(whole)
+  for (const object of ['chunks/000001', 'index']) {
+    const bucket = await copyOf(whole)
+    await expect(compactorOver(changing(bucket, object)).run(signal)).rejects.toMatchObject({ code: 'corrupt' })
+    expect(await viewOf(bucket, -1)).toEqual(before)
+    expect(await metasIn(bucket)).toHaveLength(5)
+    await compactorOver(bucket).run(signal)
+    expect(await viewOf(bucket, -1)).toEqual(before)
+    expect(await metasIn(bucket)).toHaveLength(2)
+  }
+})
+
+/** The bucket, but uploads of such objects arrive with a byte changed. */
+function changing(bucket: Bucket, object: string): Bucket {
+  return new Proxy(bucket, {
+    get(target, key: keyof Bucket) {
+      const value = target[key]
+      if (key !== 'upload') return typeof value === 'function' ? value.bind(target) : value
+      return async (name: string, body: Readable | Uint8Array) => {
+        await target.upload(name, body)
+        if (!name.endsWith(`/${object}`)) return
+        const bytes = Buffer.from(await target.getRange(name, 0, (await target.attributes(name)).sizeBytes))
+        bytes[bytes.length >> 1]! ^= 1
+        await target.upload(name, bytes)
+      }
+    },
+  })
+}
 
 test('groups are apart: replicas are not merged with each other', async () => {
   const bucket = new MemoryBucket()

@@ -1,0 +1,52 @@
+// Reads a block of the bucket from end to end and compares it with its meta: nothing is given up for a block that is not whole.
+// Checked: object sizes, the order of series, each chunk's checksum, time and place, each postings list, and how much there is.
+// Owns nothing; the block is read as a stream, like a compaction's input.
+import type { BlockMeta } from '../blocks/meta.ts'
+import { MnemoError } from '../kit/errors.ts'
+import type { Bucket } from '../objstore/bucket.ts'
+import { type InputBlock, openInputBlock } from './input-block.ts'
+import { SeriesInput } from './series-input.ts'
+
+/** Throws `corrupt` where the block is not as its meta says, by what and where. Its meta.json need not be there. */
+export async function checkBlock(bucket: Bucket, meta: BlockMeta, signal: AbortSignal): Promise<void> {
+  for (const { relPath, sizeBytes } of meta.thanos.files) {
+    if (sizeBytes === undefined) continue
+    const name = `${meta.ulid}/${relPath}`
+    const got = (await bucket.attributes(name, signal)).sizeBytes
+    if (got !== sizeBytes) throw notWhole(meta, `${name} of ${got} bytes`, `${sizeBytes}`)
+  }
+  // The meta counts what is stored, deleted or not.
+  const stored = { ...(await openInputBlock(bucket, meta, signal)), tombstones: new Map() }
+  await checkPostings(stored, signal)
+  const input = new SeriesInput(stored, signal)
+  const got = { numSeries: 0, numChunks: 0, numSamples: 0 }
+  try {
+    for (await input.next(); input.series; await input.next()) {
+      signal.throwIfAborted()
+      const chunks = await input.chunks()
+      got.numSeries++
+      got.numChunks += chunks.length
+      for (const { numSamples } of chunks) got.numSamples += numSamples
+    }
+  } finally {
+    await input.close()
+  }
+  for (const what of ['numSeries', 'numChunks', 'numSamples'] as const)
+    if (got[what] !== meta.stats[what]) throw notWhole(meta, `${what} ${got[what]}`, `${meta.stats[what]}`)
+}
+
+/** Lists stand in the index in the order of their labels: this is one pass, through a window. */
+async function checkPostings({ meta, index }: InputBlock, signal: AbortSignal): Promise<void> {
+  const all = await index.allPostings(signal)
+  if (all.length !== meta.stats.numSeries)
+    throw notWhole(meta, `postings of ${all.length} series`, `${meta.stats.numSeries}`)
+  for (const name of index.labelNames())
+    for (const value of index.labelValues(name)) {
+      signal.throwIfAborted()
+      await index.postings(name, value, signal)
+    }
+}
+
+function notWhole({ ulid }: BlockMeta, got: string, want: string): MnemoError {
+  return new MnemoError('corrupt', `cannot use block ${ulid} as it is in the bucket: got ${got}, want ${want}`)
+}
