@@ -5,6 +5,7 @@ import { Client, type ClientReadableStream, Metadata, type MethodDefinition, typ
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import { type ClientTls, channelOptions, clientCredentials, errorOfStatus } from '../kit/grpc.ts'
 import { encodeSeriesRequest, SeriesDecoder } from './messages.ts'
+import { encodeMetadataRequest, type MetadataMerge, type MetadataRequest, metadataMethods } from './metadata.ts'
 import { infoMethods, storeMethods } from './methods.ts'
 import type { LabelsRequest, LabelsResponse, SeriesRequest, SeriesResponse, StoreApi, StoreInfo } from './types.ts'
 import { decodeInfo, decodeLabelsResponse, encodeLabelsRequest } from './unary-messages.ts'
@@ -19,6 +20,8 @@ export interface StoreClientOptions {
 
 export interface StoreClient extends StoreApi {
   readonly address: string
+  /** Adds what metrics are to `merge`; resolves to the peer's warnings. */
+  metadata(request: MetadataRequest, merge: MetadataMerge, signal: AbortSignal): Promise<readonly string[]>
   /** Ends the connection; calls that run fail. */
   close(): void
 }
@@ -64,10 +67,33 @@ class GrpcStoreClient implements StoreClient {
   }
 
   async *series(request: SeriesRequest, signal: AbortSignal): AsyncGenerator<SeriesResponse> {
-    const what = `read series from ${this.address}`
+    const decoder = new SeriesDecoder()
+    yield* this.#frames(storeMethods.Series, encodeSeriesRequest(request), `read series from ${this.address}`, {
+      signal,
+      decode: (frame) => decoder.decode(frame),
+    })
+  }
+
+  async metadata(request: MetadataRequest, merge: MetadataMerge, signal: AbortSignal): Promise<readonly string[]> {
+    const warnings: string[] = []
+    const what = `read metadata from ${this.address}`
+    const decode = (frame: Buffer): never[] => {
+      merge.addFrame(frame, (warning) => warnings.push(warning))
+      return []
+    }
+    const bytes = encodeMetadataRequest(request)
+    await Array.fromAsync(this.#frames(metadataMethods.MetricMetadata, bytes, what, { signal, decode }))
+    return warnings
+  }
+
+  /** What the frames of a streamed answer say, read no faster than the caller takes it. */
+  async *#frames<T>(
+    { path, requestSerialize, responseDeserialize }: MethodDefinition<Buffer, Buffer>,
+    bytes: Buffer,
+    what: string,
+    { signal, decode }: { signal: AbortSignal; decode: (frame: Buffer) => readonly T[] },
+  ): AsyncGenerator<T> {
     throwIfAborted(signal, what)
-    const { path, requestSerialize, responseDeserialize } = storeMethods.Series
-    const bytes = encodeSeriesRequest(request)
     const call = this.#client.makeServerStreamRequest(
       path,
       requestSerialize,
@@ -78,12 +104,11 @@ class GrpcStoreClient implements StoreClient {
     )
     const cancel = () => call.cancel()
     signal.addEventListener('abort', cancel, { once: true })
-    const decoder = new SeriesDecoder()
     try {
       for await (const frame of call as ClientReadableStream<Buffer>) {
         // Frames that were already here are not worth reading any more.
         throwIfAborted(signal, what)
-        for (const response of decoder.decode(frame)) yield response
+        for (const response of decode(frame)) yield response
       }
     } catch (error) {
       throw failure(error, what, signal)

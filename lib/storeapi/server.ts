@@ -17,7 +17,7 @@ import {
 } from './unary-messages.ts'
 
 type UnaryCall = ServerUnaryCall<Buffer, Buffer>
-type StreamCall = ServerWritableStream<Buffer, Buffer>
+export type StreamCall = ServerWritableStream<Buffer, Buffer>
 
 /** Bytes of frames that wait for the peer; a call that has more waits itself. */
 const maxPendingBytes = 1 << 20

@@ -7,6 +7,7 @@ import type { Logger } from '../../lib/kit/log.ts'
 import { EndpointSet, type EndpointTarget } from '../../lib/storeapi/endpoint-set.ts'
 import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 import { limitSeries } from '../../lib/storeapi/limits.ts'
+import { type MetadataRequest, metadataService } from '../../lib/storeapi/metadata.ts'
 import { createProxy } from '../../lib/storeapi/proxy.ts'
 import { storeService } from '../../lib/storeapi/server.ts'
 import { registerApi } from './api/routes.ts'
@@ -16,6 +17,7 @@ import { Connections } from './connections.ts'
 import { Discovery } from './discovery.ts'
 import { readFeatures } from './features.ts'
 import { queryService } from './grpc-query.ts'
+import { askMetadata } from './metadata.ts'
 import { exposeConnections, formatLabelSets } from './metrics.ts'
 import { renderPage } from './page.ts'
 
@@ -35,7 +37,9 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const backend = openBackend(values, endpoints, ctx)
   const { httpAddress: address, httpGracePeriodMs: graceMs } = values
   await startHttp({ ...ctx, address, graceMs }, (app) => {
-    registerApi(app, backend, { ...values, syntax: readFeatures(values.enableFeature) })
+    const metadata = (request: MetadataRequest, asked: AbortSignal) =>
+      askMetadata({ endpoints: endpoints.endpoints, connections }, request, asked)
+    registerApi(app, backend, { ...values, metadata, syntax: readFeatures(values.enableFeature) })
     app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(renderPage(endpoints.statuses)))
   })
   await startGrpc({ ...ctx, ...grpcOptionsOf(values) }, grpcServices(values, { endpoints, connections, backend }, ctx))
@@ -77,11 +81,17 @@ function grpcServices(
     stores: endpoints,
     client: (endpoint) => connections.of(endpoint),
     responseTimeoutMs: values.responseTimeoutMs,
-    apis: ['query'],
+    apis: ['query', 'metadata'],
   })
   return [
     ...storeService(limitSeries(proxy, values, registry), { logger }),
     queryService({ backend, replicaLabels: values.replicaLabels, logger }),
+    metadataService(
+      (request, signal) => askMetadata({ endpoints: endpoints.endpoints, connections }, request, signal),
+      {
+        logger,
+      },
+    ),
   ]
 }
 

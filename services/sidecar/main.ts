@@ -13,6 +13,12 @@ import type { Logger } from '../../lib/kit/log.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, readObjstoreConfig } from '../../lib/objstore/config.ts'
 import { limitSeries } from '../../lib/storeapi/limits.ts'
+import {
+  type MetadataAnswer,
+  MetadataMerge,
+  type MetadataRequest,
+  metadataService,
+} from '../../lib/storeapi/metadata.ts'
 import { storeService } from '../../lib/storeapi/server.ts'
 import { checkFlags, flags, type SidecarConfig } from './config.ts'
 import { PrometheusClient } from './prometheus.ts'
@@ -31,6 +37,16 @@ export function main(argv: string[]): Promise<void> {
   })
 }
 
+async function metadataOf(
+  client: PrometheusClient,
+  { metric, limit }: MetadataRequest,
+  signal: AbortSignal,
+): Promise<MetadataAnswer> {
+  const merge = new MetadataMerge()
+  for (const [name, metas] of Object.entries(await client.metadata(metric, signal))) merge.add(name, metas)
+  return { metadata: merge.result(limit), warnings: [] }
+}
+
 async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   const { logger, registry, signal } = ctx
   checkFlags(config)
@@ -41,10 +57,10 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   const client = new PrometheusClient(config.prometheusUrl, config.getConfigTimeoutMs)
   const state = new PrometheusState({ ...ctx, client, config, ships: bucket !== undefined })
   await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
-  await startGrpc(
-    { ...ctx, ...grpcOptionsOf(config) },
-    storeService(limitSeries(sidecarStoreApi(client, state, createKernels()), config, registry), { logger }),
-  )
+  await startGrpc({ ...ctx, ...grpcOptionsOf(config) }, [
+    ...storeService(limitSeries(sidecarStoreApi(client, state, createKernels()), config, registry), { logger }),
+    metadataService((request, signal) => metadataOf(client, request, signal), { logger }),
+  ])
   await state.untilUp(signal)
   await Promise.all([state.keepReading(signal), bucket ? ship(bucket, config, state, ctx) : ctx.untilStopped()])
 }

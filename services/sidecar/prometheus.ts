@@ -6,6 +6,7 @@ import { parseDurationMs } from '../../lib/kit/duration.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { type Labels, labelsOf } from '../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../lib/labels/matcher.ts'
+import type { MetricMeta } from '../../lib/storeapi/metadata.ts'
 import { noBoundMs } from '../../lib/storeapi/types.ts'
 
 export interface PrometheusFlags {
@@ -78,6 +79,11 @@ export class PrometheusClient {
 
   labelValues(label: string, query: LabelQuery, signal: AbortSignal): Promise<string[]> {
     return this.#api(`/api/v1/label/${encodeURIComponent(label)}/values?${searchParams(query)}`, signal)
+  }
+
+  /** What metrics are, by name. `metric` '': every one. */
+  metadata(metric: string, signal: AbortSignal): Promise<Record<string, MetricMeta[]>> {
+    return this.#api(`/api/v1/metadata?${new URLSearchParams({ metric })}`, signal)
   }
 
   /** The answer to an encoded ReadRequest. No timeout of its own: the caller's signal ends it. */

@@ -65,6 +65,7 @@ export function sidecarStoreApi(client: PrometheusClient, state: PrometheusState
         supportsWithoutReplicaLabels: true,
         tsdbInfos: [{ labels, minTime, maxTime }],
       },
+      apis: ['metadata'],
     }
   }
 

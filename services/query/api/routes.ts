@@ -7,9 +7,11 @@ import { version } from '../../../lib/kit/version.ts'
 import { labelsToObject } from '../../../lib/labels/labels.ts'
 import { quoteGo } from '../../../lib/promql/functions/go-format.ts'
 import { prettifyExpr } from '../../../lib/promql/parse/format.ts'
+import type { MetadataAnswer, MetadataRequest } from '../../../lib/storeapi/metadata.ts'
 import type { ActiveQuery, Found, QueryBackend, QueryRequest } from './backend.ts'
 import { encodeLabels, truncatedWarning } from './encode.ts'
 import { unescapeLabelName } from './label-names.ts'
+import { answerMetadata } from './metadata.ts'
 import { Params } from './params.ts'
 import { type Answer, sendAnswer, sendError, setCors } from './reply.ts'
 import { type RequestDefaults, RequestReader } from './requests.ts'
@@ -18,6 +20,8 @@ import { translateExpr } from './syntax-tree.ts'
 export interface ApiOptions extends RequestDefaults {
   /** Whether pages of other origins may ask; true unless told. */
   readonly cors?: boolean
+  /** What metrics are; absent: the route is not there. */
+  readonly metadata?: (request: MetadataRequest, signal: AbortSignal) => Promise<MetadataAnswer>
   /** The time now, Unix ms. */
   readonly now?: () => number
 }
@@ -102,6 +106,8 @@ function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOp
     const { request, limit } = reader.series(params)
     return list(await backend.series(request, signal), limit, encodeLabels)
   })
+  const { metadata } = options
+  if (metadata) route(get, '/metadata', ({ params, signal }) => answerMetadata(metadata, params, options, signal))
   route(get, '/stores', () => json(storesOf(backend)))
   route(get, '/status/active_queries', () => json(backend.activeQueries().map(describeActive)))
   route(['DELETE'], '/status/active_queries/:name', ({ name }) => {
