@@ -1,12 +1,13 @@
 // One series' chunks from several blocks as chunks that do not overlap: what stands alone stays as it is, byte for byte.
 // Algorithm: Prometheus storage/merge.go (compactChunkIterator) one-to-one, Thanos pkg/dedup/chunk_iter.go by penalty;
 // neither drops a chunk for its encoding. Owns the scratch columns until free().
-import { chunkEncoding, encodingName } from '../chunkenc/encoding.ts'
+import { chunkEncoding } from '../chunkenc/encoding.ts'
 import { penaltyStart, type Taker, walkChain, walkPenalty } from '../dedup/walk.ts'
 import type { Kernels, SampleColumns } from '../kernels/kernels.ts'
 import { type ErrorCode, MnemoError } from '../kit/errors.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
 import { encodeChunks } from '../tsdb/series-block.ts'
+import { decodeMixed, encodeMixed, mergeMixed } from './overlap-mixed.ts'
 import { BlockError } from './series-input.ts'
 
 /** `one-to-one`: every sample, those of one time once. `penalty`: samples of one replica at a time. */
@@ -22,20 +23,22 @@ type Scratch = ReturnType<Kernels['columns']>
 
 export class OverlapMerger {
   readonly #function: OverlapFunction
+  readonly #kernels: Kernels
   readonly #next: Scratch
   #merged: Scratch
   #tail: Scratch
 
   constructor(kernels: Kernels, overlapFunction: OverlapFunction) {
     this.#function = overlapFunction
+    this.#kernels = kernels
     this.#next = kernels.columns()
     this.#merged = kernels.columns()
     this.#tail = kernels.columns()
   }
 
   /**
-   * The series' chunks in order of time. Throws a BlockError that names the block whose chunk is damaged, or
-   * (`unsupported`) overlaps another one and cannot be encoded anew.
+   * The series' chunks in order of time. Throws a BlockError that names the block whose chunk is damaged, or is of an
+   * encoding that cannot be decoded (`unsupported`) and overlaps another one.
    */
   merge(chunks: readonly SourcedChunk[]): BlockChunk[] {
     return overlappingRuns(chunks).flatMap((run) => {
@@ -49,7 +52,9 @@ export class OverlapMerger {
   }
 
   /** Chunk by chunk, as Thanos does; what lies before the next chunk is settled and is not looked at again. */
-  #mergeRun([first, ...rest]: readonly SourcedChunk[]): BlockChunk[] {
+  #mergeRun(run: readonly SourcedChunk[]): BlockChunk[] {
+    if (run.some(({ chunk }) => chunk.encoding !== chunkEncoding.xor)) return this.#mergeMixedRun(run)
+    const [first, ...rest] = run
     decode(first!, this.#merged)
     let settled = 0
     for (const chunk of rest) {
@@ -57,6 +62,18 @@ export class OverlapMerger {
       settled = this.#mergeNext(settled)
     }
     return encodeChunks(this.#merged)
+  }
+
+  #mergeMixedRun(run: readonly SourcedChunk[]): BlockChunk[] {
+    const decoded = run.map((one) => {
+      const samples = naming(one, () => decodeMixed(one.chunk, this.#kernels))
+      checkTimes(
+        one,
+        samples.map(({ timeMs }) => timeMs),
+      )
+      return samples
+    })
+    return encodeMixed(mergeMixed(decoded, this.#function), this.#kernels)
   }
 
   #mergeNext(settled: number): number {
@@ -116,24 +133,38 @@ function isSame(a: BlockChunk, b: BlockChunk): boolean {
   )
 }
 
-/** The chunk's samples, checked: times ascend, the first and the last are those that the index tells. */
-function decode({ ulid, chunk }: SourcedChunk, into: SampleColumns): void {
-  const where = `chunk ${chunk.minTime} to ${chunk.maxTime}`
-  const bad = (code: ErrorCode, what: string, cause?: unknown) =>
-    new BlockError(code, ulid, `cannot merge ${where} of block ${ulid} with one that overlaps it${what}`, { cause })
-  if (chunk.encoding !== chunkEncoding.xor)
-    throw bad('unsupported', `: got encoding ${encodingName(chunk.encoding)}, want XOR`)
+/** The samples of an XOR chunk, checked. */
+function decode(one: SourcedChunk, into: SampleColumns): void {
   into.clear()
+  naming(one, () => into.kernels.decodeXor(one.chunk.data, into))
+  checkTimes(one, into.times())
+}
+
+function naming<T>(one: SourcedChunk, work: () => T): T {
   try {
-    into.kernels.decodeXor(chunk.data, into)
+    return work()
   } catch (cause) {
-    if (cause instanceof MnemoError && cause.code === 'corrupt') throw bad('corrupt', '', cause)
+    if (cause instanceof MnemoError && (cause.code === 'corrupt' || cause.code === 'unsupported'))
+      throw badChunk(one, cause.code, '', cause)
     throw cause
   }
-  const times = into.times()
-  const ascend = times.every((time, i) => i === 0 || time > times[i - 1]!)
-  if (!ascend || times[0] !== chunk.minTime || times.at(-1) !== chunk.maxTime)
-    throw bad('corrupt', `: got samples from ${times[0]} to ${times.at(-1)}, want those times, ascending`)
+}
+
+/** Times ascend, the first and the last are those that the index tells. */
+function checkTimes(one: SourcedChunk, times: ArrayLike<number>): void {
+  const { minTime, maxTime } = one.chunk
+  let ascend = true
+  for (let i = 1; i < times.length; i++) ascend &&= times[i]! > times[i - 1]!
+  const last = times[times.length - 1]
+  if (!ascend || times[0] !== minTime || last !== maxTime)
+    throw badChunk(one, 'corrupt', `: got samples from ${times[0]} to ${last}, want those times, ascending`)
+}
+
+function badChunk({ ulid, chunk }: SourcedChunk, code: ErrorCode, what: string, cause?: unknown): BlockError {
+  const where = `chunk ${chunk.minTime} to ${chunk.maxTime}`
+  return new BlockError(code, ulid, `cannot merge ${where} of block ${ulid} with one that overlaps it${what}`, {
+    cause,
+  })
 }
 
 /** Puts taken samples into columns that have room for them; values move as bits, so that no NaN changes. */

@@ -140,8 +140,8 @@ test('an overlap is cut at 120 samples', () => {
 test('what cannot be merged names its block', () => {
   const good = { ulid: 'good', chunk: chunk(0, 10) }
   const merge = (bad: BlockChunk) => () => mergers.oneToOne.merge([good, { ulid: 'bad', chunk: bad }])
-  const histogram = { ...chunk(5, 10), encoding: chunkEncoding.histogram }
-  expect(merge(histogram)).toThrow(expect.objectContaining({ code: 'unsupported', ulid: 'bad' }))
+  const aggregate = { ...chunk(5, 10), encoding: chunkEncoding.aggregate }
+  expect(merge(aggregate)).toThrow(expect.objectContaining({ code: 'unsupported', ulid: 'bad' }))
   const cut = { ...chunk(5, 10), data: chunk(5, 10).data.subarray(0, 12) }
   expect(merge(cut)).toThrow(expect.objectContaining({ code: 'corrupt', ulid: 'bad' }))
   const elsewhere = { ...chunk(5, 10), maxTime: 20 }
