@@ -8,7 +8,7 @@ export interface InstantSeries {
   readonly value: readonly [number, string]
 }
 
-interface RangeSeries {
+export interface RangeSeries {
   readonly metric: Readonly<Record<string, string>>
   readonly values: readonly (readonly [number, string])[]
 }
@@ -23,6 +23,11 @@ export interface History {
   readonly points: number
 }
 
+interface Answer<T> {
+  readonly result: T
+  readonly warnings: readonly string[]
+}
+
 const stepSeconds = 5
 
 export class ClusterQueries {
@@ -33,14 +38,18 @@ export class ClusterQueries {
   }
 
   async instant(query: string, more = ''): Promise<readonly InstantSeries[]> {
-    return this.#ask(`query?query=${encodeURIComponent(query)}${more}`)
+    return (await this.#ask<InstantSeries[]>(`query?query=${encodeURIComponent(query)}${more}`)).result
   }
 
   async history(query: string, fromMs: number, untilMs: number): Promise<History> {
-    const range = `start=${fromMs / 1000}&end=${untilMs / 1000}&step=${stepSeconds}`
-    const found = await this.#ask<readonly RangeSeries[]>(`query_range?query=${encodeURIComponent(query)}&${range}`)
-    const series = found.toSorted((a, b) => (JSON.stringify(a.metric) < JSON.stringify(b.metric) ? -1 : 1))
+    const series = sortSeries((await this.range({ query, fromMs, untilMs })).result)
     return { query, fromMs, untilMs, series, points: series.reduce((sum, { values }) => sum + values.length, 0) }
+  }
+
+  /** A query over a range as it is answered, with its warnings. */
+  range({ query, fromMs, untilMs }: Pick<History, 'query' | 'fromMs' | 'untilMs'>): Promise<Answer<RangeSeries[]>> {
+    const range = `start=${fromMs / 1000}&end=${untilMs / 1000}&step=${stepSeconds}`
+    return this.#ask(`query_range?query=${encodeURIComponent(query)}&${range}`)
   }
 
   /** Asks the same again, for two minutes at most until the answer is the same. */
@@ -63,12 +72,22 @@ export class ClusterQueries {
     }
   }
 
-  async #ask<T>(path: string): Promise<T> {
+  async #ask<T>(path: string): Promise<Answer<T>> {
     const response = await fetch(`${this.#url}/api/v1/${path}`, { signal: AbortSignal.timeout(10_000) })
-    const answer = (await response.json()) as { status: string; error?: string; data?: { result: T } }
+    const answer = (await response.json()) as {
+      status: string
+      error?: string
+      warnings?: string[]
+      data?: { result: T }
+    }
     if (answer.status !== 'success' || !answer.data) throw new Error(answer.error ?? `status ${response.status}`)
-    return answer.data.result
+    return { result: answer.data.result, warnings: answer.warnings ?? [] }
   }
+}
+
+/** In order of their labels. */
+export function sortSeries(series: readonly RangeSeries[]): readonly RangeSeries[] {
+  return series.toSorted((a, b) => (JSON.stringify(a.metric) < JSON.stringify(b.metric) ? -1 : 1))
 }
 
 /** Whether both have the same series with the same points. */

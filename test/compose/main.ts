@@ -1,8 +1,10 @@
 // `npm run test:compose`: docker-compose.yml comes up for real, keeps its history, and goes down; one line a step, a count last.
+// `-- --kill`: each service is killed under load on the way.
 // Specification: docs/compose.md. test/compose/override.yml names what stands in for MinIO and the rest.
 // Owns the project `mnemo-test` with its volumes: made at the start, deleted at the end.
-import { ClusterQueries, sameAnswer } from './cluster-queries.ts'
+import { ClusterQueries, type History, sameAnswer } from './cluster-queries.ts'
 import { ComposeProject, dockerApi, whyNoDocker } from './docker.ts'
+import { QueryLoad } from './query-load.ts'
 import { Steps } from './steps.ts'
 
 const targets = 8
@@ -46,6 +48,7 @@ async function testCluster(): Promise<void> {
     const kept = await steps.value('the store answers for them with both Prometheus stopped', storeAlone)
     await steps.step('the one-shot compactor beside the waiting one ends with 0', compactOnce)
     await steps.step('a wrong flag ends the one-shot with 2', compactWrong)
+    if (kept && process.argv.includes('--kill')) await killEach(kept)
     await steps.step('down, within seconds', goDown)
     await steps.step('up again: every service healthy', comeUp)
     if (kept) await steps.step('the same history', () => cluster.expectSame(kept))
@@ -172,6 +175,31 @@ async function compactWrong(): Promise<string> {
   const { status } = await project.run('run', '--rm', '-T', '--no-deps', 'compact', 'compact', '--no-such-flag')
   if (status !== 2) throw new Error(`got exit status ${status}, want 2`)
   return ''
+}
+
+/** Kills one service after the other under load: what its users saw, before it was healthy again and ten seconds after. */
+async function killEach(kept: History): Promise<void> {
+  const load = new QueryLoad(cluster, kept)
+  try {
+    for (const service of ['sidecar-a', 'prometheus-a', 'store', 's3', 'compactor', 'query']) {
+      await pause(3_000)
+      load.take()
+      await steps.step(`${service} killed under load: nothing wrong without a word`, async () => {
+        await project.must('kill', '-s', 'SIGKILL', service)
+        await pause(10_000)
+        await comeUp()
+        await pause(10_000)
+        const seen = load.take()
+        for (const text of seen.texts) console.log(`      ${text}`)
+        if (seen.wrong > 0) throw new Error(`${seen.wrong} of ${seen.queries} answers were wrong without a warning`)
+        const gap = `longest time without a whole answer ${(seen.longestGapMs / 1000).toFixed(1)} s`
+        const said = `${seen.rightWithWarning} right with a warning, ${seen.partWithWarning} in part with a warning`
+        return `${seen.queries} queries: ${seen.right} right, ${said}, ${seen.errors} errors; ${gap}`
+      })
+    }
+  } finally {
+    await load.stop()
+  }
 }
 
 async function goDown(): Promise<string> {
