@@ -65,7 +65,7 @@ describe.each([true, false])('stores that take replica labels off themselves: %s
     const queryable = new FanoutQueryable({
       stores: {
         endpoints,
-        client: (address) => stores.get(address)!,
+        client: ({ address }) => stores.get(address)!,
         partialResponse: false,
         responseTimeoutMs: 0,
         storeMatchers: [],
