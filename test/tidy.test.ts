@@ -15,6 +15,7 @@ const layers = [
   ['lib/blocks'],
   ['lib/objstore'],
   ['lib/tsdb'],
+  ['lib/histogram'],
   ['lib/chunkenc'],
   ['lib/kernels'],
   ['lib/labels', 'lib/dedup'],

@@ -1,6 +1,7 @@
 // The one small interface through which PromQL sees data: series by matchers, a series at a time, samples into columns.
 // Owns the seam between the engine and what is below it (the querier's fan-out, a block, a test's table).
 
+import type { HistogramPoint } from '../histogram/histogram.ts'
 import type { SampleColumns } from '../kernels/columns.ts'
 import type { Labels } from '../labels/labels.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
@@ -22,11 +23,12 @@ export interface SelectHints {
 export interface Series {
   readonly labels: Labels
   /**
-   * Appends this series' samples in [minTime, maxTime] of the hints to the columns, times ascending, no time twice; stale markers are kept as they are.
+   * Appends this series' samples in [minTime, maxTime] of the hints, floats to the columns and histograms to the list:
+   * times ascending in each, no time twice in both; stale markers are kept as they are.
    * Samples before and after that (the rest of a chunk) may come too: operators look at their windows alone.
-   * Throws `unsupported`, by the encoding's name, where a chunk is no float chunk.
+   * Throws `unsupported`, by the encoding's name, where a chunk cannot be decoded.
    */
-  read(columns: SampleColumns): void
+  read(columns: SampleColumns, histograms: HistogramPoint[]): void
 }
 
 export interface SelectResult {

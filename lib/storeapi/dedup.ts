@@ -2,9 +2,11 @@
 // Specification: Thanos pkg/dedup (overlap split, penalty); counters are not adjusted: samples stay as they were scraped.
 // Owns the choice of samples; the columns live in kernel memory, and runs of samples move there as bytes.
 import { decodeFloatChunk } from '../chunkenc/decode-floats.ts'
-import { chunkEncoding } from '../chunkenc/encoding.ts'
+import { type Taker, walkChain, walkPenalty } from '../dedup/walk.ts'
+import type { HistogramPoint } from '../histogram/histogram.ts'
 import type { SampleColumns } from '../kernels/columns.ts'
 import type { Kernels } from '../kernels/kernels.ts'
+import { encodingOf, isHistogramChunk, readMixedLanes } from './dedup-histograms.ts'
 import type { AggrChunk } from './types.ts'
 
 /** `penalty`: samples of one replica at a time. `chain`: one sample a timestamp, from all lanes. */
@@ -16,9 +18,6 @@ export interface TimeRange {
   readonly minTime: number
   readonly maxTime: number
 }
-
-/** How long a replica that was not chosen waits where the scrape interval is not known yet, ms. */
-const initialPenaltyMs = 5000
 
 /**
  * Each chunk (in order, see chunk-order.ts) on the first lane that ended before it: chunks of a lane do not overlap.
@@ -32,6 +31,12 @@ export function splitLanes(chunks: readonly AggrChunk[]): AggrChunk[][] {
     else lanes.push([chunk])
   }
   return lanes
+}
+
+/** Where the samples of a series go: floats to the columns, native histograms to the list. */
+export interface Samples {
+  readonly columns: SampleColumns
+  readonly histograms: HistogramPoint[]
 }
 
 /** Reads series out of chunks, with scratch columns of its own. One a query; free() gives them back. */
@@ -48,10 +53,20 @@ export class SeriesReader {
 
   /**
    * Appends the samples in the range, times ascending, no time twice. Chunks come in order (mergeSeries gives them so).
-   * Throws `unsupported` by the encoding's name where a chunk holds no floats, `corrupt` where a chunk is damaged.
+   * Throws `unsupported` by the encoding's name where a chunk is one of aggregates, `corrupt` where a chunk is damaged.
    */
-  read(chunks: readonly AggrChunk[], range: TimeRange, dedup: DedupFunction, into: SampleColumns): void {
+  read(
+    chunks: readonly AggrChunk[],
+    range: TimeRange,
+    dedup: DedupFunction,
+    { columns: into, histograms }: Samples,
+  ): void {
     const lanes = splitLanes(chunks.filter((c) => c.minTime <= range.maxTime && c.maxTime >= range.minTime))
+    if (chunks.some(isHistogramChunk) && lanes.length > 0) {
+      const walk = dedup === 'penalty' ? walkPenalty : walkChain
+      readMixedLanes(lanes, { walk, ...range, scratch: this.#lane }, { columns: into, histograms })
+      return
+    }
     if (lanes.length <= 1) {
       if (lanes.length === 1) decodeLane(lanes[0]!, range, into)
       return
@@ -85,7 +100,7 @@ function decodeLane(lane: readonly AggrChunk[], range: TimeRange, into: SampleCo
   const start = into.length
   for (const chunk of lane) {
     const from = into.length
-    decodeRaw(chunk, into)
+    decodeFloatChunk(encodingOf(chunk), chunk.raw?.data ?? noData, into)
     const times = into.times()
     // A chunk may hold more than it announced: time never goes back.
     const after = from > start ? Math.max(times[from - 1]! + 1, range.minTime) : range.minTime
@@ -95,10 +110,7 @@ function decodeLane(lane: readonly AggrChunk[], range: TimeRange, into: SampleCo
   }
 }
 
-/** StoreAPI's chunk type is the file's encoding minus 1; a chunk without raw samples is a downsampled one's aggregates. */
-function decodeRaw({ raw }: AggrChunk, into: SampleColumns): void {
-  decodeFloatChunk(raw === undefined ? chunkEncoding.aggregate : raw.type + 1, raw?.data ?? new Uint8Array(), into)
-}
+const noData = new Uint8Array()
 
 /** The first index from `from` on whose time is at least `time`. */
 function lowerBound(times: Float64Array, from: number, time: number): number {
@@ -134,69 +146,24 @@ function append(into: SampleColumns, source: SampleColumns, from: number, to: nu
   into.length += to - from
 }
 
-/**
- * Two lanes as one: samples of one side, until it has a hole wider than twice its last interval, then of the other.
- * A side that was not chosen must be later than the last sample by its penalty, so that the sides do not alternate.
- * A third lane is merged into the outcome of the first two. `into` must be neither of the two.
- */
+/** Two lanes as one, by the penalty of lib/dedup/walk.ts; a third lane is merged into the outcome. `into` must be neither of the two. */
 export function mergePenalty(a: SampleColumns, b: SampleColumns, into: SampleColumns): void {
   into.reserve(a.length + b.length) // once, for the views below would not outlive a growth
-  const timesA = a.times()
-  const timesB = b.times()
   const runs = new Runs(a, b, into)
-  let ia = 0
-  let ib = 0
-  let penaltyA = 0
-  let penaltyB = 0
-  let lastTime = Number.NEGATIVE_INFINITY
-  for (;;) {
-    while (ia < timesA.length && timesA[ia]! <= lastTime + penaltyA) ia++
-    while (ib < timesB.length && timesB[ib]! <= lastTime + penaltyB) ib++
-    const endA = ia === timesA.length
-    const endB = ib === timesB.length
-    if (endA && endB) break
-    if (endB || (!endA && timesA[ia]! <= timesB[ib]!)) {
-      const time = timesA[ia]!
-      if (!endB) penaltyB = penaltyAfter(lastTime, time)
-      penaltyA = 0
-      lastTime = time
-      runs.takeA(ia)
-    } else {
-      const time = timesB[ib]!
-      if (!endA) penaltyA = penaltyAfter(lastTime, time)
-      penaltyB = 0
-      lastTime = time
-      runs.takeB(ib)
-    }
-  }
+  walkPenalty(a.times(), b.times(), runs)
   runs.flush()
-}
-
-function penaltyAfter(lastTime: number, time: number): number {
-  return lastTime === Number.NEGATIVE_INFINITY ? initialPenaltyMs : 2 * (time - lastTime)
 }
 
 /** Two lanes as one: every time once; where both have it, the first lane's sample. `into` must be neither of the two. */
 export function mergeChain(a: SampleColumns, b: SampleColumns, into: SampleColumns): void {
   into.reserve(a.length + b.length) // once, for the views below would not outlive a growth
-  const timesA = a.times()
-  const timesB = b.times()
   const runs = new Runs(a, b, into)
-  let ia = 0
-  let ib = 0
-  while (ia < timesA.length || ib < timesB.length) {
-    const timeA = timesA[ia] ?? Number.POSITIVE_INFINITY
-    const timeB = timesB[ib] ?? Number.POSITIVE_INFINITY
-    if (timeB < timeA) runs.takeB(ib)
-    else runs.takeA(ia)
-    if (timeA <= timeB) ia++
-    if (timeB <= timeA) ib++
-  }
+  walkChain(a.times(), b.times(), runs)
   runs.flush()
 }
 
 /** Gathers single samples to runs of neighbours, which are copied at once. */
-class Runs {
+class Runs implements Taker {
   readonly #a: SampleColumns
   readonly #b: SampleColumns
   readonly #into: SampleColumns

@@ -2,7 +2,6 @@
 // Implements lib/promql/queryable.ts over the fan-out. One a query, over that query's kernels.
 // Owns the request that stores get, and the scratch columns until close().
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { SampleColumns } from '../../lib/kernels/columns.ts'
 import type { Kernels } from '../../lib/kernels/kernels.ts'
 import type { LabelMatcher } from '../../lib/labels/matcher.ts'
 import type { Queryable, SelectHints, SelectResult, Series } from '../../lib/promql/queryable.ts'
@@ -69,7 +68,9 @@ export class FanoutQueryable implements Queryable {
         await nextTurn()
         busySinceMs = performance.now()
       }
-      yield { labels, read: (columns: SampleColumns) => this.#reader.read(chunks, hints, dedup, columns) }
+      const read: Series['read'] = (columns, histograms) =>
+        this.#reader.read(chunks, hints, dedup, { columns, histograms })
+      yield { labels, read }
     }
   }
 }

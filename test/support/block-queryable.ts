@@ -2,9 +2,10 @@
 // Specification: lib/promql/queryable.ts. Series are in one block alone; blocks are small and their indexes read whole.
 // Owns the open blocks until close().
 
-import { encodingName } from '../../lib/chunkenc/encoding.ts'
+import { decodeFloatChunk } from '../../lib/chunkenc/decode-floats.ts'
+import { decodeHistogramChunk, isHistogramEncoding } from '../../lib/chunkenc/decode-histogram.ts'
+import { type HistogramPoint, pointOf } from '../../lib/histogram/histogram.ts'
 import type { SampleColumns } from '../../lib/kernels/kernels.ts'
-import { MnemoError } from '../../lib/kit/errors.ts'
 import { compareLabels, labelValue } from '../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../lib/labels/matcher.ts'
 import { compileMatcher } from '../../lib/labels/regex.ts'
@@ -49,14 +50,14 @@ export class BlockQueryable implements Queryable {
       const wanted = chunks.filter((c) => c.minTime <= hints.maxTime && c.maxTime >= hints.minTime)
       const refs = wanted.map((c) => c.ref)
       const encoded = await block.chunks.read(refs, signal)
-      yield { labels, read: (columns) => decode(encoded, columns) }
+      yield { labels, read: (columns, histograms) => decode(encoded, columns, histograms) }
     }
   }
 }
 
-function decode(chunks: readonly EncodedChunk[], columns: SampleColumns): void {
+function decode(chunks: readonly EncodedChunk[], columns: SampleColumns, histograms: HistogramPoint[]): void {
   for (const { encoding, data } of chunks) {
-    if (encoding !== 1) throw new MnemoError('unsupported', `chunks of encoding ${encodingName(encoding)} are not read`)
-    columns.kernels.decodeXor(data, columns)
+    if (isHistogramEncoding(encoding)) histograms.push(...decodeHistogramChunk(encoding, data).map(pointOf))
+    else decodeFloatChunk(encoding, data, columns)
   }
 }

@@ -34,9 +34,12 @@ export function absentOverTimeOperator({ source, labels }: PlanOf<'absent_over_t
 async function* absence(stream: SeriesStream, labels: Labels, context: Context): SeriesStream {
   const { count } = context.steps
   const seen = new Uint8Array(count)
-  for await (const { row } of stream) {
+  for await (const { row, histograms } of stream) {
     const { present } = viewsOf(context, row)
     for (let i = 0; i < count; i++) seen[i]! |= present[i]!
+    histograms?.forEach((histogram, i) => {
+      if (histogram !== undefined) seen[i] = 1
+    })
   }
   if (!seen.includes(0)) return
   const row = context.query.kernels.row(count)
@@ -46,7 +49,7 @@ async function* absence(stream: SeriesStream, labels: Labels, context: Context):
   yield { labels, dropName: false, row }
 }
 
-/** A function of native histograms: it reads its argument, for the errors that this may have, and yields none of its floats. */
-export function histogramsOnlyOperator(plan: PlanOf<'histograms_only'>, context: Context): SeriesStream {
+/** Reads its argument, for the errors that this may have, and yields nothing. */
+export function nothingOperator(plan: PlanOf<'nothing'>, context: Context): SeriesStream {
   return mapDroppingName(context.query.run.vector(plan.child, context), { context, oneName: true }, () => false)
 }

@@ -4,11 +4,13 @@
 
 import type { Accumulator } from '../../kernels/kernels.ts'
 import { type Labels, labelsKey, labelsOf, overlayLabels } from '../../labels/labels.ts'
+import { formatHistogram } from '../functions/format-histogram.ts'
 import { formatDecimal, quoteGo } from '../functions/go-format.ts'
 import { extremes } from '../functions/go-math.ts'
 import { quantileOf } from '../functions/quantile.ts'
 import type { VectorPlan } from '../plan/plan.ts'
-import { anyPresent, type Context, executionError, type SeriesStream } from './context.ts'
+import { type GroupHistograms, groupHistograms } from './aggregate-histograms.ts'
+import { anyHistogram, anyPresent, type Context, executionError, type SeriesStream } from './context.ts'
 import { groupKeys } from './grouping.ts'
 import { collect, emit, type KeptSeries, Matrix } from './matrix.ts'
 
@@ -19,25 +21,39 @@ export async function* aggregateOperator(plan: AggregatePlan<'aggregate'>, conte
   const { kernels, run, samples } = context.query
   const { count } = context.steps
   const keys = groupKeys(plan.grouping)
-  const groups = new Map<string, { labels: Labels; dropName: boolean; accumulator: Accumulator }>()
+  const groups = new Map<string, StreamingGroup>()
   for await (const series of run.vector(plan.child, context)) {
     const key = keys.key(series.labels)
     let group = groups.get(key)
     if (group === undefined) {
       samples.hold(count)
       const accumulator = kernels.accumulator(plan.op, count)
-      group = { labels: keys.labels(series.labels), dropName: false, accumulator }
+      group = { labels: keys.labels(series.labels), dropName: false, accumulator, histograms: undefined }
       groups.set(key, group)
+    }
+    // Before the floats: it decides which of them count.
+    if (series.histograms !== undefined || group.histograms !== undefined) {
+      group.histograms ??= groupHistograms(plan, context)
+      group.histograms.add(series)
     }
     group.accumulator.add(series.row)
     group.dropName ||= series.dropName
   }
   const row = kernels.row(count)
-  for (const { labels, dropName, accumulator } of groups.values()) {
+  for (const { labels, dropName, accumulator, histograms: group } of groups.values()) {
     accumulator.finish(row)
-    if (anyPresent(context, row)) yield { labels, dropName, row }
+    const histograms = group?.finish(row)
+    if (anyPresent(context, row) || anyHistogram(histograms)) yield { labels, dropName, row, histograms }
     samples.drop(count)
   }
+}
+
+interface StreamingGroup {
+  readonly labels: Labels
+  dropName: boolean
+  readonly accumulator: Accumulator
+  /** From the group's first series on that has histograms. */
+  histograms: GroupHistograms | undefined
 }
 
 /** quantile(φ, …). */
@@ -45,6 +61,9 @@ export async function* quantileOperator(plan: AggregatePlan<'quantile'>, context
   const quantiles = await context.query.run.scalar(plan.param, context)
   const input = await collect(plan.child, context)
   annotateQuantiles(quantiles, plan, context)
+  if (input.series.some(({ histograms }) => anyHistogram(histograms))) {
+    context.query.annotations.histogramsIgnored('quantile', plan.childPos)
+  }
   const output = new Matrix(context)
   for (const members of groupSeries(input.series, plan.grouping)) {
     const target = output.add(
@@ -100,19 +119,25 @@ export async function* countValuesOperator(plan: AggregatePlan<'count_values'>, 
   const output = new Matrix(context)
   const groups = new Map<string, KeptSeries>()
   const input = await collect(plan.child, context)
-  const groupOf = (of: Labels, value: number) => {
-    const outputLabels = keys.labels(overlayLabels(of, labelsOf([[label, formatDecimal(value)]])))
+  const groupOf = (of: Labels, value: string) => {
+    const outputLabels = keys.labels(overlayLabels(of, labelsOf([[label, value]])))
     const key = labelsKey(outputLabels)
     const group = groups.get(key) ?? output.add(outputLabels, false)
     groups.set(key, group)
     return group
   }
-  for (const { labels: of, values, present } of input.series) {
+  for (const { labels: of, values, present, histograms } of input.series) {
+    histograms?.forEach((histogram, i) => {
+      if (histogram === undefined) return
+      const target = groupOf(of, formatHistogram(histogram))
+      target.values[i]! += 1
+      target.present[i] = 1
+    })
     let last: number | undefined
     let group: KeptSeries | undefined
     for (let i = 0; i < present.length; i++) {
       if (present[i] === 0) continue
-      if (group === undefined || !Object.is(values[i], last)) group = groupOf(of, values[i]!)
+      if (group === undefined || !Object.is(values[i], last)) group = groupOf(of, formatDecimal(values[i]!))
       last = values[i]!
       group.values[i]! += 1
       group.present[i] = 1

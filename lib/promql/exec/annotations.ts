@@ -23,6 +23,16 @@ interface Annotation {
   readonly forced?: ForcedMonotonicity
 }
 
+export type SampleType = 'float' | 'histogram'
+export type HistogramOperation = 'addition' | 'subtraction' | 'aggregation'
+
+const nanEffects = {
+  result: 'histogram_quantile has NaN observations, result is NaN',
+  skew: 'histogram_quantile has NaN observations, result is skewed higher',
+  fraction: 'histogram_fraction has NaN observations, which are excluded from all fractions',
+} as const
+export type NanEffect = keyof typeof nanEffects
+
 const levelPrefix = { warning: 'PromQL warning: ', info: 'PromQL info: ' } as const
 
 /** One query's annotations. Equal texts are one annotation, at the position seen last. */
@@ -58,10 +68,59 @@ export class AnnotationSet {
     this.#add('info', `${text} ${quoteGo(metricName)}`, pos)
   }
 
-  /** A binary operator that has no meaning for floats. */
-  floatOperands(op: string, pos: Position): void {
-    const text = `incompatible sample types encountered for binary operator ${quoteGo(op)}: float ${op} float`
+  /** A binary operator that has no meaning for its operands' types. */
+  operandTypes({ lhs, op, rhs }: { lhs: SampleType; op: string; rhs: SampleType }, pos: Position): void {
+    const text = `incompatible sample types encountered for binary operator ${quoteGo(op)}: ${lhs} ${op} ${rhs}`
     this.#add('info', text, pos)
+  }
+
+  /** Exponential and custom buckets on the two sides of a binary operator. */
+  bucketLayouts(op: string, pos: Position): void {
+    this.#add('warning', `incompatible bucket layout encountered for binary operator ${op}`, pos)
+  }
+
+  mixedInRange(metricName: string, pos: Position): void {
+    this.#add('warning', `encountered a mix of histograms and floats for metric name ${quoteGo(metricName)}`, pos)
+  }
+
+  mixedInAggregation(pos: Position): void {
+    this.#add('warning', 'encountered a mix of histograms and floats for aggregation', pos)
+  }
+
+  mixedSchemas(metricName: string, pos: Position): void {
+    const text = 'vector contains a mix of histograms with exponential and custom buckets schemas for metric name'
+    this.#add('warning', `${text} ${quoteGo(metricName)}`, pos)
+  }
+
+  mixedClassicAndNative(metricName: string, pos: Position): void {
+    this.#add('warning', `vector contains a mix of classic and native histograms${forMetricName(metricName)}`, pos)
+  }
+
+  /** A native histogram whose hint says that it is not what the function is for. */
+  nativeHistogramIsNot(kind: 'counter' | 'gauge', metricName: string, pos: Position): void {
+    this.#add('warning', `this native histogram metric is not a ${kind}: ${quoteGo(metricName)}`, pos)
+  }
+
+  counterResetsCollide(operation: HistogramOperation, pos: Position): void {
+    this.#add('warning', `conflicting counter resets during histogram ${operation}`, pos)
+  }
+
+  customBoundsReconciled(operation: HistogramOperation, pos: Position): void {
+    this.#add('info', `mismatched custom buckets were reconciled during ${operation}`, pos)
+  }
+
+  histogramsIgnored(aggregation: string, pos: Position): void {
+    this.#add('info', `ignored histogram in ${aggregation} aggregation`, pos)
+  }
+
+  histogramsIgnoredInRange(metricName: string, pos: Position): void {
+    const text = 'ignored histograms in a range containing both floats and histograms for metric name'
+    this.#add('info', `${text} ${quoteGo(metricName)}`, pos)
+  }
+
+  /** Observations that are NaN, and what they did to a result. */
+  nanObservations(effect: NanEffect, metricName: string, pos: Position): void {
+    this.#add('info', `input to ${nanEffects[effect]}${forMetricName(metricName)}`, pos)
   }
 
   forcedMonotonicity(

@@ -2,6 +2,7 @@
 // Specification: the buffer contract on SeriesRow, which every operator keeps.
 // Owns these types and the sample budget.
 
+import type { Histogram } from '../../histogram/histogram.ts'
 import type { Kernels, Row, Steps } from '../../kernels/kernels.ts'
 import { MnemoError } from '../../kit/errors.ts'
 import type { Labels } from '../../labels/labels.ts'
@@ -18,9 +19,13 @@ export interface SeriesRow {
   readonly labels: Labels
   /** The metric name is dropped at the end of the query (only with delayed name removal). */
   readonly dropName: boolean
-  /** At least one step is present. */
+  /** The float samples. */
   readonly row: Row
+  /** Where the series has histogram samples at all: a cell a step, empty where the step has a float or nothing. At least one step has a sample. */
+  readonly histograms?: StepHistograms | undefined
 }
+
+export type StepHistograms = readonly (Histogram | undefined)[]
 
 /** Series in the order in which an instant query shows them. */
 export type SeriesStream = AsyncIterable<SeriesRow>
@@ -65,8 +70,13 @@ export function viewsOf(context: Context, row: Row): { values: Float64Array; pre
   return { values: kernels.f64(row.valuesPtr, count), present: kernels.u8(row.presentPtr, count) }
 }
 
+/** Whether any step has a float sample. */
 export function anyPresent(context: Context, row: Row): boolean {
   return context.query.kernels.u8(row.presentPtr, context.steps.count).includes(1)
+}
+
+export function anyHistogram(histograms: StepHistograms | undefined): boolean {
+  return histograms?.some((histogram) => histogram !== undefined) ?? false
 }
 
 /** Throws `canceled` once the query is aborted, or what it was aborted with if that has a code (a timeout). */

@@ -2,11 +2,15 @@
 // Specification: Prometheus 3.14, promql/engine.go (VectorscalarBinop) and promql/functions.go (simpleFloatFunc).
 // Owns no memory: they write over the row that they borrow.
 
+import type { Histogram } from '../../histogram/histogram.ts'
+import { multiply } from '../../histogram/scale.ts'
 import { arithmetic, comparisons, isTrim } from '../functions/operators.ts'
 import { valueFunctions } from '../functions/value-functions.ts'
+import { keepsName } from '../plan/names.ts'
 import type { MapPlan, ScalarPlan, VectorPlan, VectorScalarPlan } from '../plan/plan.ts'
 import { anyPresent, type Context, type SeriesRow, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
-import { mapDroppingName } from './names.ts'
+import { histogramsWithScalar } from './histogram-binary.ts'
+import { changeDroppingName, changeSeries, mapDroppingName } from './names.ts'
 
 /** A function of the value, with scalar parameters at each step. */
 export async function* mapOperator(plan: MapPlan, context: Context): SeriesStream {
@@ -45,19 +49,22 @@ function clampInPlace(params: readonly Float64Array[], context: Context): InPlac
 
 export function negateOperator(plan: Extract<VectorPlan, { kind: 'negate' }>, context: Context): SeriesStream {
   const stream = context.query.run.vector(plan.child, context)
-  return mapDroppingName(stream, { context, oneName: plan.oneName }, ({ row }) => {
-    const { values } = viewsOf(context, row)
+  const negated = (histogram: Histogram | undefined) => histogram && multiply(histogram, -1)
+  return changeDroppingName(stream, { context, oneName: plan.oneName }, (series) => {
+    const { values } = viewsOf(context, series.row)
     for (let i = 0; i < values.length; i++) values[i] = -values[i]!
-    return true
+    return { ...series, histograms: series.histograms?.map(negated) }
   })
 }
 
 /** timestamp() of anything but a selector: the evaluation time. */
 export function timestampOperator(plan: Extract<VectorPlan, { kind: 'timestamp' }>, context: Context): SeriesStream {
   const stream = context.query.run.vector(plan.child, context)
-  return mapDroppingName(stream, { context, oneName: plan.oneName }, ({ row }) => {
-    const { values } = viewsOf(context, row)
+  return mapDroppingName(stream, { context, oneName: plan.oneName }, ({ row, histograms }) => {
+    const { values, present } = viewsOf(context, row)
     for (let i = 0; i < values.length; i++) values[i] = stepTimeMs(context.steps, i) / 1000
+    if (histograms !== undefined)
+      for (let i = 0; i < values.length; i++) if (histograms[i] !== undefined) present[i] = 1
     return true
   })
 }
@@ -78,19 +85,22 @@ export async function* vectorScalarOperator(plan: VectorScalarPlan, context: Con
   const scalars = await run.scalar(plan.scalar, context)
   const stream = run.vector(plan.vector, context)
   const apply = operation(plan, scalars, context)
-  const keepsName = arithmetic[plan.op] === undefined && !plan.bool
-  if (!keepsName) {
-    yield* mapDroppingName(stream, { context, oneName: plan.oneName }, apply)
-    return
+  const change = (series: SeriesRow): SeriesRow | undefined => {
+    if (series.histograms === undefined) return apply(series) ? series : undefined
+    const histograms = histogramsWithScalar(plan, { histograms: series.histograms, scalars }, context)
+    if (anyPresent(context, series.row)) apply(series)
+    return { ...series, histograms }
   }
-  for await (const series of stream) if (apply(series)) yield series
+  const drops = keepsName(plan.op, plan.bool) ? undefined : { context, oneName: plan.oneName }
+  yield* drops === undefined ? changeSeries(stream, context, change) : changeDroppingName(stream, drops, change)
 }
 
 function operation(plan: VectorScalarPlan, scalars: Float64Array, context: Context): InPlace {
   const { op, swapped, bool } = plan
   if (isTrim(op)) {
-    return () => {
-      context.query.annotations.floatOperands(op, plan.pos)
+    return ({ row }) => {
+      context.query.annotations.operandTypes({ lhs: 'float', op, rhs: 'float' }, plan.pos)
+      viewsOf(context, row).present.fill(0)
       return false
     }
   }

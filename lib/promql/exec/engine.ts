@@ -2,6 +2,7 @@
 // Specification: Prometheus 3.14, promql/engine.go (execEvalStmt); an instant query is a range query of one step.
 // Owns a query's kernel memory from start to end, and the order of its answer.
 
+import { type HistogramPoint, sampleWeight } from '../../histogram/histogram.ts'
 import type { Kernels, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import { MnemoError } from '../../kit/errors.ts'
 import { compareLabels } from '../../labels/labels.ts'
@@ -11,12 +12,20 @@ import type { MatrixPlan, VectorPlan } from '../plan/plan.ts'
 import { planQuery } from '../plan/planner.ts'
 import type { Queryable } from '../queryable.ts'
 import { AnnotationSet } from './annotations.ts'
-import { type Context, checkAborted, duplicateSeries, SampleBudget, stepTimeMs, viewsOf } from './context.ts'
+import {
+  type Context,
+  checkAborted,
+  duplicateSeries,
+  executionError,
+  SampleBudget,
+  stepTimeMs,
+  viewsOf,
+} from './context.ts'
 import { extendSamples, floatSamples } from './extended.ts'
 import { mergeEqualLabels } from './matrix.ts'
 import { withoutName } from './names.ts'
 import { runner } from './operators.ts'
-import type { QueryResult, QueryValue, ResultSample, ResultSeries } from './result.ts'
+import type { QueryResult, QueryValue, ResultHistogram, ResultSample, ResultSeries } from './result.ts'
 import { openSource } from './window.ts'
 
 export interface ExecuteOptions {
@@ -140,11 +149,13 @@ async function* dropMarkedNames(stream: ReturnType<typeof runner.vector>) {
 async function evaluateVector(plan: VectorPlan, context: Context): Promise<ResultSample[]> {
   const { query, steps } = context
   const samples: ResultSample[] = []
-  for await (const { labels, row } of finished(plan, context)) {
+  for await (const { labels, row, histograms } of finished(plan, context)) {
     checkAborted(query.signal)
-    query.samples.hold(1)
-    const [value] = viewsOf(context, row).values
-    samples.push({ labels, timeMs: steps.startMs, value: value! })
+    const histogram = histograms?.[0]
+    query.samples.hold(histogram === undefined ? 1 : sampleWeight(histogram))
+    const timeMs = steps.startMs
+    if (histogram !== undefined) samples.push({ labels, timeMs, value: NaN, histogram })
+    else samples.push({ labels, timeMs, value: viewsOf(context, row).values[0]! })
   }
   return samples
 }
@@ -153,14 +164,26 @@ async function evaluateRange(plan: VectorPlan, context: Context): Promise<Result
   const { query, steps } = context
   const series: ResultSeries[] = []
   const times = allTimes(steps)
-  for await (const { labels, row } of finished(plan, context)) {
+  for await (const { labels, row, histograms } of finished(plan, context)) {
     checkAborted(query.signal)
     const { values, present } = viewsOf(context, row)
-    const one = { labels, ...presentPoints(times, values, present) }
-    query.samples.hold(one.times.length)
-    series.push(one)
+    const points = presentPoints(times, values, present)
+    query.samples.hold(points.times.length)
+    const at = (histograms ?? []).map((histogram, i) => ({ timeMs: times[i]!, histogram }))
+    series.push({ labels, ...points, ...heldHistograms(at, query.samples) })
   }
   return sortedByLabels(series)
+}
+
+/** The histograms among the points, counted among the query's samples; no field at all where there are none. */
+function heldHistograms(points: readonly HistogramPoint[], samples: SampleBudget) {
+  const histograms: ResultHistogram[] = []
+  for (const { timeMs, histogram } of points) {
+    if (histogram === undefined) continue
+    samples.hold(sampleWeight(histogram))
+    histograms.push({ timeMs, histogram })
+  }
+  return histograms.length === 0 ? {} : { histograms }
 }
 
 function presentPoints(times: Float64Array, values: Float64Array, present: Uint8Array) {
@@ -190,15 +213,19 @@ async function evaluateMatrix(plan: MatrixPlan, context: Context): Promise<Resul
   const series: ResultSeries[] = []
   const { series: source, reference, rangeMs } = openSource(plan, context)
   const endMs = reference.startMs
+  const startMs = endMs - rangeMs
   const extended = plan.kind === 'range_selector' ? plan.select.extended : undefined
-  for await (const { labels, dropName, columns } of source) {
-    const startMs = endMs - rangeMs
+  for await (const { labels, dropName, columns, histograms } of source) {
     const points = extended
       ? extendSamples(floatSamples(columns), { extended, startMs, endMs, lookbackMs: query.lookbackMs })
       : samplesWithin(columns, startMs, endMs)
-    if (points.times.length === 0) continue
+    const within = histograms.filter(({ timeMs }) => timeMs > startMs && timeMs <= endMs)
+    if (extended !== undefined && within.length > 0)
+      throw executionError(`${extended} modifier is not supported with histograms`)
+    const held = heldHistograms(within, query.samples)
+    if (points.times.length === 0 && held.histograms === undefined) continue
     query.samples.hold(points.times.length)
-    series.push({ labels: dropName && query.delayedNameRemoval ? withoutName(labels) : labels, ...points })
+    series.push({ labels: dropName && query.delayedNameRemoval ? withoutName(labels) : labels, ...points, ...held })
   }
   return sortedByLabels(series)
 }

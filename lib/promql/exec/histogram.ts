@@ -1,7 +1,8 @@
-// Quantiles and fractions of classic histograms: series of one signature but for their `le`, at each step.
+// Quantiles and fractions of histograms: native ones, and classic ones, series of one signature but for their `le`.
 // Specification: Prometheus 3.14, promql/functions.go (funcHistogramQuantile, funcHistogramFraction, resetHistograms).
-// Owns the grouping into histograms and its annotations. (Native histograms would come beside the buckets here.)
+// Owns the grouping into histograms and its annotations.
 
+import type { Histogram } from '../../histogram/histogram.ts'
 import {
   type Labels,
   labelsKey,
@@ -12,6 +13,7 @@ import {
   withoutLabels,
 } from '../../labels/labels.ts'
 import { formatG, parseFloatGo } from '../functions/go-format.ts'
+import { histogramFraction, histogramQuantile } from '../functions/histogram-estimate.ts'
 import { type Bucket, bucketFraction, bucketQuantile } from '../functions/quantile.ts'
 import type { HistogramPlan } from '../plan/plan.ts'
 import { type Context, type SeriesStream, stepTimeMs } from './context.ts'
@@ -29,21 +31,20 @@ export async function* histogramOperator(plan: HistogramPlan, context: Context):
   for (const param of plan.params) params.push(await context.query.run.scalar(param, context))
   const input = await collect(plan.child, context)
   annotateQuantiles(plan, params, context)
-  const histograms = classicHistograms(input.series, plan, context)
+  const classic = classicHistograms(input.series, plan, context)
+  const native = nativeHistograms(input.series, context)
+  dropConflicts(native, classic, plan, context)
   const output = new Matrix(context)
   const byLabels = new Map<string, KeptSeries>()
-  for (const { labels, compute } of outputs(plan, params, context)) {
-    for (const histogram of histograms) {
-      const result = evaluate(histogram, compute, context)
-      const outputLabels = labels(histogram.labels)
-      const key = labelsKey(outputLabels)
-      let target = byLabels.get(key)
-      if (target === undefined) {
-        target = output.add(outputLabels, true)
-        byLabels.set(key, target)
-      }
-      mergeInto(target, result)
-    }
+  const put = (labels: Labels, values: { values: Float64Array; present: Uint8Array }) => {
+    const key = labelsKey(labels)
+    const target = byLabels.get(key) ?? output.add(labels, true)
+    byLabels.set(key, target)
+    mergeInto(target, { ...values, histograms: undefined })
+  }
+  for (const { labels, compute, computeNative } of outputs(plan, params, context)) {
+    for (const one of native) put(labels(one.labels), evaluateNative(one, computeNative))
+    for (const one of classic.values()) put(labels(one.labels), evaluate(one, compute, context))
   }
   input.release()
   yield* emit(output, context)
@@ -51,19 +52,33 @@ export async function* histogramOperator(plan: HistogramPlan, context: Context):
 
 /** Value of a histogram's buckets at a step. */
 type Compute = (buckets: Bucket[], step: number) => number
+/** The same of a native histogram of a metric. */
+type ComputeNative = (histogram: Histogram, step: number, metricName: string) => number
 
 interface Output {
   readonly labels: (histogram: Labels) => Labels
   readonly compute: Compute
+  readonly computeNative: ComputeNative
 }
 
 function outputs(plan: HistogramPlan, params: readonly Float64Array[], context: Context): Output[] {
   const same = (labels: Labels) => labels
   if (plan.func === 'histogram_fraction') {
     const [lower, upper] = params as [Float64Array, Float64Array]
-    return [{ labels: same, compute: (buckets, i) => bucketFraction(lower[i]!, upper[i]!, buckets) }]
+    const compute: Compute = (buckets, i) => bucketFraction(lower[i]!, upper[i]!, buckets)
+    const computeNative: ComputeNative = (histogram, i, name) => {
+      const { value, nan } = histogramFraction(lower[i]!, upper[i]!, histogram)
+      if (nan) context.query.annotations.nanObservations('fraction', name, plan.childPos)
+      return value
+    }
+    return [{ labels: same, compute, computeNative }]
   }
   return params.map((quantiles) => ({
+    computeNative: (histogram, i, name) => {
+      const { value, nan } = histogramQuantile(quantiles[i]!, histogram)
+      if (nan !== undefined) context.query.annotations.nanObservations(nan, name, plan.childPos)
+      return value
+    },
     labels: plan.func === 'histogram_quantile' ? same : (labels) => labelled(labels, plan.label, quantiles[0]!),
     compute: (buckets, i) => quantileAt(buckets, quantiles[i]!, { plan, context, step: i }),
   }))
@@ -108,6 +123,52 @@ function evaluate({ buckets }: ClassicHistogram, compute: Compute, context: Cont
   return { values, present }
 }
 
+/** A native histogram's series. */
+interface NativeHistogram {
+  readonly labels: Labels
+  /** Of the series' own labels: a classic histogram of the same signature is in its way. */
+  readonly signature: string
+  readonly metricName: string
+  readonly histograms: (Histogram | undefined)[]
+}
+
+function nativeHistograms(series: readonly KeptSeries[], { query }: Context): NativeHistogram[] {
+  return series.flatMap(({ labels: all, histograms }) => {
+    if (histograms === undefined) return []
+    const labels = query.delayedNameRemoval ? all : withoutName(all)
+    return [{ labels, signature: labelsKey(all), metricName: labelValue(labels, metricName), histograms }]
+  })
+}
+
+/** Where a metric is classic and native at once, neither is evaluated. */
+function dropConflicts(
+  native: readonly NativeHistogram[],
+  classic: ReadonlyMap<string, ClassicHistogram>,
+  plan: HistogramPlan,
+  { query }: Context,
+): void {
+  for (const { signature, histograms, metricName: name } of native) {
+    const buckets = classic.get(signature)?.buckets ?? []
+    for (let i = 0; i < histograms.length && buckets.length > 0; i++) {
+      if (histograms[i] === undefined || !buckets.some(({ series }) => series.present[i] === 1)) continue
+      query.annotations.mixedClassicAndNative(name, plan.childPos)
+      histograms[i] = undefined
+      for (const { series } of buckets) series.present[i] = 0
+    }
+  }
+}
+
+function evaluateNative({ histograms, metricName: name }: NativeHistogram, compute: ComputeNative) {
+  const values = new Float64Array(histograms.length)
+  const present = new Uint8Array(histograms.length)
+  histograms.forEach((histogram, i) => {
+    if (histogram === undefined) return
+    values[i] = compute(histogram, i, name)
+    present[i] = 1
+  })
+  return { values, present }
+}
+
 const bucketLabel: ReadonlySet<string> = new Set(['le'])
 const bucketLabelAndName: ReadonlySet<string> = new Set([metricName, 'le'])
 
@@ -115,9 +176,10 @@ function classicHistograms(
   series: readonly KeptSeries[],
   plan: HistogramPlan,
   { query }: Context,
-): readonly ClassicHistogram[] {
+): ReadonlyMap<string, ClassicHistogram> {
   const bySignature = new Map<string, ClassicHistogram>()
   for (const one of series) {
+    if (one.histograms !== undefined && !one.present.includes(1)) continue
     const text = labelValue(one.labels, 'le')
     const upperBound = parseFloatGo(text)
     if (upperBound === undefined) {
@@ -134,7 +196,7 @@ function classicHistograms(
     }
     histogram.buckets.push({ upperBound, series: one })
   }
-  return [...bySignature.values()]
+  return bySignature
 }
 
 // φ out of range is worth a warning at any step, with or without a sample.

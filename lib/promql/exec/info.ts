@@ -8,7 +8,7 @@ import { compileMatcher } from '../../labels/regex.ts'
 import { formatLabelsGo } from '../functions/go-format.ts'
 import type { VectorPlan } from '../plan/plan.ts'
 import { type Context, duplicateSeries, executionError, type SeriesStream, viewsOf } from './context.ts'
-import { collect, emit, type KeptSeries, Matrix } from './matrix.ts'
+import { collect, emit, hasSample, type KeptSeries, Matrix, setHistogram } from './matrix.ts'
 import { readSeries, referenceSteps } from './selector.ts'
 
 type InfoPlan = Extract<VectorPlan, { kind: 'info' }>
@@ -65,6 +65,7 @@ async function readInfos(plan: InfoPlan, matchers: LabelMatcher[], context: Cont
     atMs: plan.atMs,
     func: 'info',
     grouping: undefined,
+    withoutBuckets: false,
   }
   const reference = referenceSteps(select, context.steps)
   const steps = { ...reference, count, stepMs: plan.atMs === undefined ? reference.stepMs : 0 }
@@ -72,7 +73,8 @@ async function readInfos(plan: InfoPlan, matchers: LabelMatcher[], context: Cont
   const row = kernels.row(count)
   const times = kernels.row(count)
   const infos: InfoSeries[] = []
-  for await (const { labels, columns } of readSeries(select, 0, context)) {
+  for await (const { labels, columns, histograms } of readSeries(select, 0, context)) {
+    if (histograms.length > 0) throw executionError('info sample should be float')
     kernels.lookback(columns, steps, lookbackMs, row, times)
     const present = viewsOf(context, row).present.slice()
     if (present.includes(1)) infos.push({ labels, timesMs: viewsOf(context, times).values.slice(), present })
@@ -118,7 +120,7 @@ class InfoJoin {
     const perName = isInfo ? [] : [...this.#infos.values()].map((owners) => owners.get(owner))
     let last: { readonly infos: readonly InfoSeries[]; readonly target: KeptSeries } | undefined
     for (let step = 0; step < series.present.length; step++) {
-      if (series.present[step] === 0) continue
+      if (!hasSample(series, step)) continue
       const infos = perName.map((newest) => newest?.[step]).filter((info) => info !== undefined)
       if (!isInfo && infos.length === 0 && !this.#keepUnknown) continue
       if (last === undefined || !sameSeries(last.infos, infos)) {
@@ -166,7 +168,9 @@ function sameTime(before: InfoSeries, info: InfoSeries, step: number): Error {
 }
 
 function copySample(from: KeptSeries, to: KeptSeries, step: number): void {
-  if (to.present[step] === 1) throw duplicateSeries()
-  to.present[step] = 1
+  if (hasSample(to, step)) throw duplicateSeries()
+  const histogram = from.histograms?.[step]
+  if (histogram !== undefined) setHistogram(to, step, histogram)
+  to.present[step] = from.present[step]!
   to.values[step] = from.values[step]!
 }

@@ -2,9 +2,19 @@
 // Specification: Prometheus 3.14, promql/engine.go (rangeEval, mergeSeriesWithSameLabelset).
 // Owns the copies; a matrix holds its share of the query's sample budget until release().
 
+import { type Histogram, sampleWeight } from '../../histogram/histogram.ts'
 import { type Labels, labelsKey } from '../../labels/labels.ts'
 import type { VectorPlan } from '../plan/plan.ts'
-import { type Context, checkAborted, duplicateSeries, type SeriesRow, type SeriesStream, viewsOf } from './context.ts'
+import {
+  anyHistogram,
+  type Context,
+  checkAborted,
+  duplicateSeries,
+  type SeriesRow,
+  type SeriesStream,
+  type StepHistograms,
+  viewsOf,
+} from './context.ts'
 
 /** A series on its own memory. */
 export interface KeptSeries {
@@ -12,11 +22,14 @@ export interface KeptSeries {
   readonly dropName: boolean
   readonly values: Float64Array
   readonly present: Uint8Array
+  /** As in SeriesRow. */
+  histograms: (Histogram | undefined)[] | undefined
 }
 
 export class Matrix {
   readonly series: KeptSeries[] = []
   readonly #context: Context
+  #held = 0
 
   constructor(context: Context) {
     this.#context = context
@@ -25,33 +38,49 @@ export class Matrix {
   /** A new series without any sample. */
   add(labels: Labels, dropName: boolean): KeptSeries {
     const { count } = this.#context.steps
-    return this.#keep({ labels, dropName, values: new Float64Array(count), present: new Uint8Array(count) })
+    const [values, present] = [new Float64Array(count), new Uint8Array(count)]
+    return this.#keep({ labels, dropName, values, present, histograms: undefined })
   }
 
   /** A copy of a borrowed row. */
-  copy({ labels, dropName, row }: SeriesRow): KeptSeries {
+  copy({ labels, dropName, row, histograms }: SeriesRow): KeptSeries {
     const { values, present } = viewsOf(this.#context, row)
-    return this.#keep({ labels, dropName, values: values.slice(), present: present.slice() })
+    const copies = { values: values.slice(), present: present.slice(), histograms: histograms?.slice() }
+    return this.#keep({ labels, dropName, ...copies })
   }
 
   #keep(series: KeptSeries): KeptSeries {
-    this.#context.query.samples.hold(this.#context.steps.count)
+    const weight = this.#context.steps.count + weightOf(series.histograms)
+    this.#context.query.samples.hold(weight)
+    this.#held += weight
     this.series.push(series)
     return series
   }
 
   release(): void {
-    this.#context.query.samples.drop(this.series.length * this.#context.steps.count)
+    this.#context.query.samples.drop(this.#held)
+    this.#held = 0
     this.series.length = 0
   }
 }
 
+function weightOf(histograms: StepHistograms | undefined): number {
+  let weight = 0
+  for (const histogram of histograms ?? []) if (histogram !== undefined) weight += sampleWeight(histogram)
+  return weight
+}
+
 /** Runs a plan to its end. What it allocated in kernel memory is free again. */
-export async function collect(plan: VectorPlan, context: Context): Promise<Matrix> {
-  const { kernels, signal, run } = context.query
+export function collect(plan: VectorPlan, context: Context): Promise<Matrix> {
+  return collectStream(context.query.run.vector(plan, context), context)
+}
+
+/** The same of a stream that has not begun. */
+export async function collectStream(stream: SeriesStream, context: Context): Promise<Matrix> {
+  const { kernels, signal } = context.query
   const mark = kernels.mark()
   const matrix = new Matrix(context)
-  for await (const series of run.vector(plan, context)) {
+  for await (const series of stream) {
     checkAborted(signal)
     matrix.copy(series)
   }
@@ -64,12 +93,12 @@ export async function* emit(matrix: Matrix, context: Context, order?: readonly n
   const row = context.query.kernels.row(context.steps.count)
   try {
     for (const index of order ?? matrix.series.keys()) {
-      const { labels, dropName, values, present } = matrix.series[index]!
-      if (!present.includes(1)) continue
+      const { labels, dropName, values, present, histograms } = matrix.series[index]!
+      if (!present.includes(1) && !anyHistogram(histograms)) continue
       const views = viewsOf(context, row)
       views.values.set(values)
       views.present.set(present)
-      yield { labels, dropName, row }
+      yield { labels, dropName, row, histograms }
     }
   } finally {
     matrix.release()
@@ -87,19 +116,37 @@ export async function* mergeEqualLabels(stream: SeriesStream, context: Context):
     const key = labelsKey(series.labels)
     const before = byLabels.get(key)
     if (before === undefined) byLabels.set(key, matrix.copy(series))
-    else mergeInto(before, viewsOf(context, series.row))
+    else mergeInto(before, { ...viewsOf(context, series.row), histograms: series.histograms })
   }
   yield* emit(matrix, context)
 }
 
 /** Adds values to a series that has none at those steps; else throws `execution`. */
-export function mergeInto(target: KeptSeries, from: { values: Float64Array; present: Uint8Array }): void {
+export function mergeInto(
+  target: KeptSeries,
+  from: { values: Float64Array; present: Uint8Array; histograms: StepHistograms | undefined },
+): void {
   for (let i = 0; i < from.present.length; i++) {
     if (from.present[i] === 0) continue
-    if (target.present[i] === 1) throw duplicateSeries()
+    if (hasSample(target, i)) throw duplicateSeries()
     target.present[i] = 1
     target.values[i] = from.values[i]!
   }
+  from.histograms?.forEach((histogram, i) => {
+    if (histogram === undefined) return
+    if (hasSample(target, i)) throw duplicateSeries()
+    setHistogram(target, i, histogram)
+  })
+}
+
+export function hasSample({ present, histograms }: KeptSeries, step: number): boolean {
+  return present[step] === 1 || histograms?.[step] !== undefined
+}
+
+/** Gives a kept series a histogram at a step that has no float. */
+export function setHistogram(target: KeptSeries, step: number, histogram: Histogram): void {
+  target.histograms ??= new Array(target.present.length).fill(undefined)
+  target.histograms[step] = histogram
 }
 
 /** Lets series pass whose labels were not there before; else throws `execution`, wherever their samples are. */

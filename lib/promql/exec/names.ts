@@ -3,7 +3,7 @@
 // Owns when names go: at once, or marked and at the query's end.
 
 import { type Labels, metricName, withoutLabels } from '../../labels/labels.ts'
-import type { Context, SeriesRow, SeriesStream } from './context.ts'
+import { anyHistogram, anyPresent, type Context, type SeriesRow, type SeriesStream } from './context.ts'
 import { mergeEqualLabels } from './matrix.ts'
 
 const metadataLabels: ReadonlySet<string> = new Set([metricName, '__type__', '__unit__'])
@@ -22,7 +22,7 @@ export function dropName(context: Context, { labels }: { labels: Labels }): { la
 }
 
 /**
- * Runs `apply` over each series of a stream that loses its name.
+ * Runs `apply` over the floats of each series of a stream that loses its name; histograms are left out.
  * Where series differ in name, those that become equal are merged (`oneName` tells that they cannot).
  */
 export function mapDroppingName(
@@ -30,12 +30,37 @@ export function mapDroppingName(
   { context, oneName }: { context: Context; oneName: boolean },
   apply: (series: SeriesRow) => boolean,
 ): SeriesStream {
-  const mapped = mapRows(stream, context, apply)
-  return oneName || context.query.delayedNameRemoval ? mapped : mergeEqualLabels(mapped, context)
+  return changeDroppingName(stream, { context, oneName }, (series) => {
+    if (!apply(series)) return undefined
+    return series.histograms === undefined ? series : { ...series, histograms: undefined }
+  })
 }
 
-async function* mapRows(stream: SeriesStream, context: Context, apply: (series: SeriesRow) => boolean): SeriesStream {
+/** The same where histograms change too: what `change` returns goes on, without its name. */
+export function changeDroppingName(
+  stream: SeriesStream,
+  { context, oneName }: { context: Context; oneName: boolean },
+  change: (series: SeriesRow) => SeriesRow | undefined,
+): SeriesStream {
+  const changed = changeSeries(stream, context, (series) => {
+    const result = change(series)
+    return result && { ...result, ...dropName(context, result) }
+  })
+  return oneName || context.query.delayedNameRemoval ? changed : mergeEqualLabels(changed, context)
+}
+
+/** Each series as `change` returns it, unless it has no sample left. */
+export async function* changeSeries(
+  stream: SeriesStream,
+  context: Context,
+  change: (series: SeriesRow) => SeriesRow | undefined,
+): SeriesStream {
   for await (const series of stream) {
-    if (apply(series)) yield { ...dropName(context, series), row: series.row }
+    const result = change(series)
+    if (result === undefined) continue
+    // A series of floats alone keeps some: `change` has looked.
+    if (series.histograms === undefined || anyPresent(context, result.row) || anyHistogram(result.histograms)) {
+      yield result
+    }
   }
 }

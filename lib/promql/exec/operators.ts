@@ -3,11 +3,12 @@
 // Owns the dispatch; step invariant parts are here because they are dispatch too.
 
 import type { VectorPlan } from '../plan/plan.ts'
-import { absentOperator, absentOverTimeOperator, histogramsOnlyOperator } from './absent.ts'
+import { absentOperator, absentOverTimeOperator, nothingOperator } from './absent.ts'
 import { aggregateOperator, countValuesOperator, quantileOperator } from './aggregate.ts'
 import { type Context, type Runner, type SeriesStream, viewsOf } from './context.ts'
 import { mapOperator, negateOperator, timestampOperator, vectorOfOperator, vectorScalarOperator } from './elements.ts'
 import { histogramOperator } from './histogram.ts'
+import { histogramValueOperator } from './histogram-value.ts'
 import { infoOperator } from './info.ts'
 import { rankOperator } from './rank.ts'
 import { labelJoinOperator, labelReplaceOperator } from './relabel.ts'
@@ -35,7 +36,8 @@ const vectorOperators: { readonly [K in VectorPlan['kind']]: Operator<K> } = {
   count_values: countValuesOperator,
   rank: rankOperator,
   histogram: histogramOperator,
-  histograms_only: histogramsOnlyOperator,
+  histogram_value: histogramValueOperator,
+  nothing: nothingOperator,
   info: infoOperator,
   label_replace: labelReplaceOperator,
   label_join: labelJoinOperator,
@@ -65,10 +67,13 @@ async function* invariantOperator(
   const once: Context = { query, steps: { ...steps, count: 1 } }
   const row = query.kernels.row(steps.count)
   for await (const series of query.run.vector(child, once)) {
-    const [value] = viewsOf(once, series.row).values
+    const { values, present } = viewsOf(once, series.row)
+    const [value, isFloat] = [values[0]!, present[0]!]
     const views = viewsOf(context, row)
-    views.values.fill(value!)
-    views.present.fill(1)
-    yield { ...series, row }
+    views.values.fill(value)
+    views.present.fill(isFloat)
+    const histogram = series.histograms?.[0]
+    const histograms = histogram === undefined ? undefined : new Array(steps.count).fill(histogram)
+    yield { ...series, row, histograms }
   }
 }

@@ -7,9 +7,9 @@ import { extremes } from '../functions/go-math.ts'
 import { ascending, descending, ValueHeap } from '../functions/value-heap.ts'
 import type { RankPlan } from '../plan/plan.ts'
 import { groupSeries } from './aggregate.ts'
-import { type Context, executionError, type SeriesStream } from './context.ts'
+import { anyHistogram, type Context, executionError, type SeriesStream } from './context.ts'
 import { labelsHashRatio } from './labels-hash.ts'
-import { collect, emit, type KeptSeries, type Matrix } from './matrix.ts'
+import { collect, emit, hasSample, type KeptSeries, type Matrix } from './matrix.ts'
 
 /** What is chosen of a group's series at a step, best first. */
 type Choose = (members: readonly KeptSeries[], step: number, param: number) => KeptSeries[]
@@ -17,9 +17,9 @@ type Choose = (members: readonly KeptSeries[], step: number, param: number) => K
 const choosers: { readonly [K in RankPlan['op']]: Choose } = {
   topk: (members, step, k) => best(members, step, new ValueHeap(k, ascending)),
   bottomk: (members, step, k) => best(members, step, new ValueHeap(k, descending)),
-  limitk: (members, step, k) => members.filter((s) => s.present[step] === 1).slice(0, k),
+  limitk: (members, step, k) => members.filter((s) => hasSample(s, step)).slice(0, k),
   limit_ratio: (members, step, ratio) =>
-    members.filter((s) => s.present[step] === 1 && inRatio(ratio, labelsHashRatio(s.labels))),
+    members.filter((s) => hasSample(s, step) && inRatio(ratio, labelsHashRatio(s.labels))),
 }
 
 function best(members: readonly KeptSeries[], step: number, heap: ValueHeap): KeptSeries[] {
@@ -43,6 +43,7 @@ export async function* rankOperator(plan: RankPlan, context: Context): SeriesStr
     return
   }
   const clamp = plan.op === 'limit_ratio' ? clampRatio : (k: number) => Math.min(Math.trunc(k), input.series.length)
+  annotateHistograms(plan, input, context)
   const chosen = choose(plan, input, params.map(clamp))
   yield* emit(input, context, context.steps.count === 1 ? chosen : undefined)
 }
@@ -55,12 +56,24 @@ function choose(plan: RankPlan, input: Matrix, params: Float64Array): number[] {
   for (const { series: members } of groupSeries(input.series, plan.grouping)) {
     for (let step = 0; step < params.length; step++) {
       const chosen = isNone(plan, params[step]!) ? [] : pick(members, step, params[step]!)
-      for (const { present } of members) present[step] = 0
-      for (const { present } of chosen) present[step] = 1
+      keepOnly(chosen, members, step)
       if (step === params.length - 1) for (const series of chosen) order.push(indexes.get(series)!)
     }
   }
   return order
+}
+
+function keepOnly(chosen: readonly KeptSeries[], members: readonly KeptSeries[], step: number): void {
+  for (const series of members) {
+    series.present[step] = 0
+    if (series.histograms?.[step] !== undefined && !chosen.includes(series)) series.histograms[step] = undefined
+  }
+  for (const { present, histograms } of chosen) if (histograms?.[step] === undefined) present[step] = 1
+}
+
+function annotateHistograms({ op, pos }: RankPlan, input: Matrix, { query }: Context): void {
+  if (op !== 'topk' && op !== 'bottomk') return
+  if (input.series.some(({ histograms }) => anyHistogram(histograms))) query.annotations.histogramsIgnored(op, pos)
 }
 
 function isNone({ op }: RankPlan, param: number): boolean {

@@ -40,7 +40,7 @@ async function* setLabel(
     }
     const rest = withoutLabels(series.labels, new Set([target]))
     const labels = overlayLabels(rest, labelsOf([[target, text]]))
-    yield { labels, dropName: series.dropName && target !== metricName, row: series.row }
+    yield { ...series, labels, dropName: series.dropName && target !== metricName }
   }
 }
 

@@ -2,6 +2,7 @@
 // Specification: Prometheus 3.14, promql/value.go and the HTTP API's result types.
 // Owns the types that whoever encodes an answer reads.
 
+import type { Histogram } from '../../histogram/histogram.ts'
 import type { Labels } from '../../labels/labels.ts'
 
 /** Points of one series: times (ms, ascending) and values side by side; the caller owns both arrays. */
@@ -9,13 +10,22 @@ export interface ResultSeries {
   readonly labels: Labels
   readonly times: Float64Array
   readonly values: Float64Array
+  /** Histogram samples, times ascending, at times that are not among those of the floats; absent where there are none. */
+  readonly histograms?: readonly ResultHistogram[]
+}
+
+export interface ResultHistogram {
+  readonly timeMs: number
+  readonly histogram: Histogram
 }
 
 /** One sample of an instant vector. */
 export interface ResultSample {
   readonly labels: Labels
   readonly timeMs: number
+  /** NaN where the sample is a histogram. */
   readonly value: number
+  readonly histogram?: Histogram
 }
 
 export interface Annotations {

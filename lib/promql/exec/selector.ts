@@ -2,20 +2,34 @@
 // Specification: Prometheus 3.14, promql/engine.go (getTimeRangesForSelector, evalSeries, matrixIterSlice).
 // Owns the columns while a series is in them.
 
+import { type HistogramPoint, sampleWeight } from '../../histogram/histogram.ts'
+import { statsOf } from '../../histogram/stats.ts'
 import type { SampleColumns, Steps } from '../../kernels/kernels.ts'
+import { MnemoError } from '../../kit/errors.ts'
 import type { Labels } from '../../labels/labels.ts'
 import type { Select, SelectorPlan } from '../plan/plan.ts'
 import type { SelectHints } from '../queryable.ts'
-import { anyPresent, type Context, checkAborted, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
+import {
+  anyHistogram,
+  anyPresent,
+  type Context,
+  checkAborted,
+  type SeriesStream,
+  stepTimeMs,
+  viewsOf,
+} from './context.ts'
 import { floatSamples, smoothedValue } from './extended.ts'
+import { lastHistograms } from './last-histograms.ts'
 import { mergeEqualLabels } from './matrix.ts'
 import { dropName } from './names.ts'
 
-/** One series' samples. Labels are the caller's; the columns are borrowed until the next series is asked for. */
+/** One series' samples. Labels are the caller's; columns and histograms are borrowed until the next series is asked for. */
 export interface SeriesColumns {
   readonly labels: Labels
   readonly dropName: boolean
   readonly columns: SampleColumns
+  /** Times ascend; no time is in the columns too. */
+  readonly histograms: readonly HistogramPoint[]
 }
 
 /** The times that a selector or subquery looks at: the steps less the offset, or the one time of `@`. */
@@ -33,18 +47,34 @@ export async function* readSeries(
   const { kernels, queryable, signal, samples, annotations } = context.query
   const result = queryable.select(select.matchers, hintsOf(select, rangeMs, context), signal)
   const columns = kernels.columns()
+  const histograms: HistogramPoint[] = []
   try {
     for await (const series of result.series) {
       checkAborted(signal)
       columns.clear()
-      series.read(columns)
-      samples.check(columns.length)
-      if (columns.length > 0) yield { labels: series.labels, dropName: false, columns }
+      histograms.length = 0
+      series.read(columns, histograms)
+      samples.check(columns.length + weightOf(histograms))
+      if (columns.length + histograms.length === 0) continue
+      if (histograms.length > 0) refuseExtended(select)
+      const points = select.withoutBuckets && histograms.length > 0 ? statsOf(histograms) : histograms
+      yield { labels: series.labels, dropName: false, columns, histograms: points }
     }
   } finally {
     columns.free()
   }
   for (const warning of result.warnings) annotations.storageWarning(warning)
+}
+
+function refuseExtended({ extended }: Select): void {
+  if (extended === undefined) return
+  throw new MnemoError('unsupported', `native histograms are not supported in ${extended} selectors`)
+}
+
+function weightOf(points: readonly HistogramPoint[]): number {
+  let weight = 0
+  for (const { histogram } of points) weight += histogram === undefined ? 1 : sampleWeight(histogram)
+  return weight
 }
 
 function hintsOf(select: Select, rangeMs: number, context: Context): SelectHints {
@@ -78,9 +108,11 @@ async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream 
   const times = plan.timestamps ? kernels.row(count) : undefined
   for await (const series of readSeries(plan.select, 0, context)) {
     kernels.lookback(series.columns, reference, lookbackMs, row, times)
-    if (!anyPresent(context, row)) continue
+    const histograms =
+      series.histograms.length > 0 ? lastHistograms(series, reference, { context, row, times }) : undefined
+    if (!anyPresent(context, row) && !anyHistogram(histograms)) continue
     if (times === undefined) {
-      yield { labels: series.labels, dropName: false, row }
+      yield { labels: series.labels, dropName: false, row, histograms }
     } else {
       toSeconds(viewsOf(context, times).values)
       yield { ...dropName(context, series), row: { valuesPtr: times.valuesPtr, presentPtr: row.presentPtr } }
@@ -101,7 +133,7 @@ async function* smoothedSamples(plan: SelectorPlan, context: Context): SeriesStr
       present[i] = value === undefined ? 0 : 1
       values[i] = value ?? 0
     }
-    if (anyPresent(context, row)) yield { labels, dropName: false, row }
+    if (anyPresent(context, row)) yield { labels, dropName: false, row, histograms: undefined }
   }
 }
 

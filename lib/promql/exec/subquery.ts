@@ -2,9 +2,10 @@
 // Specification: Prometheus 3.14, promql/engine.go (subqueryTimeRange, evalSubquery).
 // Owns the steps of a subquery: multiples of its interval within the window of any of the query's steps.
 
+import type { Histogram, HistogramPoint } from '../../histogram/histogram.ts'
 import type { Row, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import type { MatrixPlan } from '../plan/plan.ts'
-import { type Context, checkAborted, stepTimeMs, viewsOf } from './context.ts'
+import { type Context, checkAborted, type StepHistograms, stepTimeMs, viewsOf } from './context.ts'
 import { referenceSteps, type SeriesColumns } from './selector.ts'
 
 type SubqueryPlan = Extract<MatrixPlan, { kind: 'subquery' }>
@@ -28,15 +29,28 @@ export async function* subquerySeries(
   if (inner.steps.count === 0) return
   const columns = kernels.columns()
   try {
-    for await (const { labels, dropName, row } of run.vector(plan.child, inner)) {
+    for await (const { labels, dropName, row, histograms } of run.vector(plan.child, inner)) {
       checkAborted(signal)
       samples.check(inner.steps.count)
       fillColumns(columns, inner, row)
-      yield { labels, dropName, columns }
+      yield { labels, dropName, columns, histograms: pointsOf(histograms, inner.steps) }
     }
   } finally {
     columns.free()
   }
+}
+
+function pointsOf(histograms: StepHistograms | undefined, steps: Steps): HistogramPoint[] {
+  const points: HistogramPoint[] = []
+  histograms?.forEach((histogram, i) => {
+    if (histogram !== undefined) points.push({ timeMs: stepTimeMs(steps, i), histogram: withoutHint(histogram) })
+  })
+  return points
+}
+
+// What was known of the sample before is not known of the step before, which may skip samples or show one twice.
+function withoutHint(histogram: Histogram): Histogram {
+  return histogram.hint === 'gauge' || histogram.hint === 'unknown' ? histogram : { ...histogram, hint: 'unknown' }
 }
 
 function fillColumns(columns: SampleColumns, context: Context, row: Row): void {

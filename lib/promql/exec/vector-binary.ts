@@ -10,7 +10,8 @@ import { keepsName } from '../plan/names.ts'
 import type { VectorBinaryPlan } from '../plan/plan.ts'
 import { type Context, duplicateSeries, executionError, type SeriesStream } from './context.ts'
 import { matchKeys, matchLabels } from './grouping.ts'
-import { collect, emit, type KeptSeries, Matrix } from './matrix.ts'
+import { type BinaryOutcome, combineHistograms, type Note } from './histogram-binary.ts'
+import { collect, emit, hasSample, type KeptSeries, Matrix, setHistogram } from './matrix.ts'
 import { withoutName } from './names.ts'
 
 /** Series with one signature: `many` and `one` are the sides of the matching, whichever stood left. */
@@ -37,6 +38,8 @@ class VectorMatch {
   readonly #context: Context
   readonly #output: Matrix
   readonly #byLabels = new Map<string, KeptSeries>()
+  /** What is to be said of a step: as in Prometheus, what came up last. */
+  readonly #notes: (Note | undefined)[] = []
   readonly #apply: (many: number, one: number) => number
   readonly #keep: ((many: number, one: number) => boolean) | undefined
 
@@ -68,6 +71,7 @@ class VectorMatch {
       if (group !== undefined) for (const other of group.one) this.#combine(series, other, group)
     }
     if (matching.fill) this.#fill(matching.fill, many, groups)
+    for (const note of this.#notes) note?.(this.#context.query.annotations, this.#plan.pos)
   }
 
   // At a step at which a series has no match on the other side, a value stands in for that. As in Prometheus, the values
@@ -84,7 +88,7 @@ class VectorMatch {
         const signature = key(series.labels)
         const group = groups.get(signature) ?? { one: [], matchedByLabels: new Map() }
         groups.set(signature, group)
-        const missing = (step: number) => !group.one.some((other) => other.present[step] === 1)
+        const missing = (step: number) => !group.one.some((other) => hasSample(other, step))
         const other = this.#standIn(filled, series, { value: fillOne, missing })
         if (other !== undefined) this.#combine(series, other, group)
       }
@@ -108,7 +112,7 @@ class VectorMatch {
     series: KeptSeries,
     { value, missing }: { value: number; missing: (step: number) => boolean },
   ): KeptSeries | undefined {
-    const steps = [...series.present.keys()].filter((step) => series.present[step] === 1 && missing(step))
+    const steps = [...series.present.keys()].filter((step) => hasSample(series, step) && missing(step))
     if (steps.length === 0) return undefined
     const other = filled.add(matchLabels(this.#plan.matching, series.labels), false)
     for (const step of steps) {
@@ -123,9 +127,9 @@ class VectorMatch {
     if (members.length < 2) return
     const { count } = this.#context.steps
     for (let step = 0; step < count; step++) {
-      const [first, second] = members.filter((s) => s.present[step] === 1)
+      const [first, second] = members.filter((s) => hasSample(s, step))
       if (first === undefined || second === undefined) continue
-      if (many.some((s) => s.present[step] === 1)) throw this.#manyToMany(first.labels, second.labels)
+      if (many.some((s) => hasSample(s, step))) throw this.#manyToMany(first.labels, second.labels)
     }
   }
 
@@ -145,21 +149,39 @@ class VectorMatch {
     const labels = this.#resultLabels(many.labels, one.labels)
     const matched = this.#matchedSteps(group, labels)
     let target: KeptSeries | undefined
+    const mixed = many.histograms !== undefined || one.histograms !== undefined
     for (let i = 0; i < many.present.length; i++) {
-      if (many.present[i] === 0 || one.present[i] === 0) continue
-      if (isTrim(op)) {
-        this.#context.query.annotations.floatOperands(op, pos)
-        return
+      let outcome: BinaryOutcome | undefined
+      if (many.present[i] === 0 || one.present[i] === 0) {
+        if (!mixed || !hasSample(many, i) || !hasSample(one, i)) continue
+        outcome = this.#combineHistograms(many, one, i)
+        if (outcome === undefined) continue
+      } else if (isTrim(op)) {
+        this.#notes[i] = (annotations) => annotations.operandTypes({ lhs: 'float', op, rhs: 'float' }, pos)
+        continue
       }
       if (matched[i] === 1) throw this.#multipleMatches()
       matched[i] = 1
-      const kept = this.#keep?.(many.values[i]!, one.values[i]!) ?? true
+      const kept = outcome?.keep ?? this.#keep?.(many.values[i]!, one.values[i]!) ?? true
       if (!kept && !bool) continue
       target ??= this.#target(labels)
-      if (target.present[i] === 1) throw duplicateSeries()
+      if (hasSample(target, i)) throw duplicateSeries()
+      if (outcome?.histogram !== undefined && !bool) {
+        setHistogram(target, i, outcome.histogram)
+        continue
+      }
       target.present[i] = 1
       target.values[i] = bool ? Number(kept) : this.#apply(many.values[i]!, one.values[i]!)
     }
+  }
+
+  /** What comes of a step at which a side has a histogram; undefined where they do not go together. */
+  #combineHistograms(many: KeptSeries, one: KeptSeries, step: number): BinaryOutcome | undefined {
+    const operands = [many, one].map(({ histograms, values }) => histograms?.[step] ?? values[step]!)
+    if (this.#plan.matching.card === 'one-to-many') operands.reverse()
+    const outcome = combineHistograms(this.#plan.op, operands[0]!, operands[1]!)
+    if (outcome.note !== undefined) this.#notes[step] = outcome.note
+    return outcome.histogram === undefined ? undefined : outcome
   }
 
   #matchedSteps(group: MatchGroup, labels: Labels): Uint8Array {

@@ -6,12 +6,21 @@ import type { Row, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import { labelValue, metricName } from '../../labels/labels.ts'
 import type { Extended } from '../plan/extended.ts'
 import type { MatrixPlan, WindowPlan } from '../plan/plan.ts'
-import { anyPresent, type Context, executionError, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
+import {
+  anyHistogram,
+  anyPresent,
+  type Context,
+  executionError,
+  type SeriesStream,
+  stepTimeMs,
+  viewsOf,
+} from './context.ts'
 import { evaluateExtended, floatSamples } from './extended.ts'
 import { refuseEqualLabels } from './matrix.ts'
 import { dropName } from './names.ts'
 import { readSeries, referenceSteps, type SeriesColumns } from './selector.ts'
 import { subquerySeries } from './subquery.ts'
+import { windowHistograms } from './window-histograms.ts'
 
 /** The series of a range vector, and the times that its windows end at: one a step, or one for all. */
 export function openSource(
@@ -39,13 +48,15 @@ async function* windowRows(plan: WindowPlan, context: Context): SeriesStream {
   for (const param of plan.params) params.push(await run.scalar(param, context))
   const { series: source, reference, rangeMs } = openSource(plan.source, context)
   const call = new WindowCall(plan, { context, reference, rangeMs, params })
+  const windows = { func: plan.func, pos: plan.pos, context, reference, rangeMs }
   const row = kernels.row(context.steps.count)
   for await (const series of source) {
     call.evaluate(series.columns, row)
-    if (!anyPresent(context, row)) continue
-    call.annotate(series, row)
-    if (plan.keepsName) yield { labels: series.labels, dropName: series.dropName, row }
-    else yield { ...dropName(context, series), row }
+    const histograms = series.histograms.length > 0 ? windowHistograms(windows, series, row) : undefined
+    if (anyPresent(context, row)) call.annotate(series, row)
+    else if (!anyHistogram(histograms)) continue
+    if (plan.keepsName) yield { labels: series.labels, dropName: series.dropName, row, histograms }
+    else yield { ...dropName(context, series), row, histograms }
   }
 }
 

@@ -146,3 +146,23 @@ export function cosh(value: number): number {
   const size = Math.abs(value)
   return size > oneSided ? Math.exp(size) * 0.5 : Math.cosh(value)
 }
+
+const expCoefficients = [
+  0.16666666666666666, -0.0027777777777015593, 6.613756321437934e-5, -1.6533902205465252e-6, 4.1381367970572385e-8,
+] as const
+
+/** 2 to the power of value. */
+export function exp2(value: number): number {
+  if (Number.isNaN(value) || value === Infinity) return value
+  if (value > 1023.9999999999999) return Infinity
+  if (value < -1074) return 0
+  const power = value > 0 ? Math.trunc(value + 0.5) : value < 0 ? Math.trunc(value - 0.5) : 0
+  const rest = value - power
+  const high = rest * ln2High
+  const low = -rest * ln2Low
+  const r = high - low
+  const t = r * r
+  const [p1, p2, p3, p4, p5] = expCoefficients
+  const c = r - t * (p1 + t * (p2 + t * (p3 + t * (p4 + t * p5))))
+  return ldexp(1 - (low - (r * c) / (2 - c) - high), power)
+}

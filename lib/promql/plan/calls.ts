@@ -11,7 +11,7 @@ import { type Call, type Expr, type Position, valueType } from '../parse/ast.ts'
 import { checkExtended } from './extended.ts'
 import { infoNameMatchers, infoTime } from './info.ts'
 import { sourceName, staticName } from './names.ts'
-import type { HistogramPlan, MatrixPlan, ScalarPlan, VectorPlan } from './plan.ts'
+import type { HistogramPlan, HistogramValuePlan, MatrixPlan, ScalarPlan, VectorPlan } from './plan.ts'
 import { type Hint, type Planned, type Planner, unwrapParens, wrapScalar, wrapVector } from './planning.ts'
 
 type TypedPlan =
@@ -107,12 +107,12 @@ const vectorBuilders: readonly (readonly [string, Builder])[] = [
   ['histogram_quantile', (args) => histogram(args, { func: 'histogram_quantile', vectorIndex: 1 })],
   ['histogram_fraction', (args) => histogram(args, { func: 'histogram_fraction', vectorIndex: 2 })],
   ['histogram_quantiles', (args) => histogram(args, { func: 'histogram_quantiles', vectorIndex: 0 })],
-  ['histogram_count', histogramsOnly],
-  ['histogram_sum', histogramsOnly],
-  ['histogram_avg', histogramsOnly],
-  ['histogram_stddev', histogramsOnly],
-  ['histogram_stdvar', histogramsOnly],
-  ['start_timestamp', histogramsOnly],
+  ['histogram_count', (args) => histogramValue(args, 'histogram_count')],
+  ['histogram_sum', (args) => histogramValue(args, 'histogram_sum')],
+  ['histogram_avg', (args) => histogramValue(args, 'histogram_avg')],
+  ['histogram_stddev', (args) => histogramValue(args, 'histogram_stddev')],
+  ['histogram_stdvar', (args) => histogramValue(args, 'histogram_stdvar')],
+  ['start_timestamp', ({ vectors }) => vector({ kind: 'nothing', child: vectors[0]! })],
 ]
 
 const windowFunctions: readonly WindowFunction[] = [
@@ -215,8 +215,9 @@ function histogram(
   })
 }
 
-function histogramsOnly({ vectors }: Arguments): TypedPlan {
-  return vector({ kind: 'histograms_only', child: vectors[0]! })
+function histogramValue({ vectors }: Arguments, func: HistogramValuePlan['func']): TypedPlan {
+  const child = vectors[0]!
+  return vector({ kind: 'histogram_value', func, child, oneName: hasOneName(child) })
 }
 
 /** Labels of absent(): those that the selector's matchers fix to one value. */

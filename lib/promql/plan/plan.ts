@@ -18,6 +18,8 @@ export interface Select {
   readonly offsetMs: number
   readonly atMs: number | undefined
   readonly extended?: 'anchored' | 'smoothed' | undefined
+  /** Of histograms, count and sum are all that is asked for. */
+  readonly withoutBuckets?: boolean
   /** Hints: the call or aggregation above, and the labels of an aggregation right above. */
   readonly func: string
   readonly grouping: Grouping | undefined
@@ -102,12 +104,21 @@ export interface HistogramPlan extends DropsName {
   readonly childPos: Position
 }
 
+/** A number of each histogram sample; floats yield nothing. */
+export interface HistogramValuePlan extends DropsName {
+  readonly kind: 'histogram_value'
+  readonly func: 'histogram_count' | 'histogram_sum' | 'histogram_avg' | 'histogram_stddev' | 'histogram_stdvar'
+  readonly child: VectorPlan
+}
+
 export interface RankPlan {
   readonly kind: 'rank'
   readonly op: RankAggregateOp
   readonly child: VectorPlan
   readonly param: ScalarPlan
   readonly paramPos: Position
+  /** Of the whole aggregation, where annotations on its samples point. */
+  readonly pos: Position
   readonly grouping: Grouping
 }
 
@@ -147,8 +158,9 @@ export type VectorPlan =
     }
   | ({ readonly kind: 'negate'; readonly child: VectorPlan } & DropsName)
   | ({ readonly kind: 'timestamp'; readonly child: VectorPlan } & DropsName)
-  /** Of histogram samples alone: floats yield nothing, yet the child is evaluated for its errors. */
-  | { readonly kind: 'histograms_only'; readonly child: VectorPlan }
+  | HistogramValuePlan
+  /** The child is evaluated for its errors alone. */
+  | { readonly kind: 'nothing'; readonly child: VectorPlan }
   | { readonly kind: 'vector_of'; readonly scalar: ScalarPlan }
   | {
       readonly kind: 'info'
@@ -173,11 +185,13 @@ export type VectorPlan =
       readonly kind: 'aggregate'
       readonly op: StreamingAggregateOp
       readonly child: VectorPlan
+      readonly childPos: Position
       readonly grouping: Grouping
     }
   | {
       readonly kind: 'quantile'
       readonly child: VectorPlan
+      readonly childPos: Position
       readonly param: ScalarPlan
       readonly paramPos: Position
       readonly grouping: Grouping

@@ -15,8 +15,9 @@ import {
   valueType,
 } from '../parse/ast.ts'
 import { planCall } from './calls.ts'
+import { statsSelectors } from './histogram-stats.ts'
 import { selectedName, staticName } from './names.ts'
-import type { ElementOp, Grouping, MatrixPlan, QueryPlan, ScalarPlan, SetOp, VectorPlan } from './plan.ts'
+import type { ElementOp, Grouping, MatrixPlan, QueryPlan, ScalarPlan, Select, SetOp, VectorPlan } from './plan.ts'
 import { type Hint, noHint, type Planned, type Planner, unwrapParens, wrapScalar, wrapVector } from './planning.ts'
 
 export interface PlanOptions {
@@ -28,7 +29,7 @@ export interface PlanOptions {
 
 /** The plan of a query. Throws `bad_data` where the tree does not type-check, `execution` for wrong arguments. */
 export function planQuery(expr: Expr, options: PlanOptions): QueryPlan {
-  const planner = createPlanner(options)
+  const planner = createPlanner(options, statsSelectors(expr))
   const type = valueType(expr)
   switch (type) {
     case 'scalar':
@@ -44,9 +45,10 @@ export function planQuery(expr: Expr, options: PlanOptions): QueryPlan {
   }
 }
 
-function createPlanner(options: PlanOptions): Planner {
+function createPlanner(options: PlanOptions, withoutBuckets: ReadonlySet<VectorSelector>): Planner {
   const planner: Planner = {
     options,
+    withoutBuckets,
     scalar: (expr, hint) => planScalar(expr, planner, hint),
     vector: (expr, hint) => planVector(expr, planner, hint),
     matrix: (expr, hint) => planMatrix(expr, planner, hint),
@@ -134,10 +136,15 @@ function planSelector(
   planner: Planner,
   { hint, timestamps }: { hint: Hint; timestamps: boolean },
 ): Planned<VectorPlan> {
-  const { matchers, extended } = expr
-  const select = { matchers, extended, ...resolveTime(expr, planner.options), ...hint }
+  const select = planSelect(expr, planner, hint)
   const oneName = selectedName(select) !== undefined
   return { plan: { kind: 'selector', select, timestamps, oneName }, invariant: select.atMs !== undefined }
+}
+
+function planSelect(expr: VectorSelector, planner: Planner, hint: Hint): Select {
+  const { matchers, extended } = expr
+  const withoutBuckets = planner.withoutBuckets.has(expr)
+  return { matchers, extended, withoutBuckets, ...resolveTime(expr, planner.options), ...hint }
 }
 
 function resolveTime(modifiers: TimeModifiers, options: PlanOptions): { offsetMs: number; atMs: number | undefined } {
@@ -160,8 +167,7 @@ function planMatrix(expr: Expr, planner: Planner, hint: Hint): Planned<MatrixPla
 
 function planRangeSelector(expr: MatrixSelector, planner: Planner, hint: Hint): Planned<MatrixPlan> {
   const { selector, rangeMs } = expr
-  const { matchers, extended } = selector
-  const select = { matchers, extended, ...resolveTime(selector, planner.options), ...hint }
+  const select = planSelect(selector, planner, hint)
   return { plan: { kind: 'range_selector', select, rangeMs }, invariant: select.atMs !== undefined }
 }
 
@@ -182,6 +188,7 @@ function planAggregate(expr: Aggregate, planner: Planner): Planned<VectorPlan> {
 
 function aggregatePlan(expr: Aggregate, child: VectorPlan, grouping: Grouping, planner: Planner): VectorPlan {
   const param = expr.param === undefined ? undefined : unwrapParens(expr.param)
+  const childPos = unwrapParens(expr.expr).pos
   switch (expr.op) {
     case 'topk':
     case 'bottomk':
@@ -190,13 +197,14 @@ function aggregatePlan(expr: Aggregate, child: VectorPlan, grouping: Grouping, p
     case 'quantile': {
       if (param === undefined) throw new MnemoError('bad_data', `cannot plan ${expr.op}: got no parameter, want one`)
       const ranked = { child, param: planner.scalar(param, noHint).plan, paramPos: param.pos, grouping }
-      return expr.op === 'quantile' ? { kind: 'quantile', ...ranked } : { kind: 'rank', op: expr.op, ...ranked }
+      if (expr.op === 'quantile') return { kind: 'quantile', ...ranked, childPos }
+      return { kind: 'rank', op: expr.op, ...ranked, pos: expr.pos }
     }
     case 'count_values':
       if (param === undefined) throw new MnemoError('bad_data', 'cannot plan count_values: got no label, want one')
       return { kind: 'count_values', child, label: planner.string(param), grouping }
     default:
-      return { kind: 'aggregate', op: expr.op, child, grouping }
+      return { kind: 'aggregate', op: expr.op, child, childPos, grouping }
   }
 }
 

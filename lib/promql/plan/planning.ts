@@ -21,6 +21,8 @@ export interface Planned<T> {
 
 export interface Planner {
   readonly options: { readonly startMs: number; readonly endMs: number; readonly stepMs: number }
+  /** Selectors of whose histograms only count and sum matter. */
+  readonly withoutBuckets: ReadonlySet<VectorSelector>
   scalar(expr: Expr, hint: Hint): Planned<ScalarPlan>
   vector(expr: Expr, hint: Hint): Planned<VectorPlan>
   matrix(expr: Expr, hint: Hint): Planned<MatrixPlan>

@@ -6,6 +6,7 @@ import type { Labels } from '../../../lib/labels/labels.ts'
 import type { QueryResult, ResultSample, ResultSeries } from '../../../lib/promql/exec/result.ts'
 import { formatTimestamp, formatValue } from '../../../lib/promql/format-number.ts'
 import { formatDecimal } from '../../../lib/promql/functions/go-format.ts'
+import { encodeHistogramPoint } from './encode-histogram.ts'
 
 export interface EncodedResult {
   /** The fields resultType and result, without the braces around them; its buffer is its own and may be transferred. */
@@ -47,9 +48,12 @@ function writeResult(sink: TextSink, result: QueryResult, limit: number): boolea
 
 function writeVector(sink: TextSink, samples: readonly ResultSample[]): void {
   let separator = '['
-  for (const { labels, timeMs, value } of samples) {
-    const point = `[${formatTimestamp(timeMs)},"${formatValue(value)}"]`
-    sink.write(`${separator}{"metric":${encodeLabels(labels)},"value":${point}}`)
+  for (const { labels, timeMs, value, histogram } of samples) {
+    const point =
+      histogram === undefined
+        ? `"value":[${formatTimestamp(timeMs)},"${formatValue(value)}"]`
+        : `"histogram":${encodeHistogramPoint({ timeMs, histogram })}`
+    sink.write(`${separator}{"metric":${encodeLabels(labels)},${point}}`)
     separator = ','
   }
   sink.write(samples.length === 0 ? '[]' : ']')
@@ -58,10 +62,11 @@ function writeVector(sink: TextSink, samples: readonly ResultSample[]): void {
 function writeMatrix(sink: TextSink, series: readonly ResultSeries[]): void {
   const clock = new PointStarts()
   let separator = '['
-  for (const { labels, times, values } of series) {
+  for (const { labels, times, values, histograms } of series) {
     sink.write(`${separator}{"metric":${encodeLabels(labels)}`)
     separator = ','
     if (times.length > 0) writePoints(sink, clock.of(times), values)
+    if (histograms !== undefined) sink.write(`,"histograms":[${histograms.map(encodeHistogramPoint).join(',')}]`)
     sink.write('}')
   }
   sink.write(series.length === 0 ? '[]' : ']')

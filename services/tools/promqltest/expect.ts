@@ -2,13 +2,16 @@
 // Specification: Prometheus 3.14, promql/promqltest/README.md; values equal within a relative 1e-6.
 // Owns the expectation lines; checks throw an error that says what was got and what was wanted.
 
+import type { Histogram } from '../../../lib/histogram/histogram.ts'
 import { parseDurationMs } from '../../../lib/kit/duration.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { formatLabels, type Labels, labelsKey } from '../../../lib/labels/labels.ts'
-import type { QueryResult } from '../../../lib/promql/exec/result.ts'
+import type { QueryResult, ResultSample, ResultSeries } from '../../../lib/promql/exec/result.ts'
+import { formatHistogram } from '../../../lib/promql/functions/format-histogram.ts'
 import { parseFloatGo } from '../../../lib/promql/functions/go-format.ts'
 import { almostEqual } from '../../../lib/promql/functions/quantile.ts'
 import { unquote } from '../../../lib/promql/parse/scan-string.ts'
+import { sameHistogram } from './histograms.ts'
 import { type Point, parseSeriesDescription } from './series-description.ts'
 
 type Text = (text: string) => boolean
@@ -35,7 +38,6 @@ export interface Expectation {
   /** Times of a range vector that an instant query yields. */
   readonly rangeVector: Times | undefined
   readonly notAsRange: boolean
-  readonly needsHistograms: boolean
 }
 
 type Draft = { -readonly [K in keyof Expectation]: Expectation[K] } & {
@@ -59,7 +61,6 @@ export function parseExpectation(lines: readonly string[], modifier: string | un
     string: undefined,
     rangeVector: undefined,
     notAsRange: false,
-    needsHistograms: false,
   }
   for (const line of lines) {
     if (line.startsWith('expected_fail_message')) draft.fail = equal(line.slice(21).trim())
@@ -114,7 +115,6 @@ function parseValue(line: string, draft: Draft): void {
     return
   }
   const series = parseSeriesDescription(line)
-  if (series.points.some((point) => typeof point === 'object')) draft.needsHistograms = true
   draft.series.push(series)
 }
 
@@ -159,14 +159,14 @@ export function checkValue(expectation: Expectation, result: QueryResult, times:
   }
 }
 
-function checkVector({ series, ordered }: Expectation, samples: readonly { labels: Labels; value: number }[]): void {
+function checkVector({ series, ordered }: Expectation, samples: readonly ResultSample[]): void {
   const byLabels = new Map(series.map((one, index) => [labelsKey(one.labels), { ...one, index }]))
-  samples.forEach(({ labels, value }, index) => {
+  samples.forEach(({ labels, value, histogram }, index) => {
     const want = byLabels.get(labelsKey(labels))
     if (want === undefined) throw mismatch(`got ${formatLabels(labels)} ${value}, want no such series`)
     if (ordered && want.index !== index) throw mismatch(`got ${formatLabels(labels)} at ${index}, want ${want.index}`)
     const point = want.points[0]
-    checkNumber(value, typeof point === 'number' ? point : NaN, formatLabels(labels))
+    checkPoint(histogram ?? value, point, formatLabels(labels))
   })
   refuseMissing(series, samples)
 }
@@ -177,28 +177,44 @@ function refuseMissing(want: readonly { labels: Labels }[], got: readonly { labe
   if (missing !== undefined) throw mismatch(`got no ${formatLabels(missing.labels)}, want it`)
 }
 
-function checkMatrix(
-  { series }: Expectation,
-  got: readonly { labels: Labels; times: Float64Array; values: Float64Array }[],
-  { startMs, stepMs }: Times,
-): void {
+function checkMatrix({ series }: Expectation, got: readonly ResultSeries[], { startMs, stepMs }: Times): void {
   const byLabels = new Map(series.map((one) => [labelsKey(one.labels), one]))
-  for (const { labels, times, values } of got) {
+  for (const { labels, times, values, histograms = [] } of got) {
     const name = formatLabels(labels)
     const want = byLabels.get(labelsKey(labels))
     if (want === undefined) throw mismatch(`got ${name} ${values.join(' ')}, want no such series`)
-    const points = want.points.flatMap((point, i) =>
-      typeof point === 'number' ? [{ timeMs: startMs + i * stepMs, value: point }] : [],
+    const wanted = want.points.flatMap((point, i) =>
+      typeof point === 'string' ? [] : [{ timeMs: startMs + i * stepMs, point }],
     )
-    const shown = Array.from(times, (t, i) => `${values[i]}@${t}`).join(' ')
-    if (points.length !== times.length)
-      throw mismatch(`got ${times.length} points of ${name}, want ${points.length}: ${shown}`)
-    points.forEach(({ timeMs, value }, i) => {
-      if (times[i] !== timeMs) throw mismatch(`got ${name} at ${times[i]}, want ${timeMs}: ${shown}`)
-      checkNumber(values[i]!, value, `${name} at ${timeMs}`)
+    const floats = Array.from(times, (timeMs, i) => ({ timeMs, value: values[i]! as number | Histogram }))
+    const points = [...floats, ...histograms.map(({ timeMs, histogram }) => ({ timeMs, value: histogram }))]
+    points.sort((a, b) => a.timeMs - b.timeMs)
+    const shown = points.map(({ timeMs, value }) => `${shownPoint(value)}@${timeMs}`).join(' ')
+    if (points.length !== wanted.length)
+      throw mismatch(`got ${points.length} points of ${name}, want ${wanted.length}: ${shown}`)
+    wanted.forEach(({ timeMs, point }, i) => {
+      const found = points[i]!
+      if (found.timeMs !== timeMs) throw mismatch(`got ${name} at ${found.timeMs}, want ${timeMs}: ${shown}`)
+      checkPoint(found.value, point, `${name} at ${timeMs}`)
     })
   }
   refuseMissing(series, got)
+}
+
+function checkPoint(got: number | Histogram, want: Point | undefined, what: string): void {
+  if (typeof got === 'number') {
+    if (typeof want === 'object') throw mismatch(`got ${what} = ${got}, want ${formatHistogram(want.histogram)}`)
+    checkNumber(got, typeof want === 'number' ? want : NaN, what)
+    return
+  }
+  if (typeof want !== 'object') throw mismatch(`got ${what} = ${formatHistogram(got)}, want ${want}`)
+  if (sameHistogram(got, want)) return
+  const all = (h: Histogram) => JSON.stringify(h)
+  throw mismatch(`got ${what} = ${all(got)}, want ${all(want.histogram)}`)
+}
+
+function shownPoint(value: number | Histogram): string {
+  return typeof value === 'number' ? String(value) : formatHistogram(value)
 }
 
 function checkNumber(got: number, want: number, what: string): void {

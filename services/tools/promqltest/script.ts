@@ -2,25 +2,29 @@
 // Specification: Prometheus 3.14, promql/promqltest/README.md; every instant query runs as a range query too, and with @.
 // Owns the script language and the verdict on each eval: passed, or failed and why.
 
+import type { HistogramPoint } from '../../../lib/histogram/histogram.ts'
 import type { Kernels } from '../../../lib/kernels/kernels.ts'
 import { parseDurationMs } from '../../../lib/kit/duration.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import {
   type Labels,
+  labelsKey,
   labelsOf,
-  labelsToObject,
   labelValue,
   metricName,
   overlayLabels,
+  withoutLabels,
 } from '../../../lib/labels/labels.ts'
 import { execute } from '../../../lib/promql/exec/engine.ts'
-import type { QueryResult } from '../../../lib/promql/exec/result.ts'
+import type { QueryResult, ResultSample } from '../../../lib/promql/exec/result.ts'
+import { parseFloatGo } from '../../../lib/promql/functions/go-format.ts'
 import type { Expr } from '../../../lib/promql/parse/ast.ts'
 import { parseExpr } from '../../../lib/promql/parse/parser.ts'
 import { everySyntax } from '../../../lib/promql/parse/token-stream.ts'
 import { atVariants } from './at-variants.ts'
 import { checkAnnotations, checkFailure, checkValue, type Expectation, mismatch, parseExpectation } from './expect.ts'
-import { parseSeriesDescription, splitMetric } from './series-description.ts'
+import { type ClassicSample, customHistogramOf } from './histograms.ts'
+import { type Point, parseSeriesDescription, splitMetric } from './series-description.ts'
 import { type LoadedSample, ScriptStorage, staleBits } from './storage.ts'
 
 export interface EvalOutcome {
@@ -88,37 +92,71 @@ function load(storage: ScriptStorage, line: string, block: readonly string[]): v
     if (rest.startsWith('@st')) startTimestamps.add(metric)
     else series.set(metric, text)
   }
+  const classic = new ClassicHistograms()
   for (const [metric, text] of series) {
-    const loaded = loadSeries(storage, text, gapMs, match[1] !== undefined)
+    const { labels, points } = parseSeriesDescription(text)
+    loadSeries(storage, labels, points, gapMs)
+    if (match[1] !== undefined) classic.add(labels, points, gapMs)
     if (startTimestamps.has(metric))
-      storage.addUnreadable(loaded.labels, loaded.times, 'start timestamps are not supported')
+      storage.addUnreadable(
+        labels,
+        points.map((_, i) => i * gapMs),
+        'start timestamps are not supported',
+      )
   }
+  classic.addTo(storage)
 }
 
-function loadSeries(storage: ScriptStorage, text: string, gapMs: number, withCustomBuckets: boolean) {
-  const { labels, points } = parseSeriesDescription(text)
+function loadSeries(storage: ScriptStorage, labels: Labels, points: readonly Point[], gapMs: number): void {
   const samples: LoadedSample[] = []
-  const histogramTimes: number[] = []
+  const histograms: HistogramPoint[] = []
   points.forEach((point, i) => {
     const timeMs = i * gapMs
-    if (typeof point === 'object') histogramTimes.push(timeMs)
+    if (typeof point === 'object') histograms.push({ timeMs, histogram: point.histogram })
     else if (point !== 'none') samples.push({ timeMs, value: point === 'stale' ? staleBits : point })
   })
   storage.add(labels, samples)
-  storage.addUnreadable(labels, histogramTimes, nativeHistograms)
-  const times = samples.map(({ timeMs }) => timeMs)
-  if (withCustomBuckets) markCustomBuckets(storage, labels, times)
-  return { labels, times }
+  storage.addHistograms(labels, histograms)
 }
 
-/** The native histogram that load_with_nhcb makes beside a classic one. */
-function markCustomBuckets(storage: ScriptStorage, labels: Labels, times: readonly number[]): void {
-  const name = labelValue(labels, metricName).replace(/_(bucket|count|sum)$/, '')
-  const base = Object.entries(labelsToObject(overlayLabels(labels, labelsOf({ [metricName]: name }))))
-  storage.addUnreadable(labelsOf(base.filter(([label]) => label !== 'le')), times, nativeHistograms)
-}
+/** The native histograms that load_with_nhcb makes beside classic ones. */
+class ClassicHistograms {
+  readonly #series = new Map<string, { labels: Labels; samples: Map<number, ClassicSample> }>()
 
-const nativeHistograms = 'native histograms are not supported'
+  add(labels: Labels, points: readonly Point[], gapMs: number): void {
+    const suffix = /_(bucket|count|sum)$/.exec(labelValue(labels, metricName))?.[1]
+    const bound = parseFloatGo(labelValue(labels, 'le'))
+    if (suffix === undefined || (suffix === 'bucket' && (bound === undefined || Number.isNaN(bound)))) return
+    const samples = this.#samplesOf(labels, suffix)
+    points.forEach((point, i) => {
+      if (typeof point !== 'number') return
+      const sample = samples.get(i * gapMs) ?? { buckets: new Map(), count: undefined, sum: 0 }
+      samples.set(i * gapMs, sample)
+      if (suffix === 'bucket') sample.buckets.set(bound!, point)
+      else if (suffix === 'count') sample.count = point
+      else sample.sum = point
+    })
+  }
+
+  #samplesOf(labels: Labels, suffix: string): Map<number, ClassicSample> {
+    const name = labelValue(labels, metricName).slice(0, -suffix.length - 1)
+    const base = withoutLabels(overlayLabels(labels, labelsOf({ [metricName]: name })), new Set(['le']))
+    const key = labelsKey(base)
+    const series = this.#series.get(key) ?? { labels: base, samples: new Map() }
+    this.#series.set(key, series)
+    return series.samples
+  }
+
+  addTo(storage: ScriptStorage): void {
+    for (const { labels, samples } of this.#series.values()) {
+      const points = [...samples].flatMap(([timeMs, sample]) => {
+        const histogram = customHistogramOf(sample)
+        return histogram === undefined ? [] : [{ timeMs, histogram }]
+      })
+      storage.addHistograms(labels, points)
+    }
+  }
+}
 
 interface EvalCommand {
   readonly line: number
@@ -156,8 +194,7 @@ interface Setup {
 }
 
 async function runEval(command: EvalCommand, setup: Setup): Promise<EvalOutcome> {
-  const { line, query, expectation } = command
-  if (expectation.needsHistograms) return { line, query, failure: nativeHistograms, unsupported: true }
+  const { line, query } = command
   try {
     await checkEval(command, setup)
     return { line, query }
@@ -239,9 +276,11 @@ async function failing<T>(expectation: Expectation, action: () => Promise<T>): P
 /** A range query's answer at one step, as the instant query would have it. */
 function atTime(result: QueryResult, timeMs: number, type: QueryResult['type']): QueryResult {
   if (result.type !== 'matrix') throw mismatch(`got ${result.type}, want a matrix`)
-  const samples = result.series.flatMap(({ labels, times, values }) => {
+  const samples = result.series.flatMap(({ labels, times, values, histograms }): ResultSample[] => {
     const at = times.indexOf(timeMs)
-    return at === -1 ? [] : [{ labels, timeMs, value: values[at]! }]
+    if (at !== -1) return [{ labels, timeMs, value: values[at]! }]
+    const found = histograms?.find((point) => point.timeMs === timeMs)
+    return found === undefined ? [] : [{ labels, value: NaN, ...found }]
   })
   const { warnings, infos } = result
   if (type !== 'scalar') return { type: 'vector', samples, warnings, infos }

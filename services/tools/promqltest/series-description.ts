@@ -6,9 +6,10 @@ import { MnemoError } from '../../../lib/kit/errors.ts'
 import { type Labels, labelsOf } from '../../../lib/labels/labels.ts'
 import { parseFloatGo } from '../../../lib/promql/functions/go-format.ts'
 import { parseSelector } from '../../../lib/promql/parse/parser.ts'
+import { parseHistograms, type WrittenHistogram } from './histograms.ts'
 
-/** A point: a number, none, a stale marker, or a native histogram (by its text). */
-export type Point = number | 'none' | 'stale' | { readonly histogram: string }
+/** A point: a number, none, a stale marker, or a native histogram. */
+export type Point = number | 'none' | 'stale' | WrittenHistogram
 
 export interface SeriesDescription {
   readonly labels: Labels
@@ -82,7 +83,7 @@ function splitItems(text: string): string[] {
 const repeated = /^(.*?)(?:([+-])((?:\d|\.|[eE](?=[-+\d])|(?<=[eE])[-+]|inf|nan)+))?x(\d+)$/i
 
 function expand(item: string): Point[] {
-  if (item.startsWith('{{')) return expandHistogram(item)
+  if (item.startsWith('{{')) return parseHistograms(item)
   const match = repeated.exec(item)
   if (match === null) return [parsePoint(item)]
   const [, first, sign, step, times] = match as unknown as [string, string, string?, string?, string?]
@@ -94,12 +95,6 @@ function expand(item: string): Point[] {
   const points = [start]
   for (let i = 0; i < count; i++) points.push(points.at(-1)! + delta)
   return points
-}
-
-function expandHistogram(item: string): Point[] {
-  const times = /x(\d+)$/.exec(item)
-  const count = times === null ? 1 : Number(times[1]) + 1
-  return Array.from({ length: count }, () => ({ histogram: item }))
 }
 
 function parsePoint(text: string): Point {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newUlid } from '../../../lib/blocks/ulid.ts'
 import { chunkEncoding } from '../../../lib/chunkenc/encoding.ts'
+import type { HistogramPoint } from '../../../lib/histogram/histogram.ts'
 import type { Kernels } from '../../../lib/kernels/kernels.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { compareLabels, compareStrings, type Labels, labelsKey, labelValue } from '../../../lib/labels/labels.ts'
@@ -18,6 +19,7 @@ import type { AggrChunk } from '../../../lib/storeapi/types.ts'
 import { BlockReader } from '../../../lib/tsdb/block-reader.ts'
 import { type BlockChunk, BlockWriter } from '../../../lib/tsdb/block-writer.ts'
 import type { IndexedSeries } from '../../../lib/tsdb/index-reader.ts'
+import { withStoredHints } from './histograms.ts'
 
 export const staleBits = 0x7ff0000000000002n
 
@@ -30,6 +32,7 @@ export interface LoadedSample {
 interface LoadedSeries {
   readonly labels: Labels
   readonly samples: LoadedSample[]
+  readonly histograms: HistogramPoint[]
   /** Times at which the series has samples that cannot be written yet, and why. */
   readonly unreadable: { readonly timeMs: number; readonly reason: string }[]
 }
@@ -63,6 +66,11 @@ export class ScriptStorage implements Queryable {
     this.#of(labels).samples.push(...samples)
   }
 
+  /** The same of histograms; they stay in memory. */
+  addHistograms(labels: Labels, histograms: Iterable<HistogramPoint>): void {
+    this.#of(labels).histograms.push(...histograms)
+  }
+
   /** Reading the series at such a time throws `unsupported` with the reason. */
   addUnreadable(labels: Labels, timesMs: Iterable<number>, reason: string): void {
     for (const timeMs of timesMs) this.#of(labels).unreadable.push({ timeMs, reason })
@@ -93,7 +101,7 @@ export class ScriptStorage implements Queryable {
     const key = labelsKey(labels)
     let series = this.#loaded.get(key)
     if (series === undefined) {
-      series = { labels, samples: [], unreadable: [] }
+      series = { labels, samples: [], histograms: [], unreadable: [] }
       this.#loaded.set(key, series)
     }
     return series
@@ -142,15 +150,23 @@ export class ScriptStorage implements Queryable {
         })
         yield {
           labels,
-          read: (columns) => {
+          read: (columns, histograms) => {
             this.#refuseUnreadable(labels, hints)
-            reader.read(read, hints, 'chain', columns)
+            reader.read(read, hints, 'chain', { columns, histograms })
+            histograms.push(...this.#histogramsOf(labels, hints))
           },
         }
       }
     } finally {
       reader.free()
     }
+  }
+
+  #histogramsOf(labels: Labels, { minTime, maxTime }: SelectHints): HistogramPoint[] {
+    const { samples, histograms } = this.#loaded.get(labelsKey(labels))!
+    const points = [...histograms].sort((a, b) => a.timeMs - b.timeMs)
+    const floatBetween = ([from, to]: [number, number]) => samples.some(({ timeMs }) => timeMs > from && timeMs < to)
+    return withStoredHints(points, floatBetween).filter(({ timeMs }) => timeMs >= minTime && timeMs <= maxTime)
   }
 
   #refuseUnreadable(labels: Labels, { minTime, maxTime }: SelectHints): void {

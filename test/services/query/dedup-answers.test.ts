@@ -83,7 +83,7 @@ describe.each([true, false])('stores that take replica labels off themselves: %s
     const got: Answer['answer']['data']['result'] = []
     for await (const series of queryable.select([matcher], hints, new AbortController().signal).series) {
       columns.clear()
-      series.read(columns)
+      series.read(columns, [])
       const [values, bits] = [columns.values(), columns.valueBits()]
       const samples = Array.from(columns.times(), (time, i): [number, string] => [time / 1000, String(values[i])])
       got.push({ metric: labelsToObject(series.labels), values: samples.filter((_, i) => bits[i] !== staleBits) })
