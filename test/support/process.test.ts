@@ -24,7 +24,11 @@ test('a process that ends before is told with what it said', async () => {
   await expect(failing.waitForPort(1)).rejects.toThrow(/ended with 3.*no disk/s)
 })
 
-test.skipIf(!hasCommand('setpriv'))('a child dies with its parent, even where that is killed', async () => {
+const hasSetpriv = hasCommand('setpriv')
+if (!hasSetpriv)
+  console.log('setpriv is missing (apt-get install util-linux): left out, whether a child dies with its parent')
+
+test.skipIf(!hasSetpriv)('a child dies with its parent, even where that is killed', async () => {
   const module = new URL('./process.ts', import.meta.url)
   const script = `import { TestProcess } from ${JSON.stringify(module)}
     const child = await TestProcess.start({ command: 'sleep', args: ['1000'] })

@@ -153,15 +153,16 @@ export function bucketContract({ name, open, largeBytes }: ContractOptions): voi
       expect(await text('stream')).toBe('one two three')
     })
 
-    test.runIf(largeBytes > 0)('a large stream and a large body, byte for byte', async () => {
-      const bytes = pseudoRandom(largeBytes)
+    test('a large stream and a large body, byte for byte', async () => {
+      const size = Math.max(largeBytes, 100_000)
+      const bytes = pseudoRandom(size)
       await bucket.upload('large/stream', Readable.from(pieces(bytes, 700_001)))
       await bucket.upload('large/body', bytes)
       for (const objectName of ['large/stream', 'large/body']) {
-        expect((await bucket.attributes(objectName)).sizeBytes).toBe(largeBytes)
+        expect((await bucket.attributes(objectName)).sizeBytes).toBe(size)
         expect(Buffer.compare(await buffer(await bucket.get(objectName)), bytes)).toBe(0)
-        const part = await bucket.getRange(objectName, largeBytes - 1000, 2000)
-        expect(Buffer.compare(part, bytes.subarray(largeBytes - 1000))).toBe(0)
+        const part = await bucket.getRange(objectName, size - 1000, 2000)
+        expect(Buffer.compare(part, bytes.subarray(size - 1000))).toBe(0)
       }
     })
 
