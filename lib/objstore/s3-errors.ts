@@ -40,7 +40,11 @@ const passingErrors = new Set(['SlowDown', 'RequestTimeout', 'TimeoutError', 'In
   .add('OperationAborted')
   .add('ConditionalRequestConflict')
 
+// Node's codes for a certificate that it refuses: a matter of http_config.tls_config, or of the server's.
+const certificateErrors = /^(?:(?:CERT|UNABLE_TO_(?:GET|VERIFY|DECRYPT|DECODE)|SELF_SIGNED|DEPTH_ZERO)_|ERR_TLS_CERT_)/
+
 function codeOf({ name, status }: S3Failure, error: unknown): ErrorCode {
+  if (certificateErrors.test(systemCode(error) ?? '')) return 'config'
   if (configurationErrors.has(name) || status === 401 || status === 403) return 'config'
   if (status === 404) return 'not_found'
   if (status === 412) return 'already_exists'

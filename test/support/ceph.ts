@@ -23,6 +23,10 @@ export function whyNoCeph(): string | undefined {
 export interface CephOptions {
   /** Further lines of ceph.conf's section [client.rgw]. */
   readonly rgwConfig?: readonly string[]
+  /** The user may do anything: ask for temporary keys, too. */
+  readonly isAdmin?: boolean
+  /** Files of the gateway's certificate and its key: it then speaks HTTPS. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string }
 }
 
 export interface Ceph {
@@ -63,12 +67,12 @@ async function startOnce(options: CephOptions): Promise<Ceph> {
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    await startDaemons({ folder, s3Port, monPort, daemons, rgwConfig: options.rgwConfig ?? [] })
+    await startDaemons({ folder, s3Port, monPort, daemons, options })
   } catch (error) {
     await stop()
     throw error
   }
-  return gateway(s3Port, daemons, stop)
+  return gateway({ port: s3Port, isTls: options.tls !== undefined, daemons, stop })
 }
 
 interface Setup {
@@ -76,7 +80,7 @@ interface Setup {
   readonly s3Port: number
   readonly monPort: number
   readonly daemons: TestProcess[]
-  readonly rgwConfig: readonly string[]
+  readonly options: CephOptions
 }
 
 async function startDaemons(setup: Setup): Promise<void> {
@@ -101,16 +105,26 @@ async function startDaemons(setup: Setup): Promise<void> {
   await Promise.all([osdReady, run('ceph', [...conf, 'osd', 'new', osd, '0'])])
   await daemon('ceph-osd', '-i', '0')
   const user = ['--uid=test', '--display-name=test', `--access-key=${accessKey}`, `--secret=${secretKey}`]
+  if (setup.options.isAdmin) user.push('--admin')
   await run('radosgw-admin', [...conf, '-n', 'client.rgw', 'user', 'create', ...user], 60_000)
   const rgw = await daemon('radosgw', '-n', 'client.rgw')
   await rgw.waitForPort(s3Port)
 }
 
-function gateway(port: number, daemons: readonly TestProcess[], stop: () => Promise<void>): Ceph {
+interface Running {
+  readonly port: number
+  readonly isTls: boolean
+  readonly daemons: readonly TestProcess[]
+  readonly stop: () => Promise<void>
+}
+
+function gateway({ port, isTls, daemons, stop }: Running): Ceph {
   const endpoint = `127.0.0.1:${port}`
   const client = () =>
     new S3Client({
-      endpoint: `http://${endpoint}`,
+      endpoint: `http${isTls ? 's' : ''}://${endpoint}`,
+      // The certificate is the tested bucket's to check, not that of the client beside it.
+      ...(isTls && { requestHandler: { httpsAgent: { rejectUnauthorized: false } } }),
       region: 'us-east-1',
       forcePathStyle: true,
       credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
@@ -133,7 +147,7 @@ function gateway(port: number, daemons: readonly TestProcess[], stop: () => Prom
       const keys = [
         `bucket: ${bucket}`,
         `endpoint: ${at}`,
-        'insecure: true',
+        `insecure: ${!isTls}`,
         `access_key: ${accessKey}`,
         `secret_key: ${secretKey}`,
       ]
@@ -152,7 +166,14 @@ function removeAbandonedFolders(): void {
   }
 }
 
-function cephConf({ folder, s3Port, monPort, rgwConfig }: Setup, fsid: string): string {
+function frontend(s3Port: number, tls: CephOptions['tls']): string {
+  const endpoint = `endpoint=127.0.0.1:${s3Port} tcp_nodelay=1`
+  return tls
+    ? `beast ssl_${endpoint} ssl_certificate=${tls.certFile} ssl_private_key=${tls.keyFile}`
+    : `beast ${endpoint}`
+}
+
+function cephConf({ folder, s3Port, monPort, options }: Setup, fsid: string): string {
   return `[global]
 fsid = ${fsid}
 mon initial members = a
@@ -193,7 +214,7 @@ rgw data = ${folder}/rgw
 rgw gc obj min wait = 2
 rgw gc processor period = 5
 rgw gc processor max time = 5
-rgw frontends = beast endpoint=127.0.0.1:${s3Port} tcp_nodelay=1
-${rgwConfig.join('\n')}
+rgw frontends = ${frontend(s3Port, options.tls)}
+${(options.rgwConfig ?? []).join('\n')}
 `
 }
