@@ -13,6 +13,12 @@ const minSpanMs = new Map<number, number>([
   [resolutions.fiveMinutes, 240 * hourMs],
 ])
 
+/** How much longer a block would have to be to be downsampled; undefined at the coarsest resolution. */
+export function untilDownsamplingMs({ minTime, maxTime, thanos }: BlockMeta): number | undefined {
+  const spanMs = minSpanMs.get(thanos.resolutionMs)
+  return spanMs === undefined ? undefined : spanMs - (maxTime - minTime)
+}
+
 /** A block that lacks its next coarser resolution, in part at least. */
 export interface DownsampleNeed {
   readonly meta: BlockMeta

@@ -1,4 +1,4 @@
-// Command line flags as Thanos's users write them: --flag=value, --flag value, --switch, --no-switch, repeated flags, --help.
+// Command line flags as Thanos's users write them: --flag=value, --flag value, --switch, --no-switch, -s, repeated flags, --help.
 // Behaves like kingpin, which Thanos uses; a wrong flag is one `config` error that names it.
 // Owns the parsers of single values; what flags a service has stands in its config.ts.
 import { parseDurationMs } from './duration.ts'
@@ -7,6 +7,8 @@ import { MnemoError } from './errors.ts'
 /** One flag: how it is called, what it says of itself, and how its texts become a value. */
 export interface Flag<T> {
   readonly name: string
+  /** A single letter that stands for the name: -o. */
+  readonly short: string | undefined
   readonly help: string
   readonly isSwitch: boolean
   readonly isRepeated: boolean
@@ -26,6 +28,8 @@ export interface FlagOptions {
   /** As a user would write it. */
   readonly default?: string | number
   readonly required?: boolean
+  /** A single letter that stands for the name: `-o wide`. */
+  readonly short?: string
   /** May be given several times: the value is an array, empty where it is not given. */
   readonly repeated?: boolean
   /** Accepted, but left out of --help. */
@@ -42,6 +46,7 @@ function valueFlag<T, O extends FlagOptions>(name: string, options: O, one: (tex
   const defaultText = options.default === undefined ? undefined : String(options.default)
   return {
     name,
+    short: options.short,
     help: options.help,
     isSwitch: false,
     isRepeated: options.repeated === true,
@@ -145,10 +150,11 @@ export function parseTimeOrDuration(text: string): TimeOrDuration {
 /** `--name`, `--no-name`, `--name=false`. */
 export function boolFlag(
   name: string,
-  options: { readonly help: string; readonly default?: boolean; readonly hidden?: boolean },
+  options: { readonly help: string; readonly default?: boolean; readonly short?: string; readonly hidden?: boolean },
 ): Flag<boolean> {
   return {
     name,
+    short: options.short,
     help: options.help,
     isSwitch: true,
     isRepeated: false,
@@ -200,7 +206,7 @@ function collect(service: string, flags: FlagSpec, argv: readonly string[]): Map
   const byName = new Map(Object.values(flags).map((flag) => [flag.name, flag]))
   const given = new Map<Flag<unknown>, string[]>()
   for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i]!
+    const argument = longForm(argv[i]!, flags)
     const match = /^--([^=]+)(?:=(.*))?$/s.exec(argument)
     if (!match) throw wrong(service, `got argument "${argument}", want flags alone`)
     const [, name, inline] = match as unknown as [string, string, string | undefined]
@@ -223,6 +229,14 @@ function collect(service: string, flags: FlagSpec, argv: readonly string[]): Map
   return given
 }
 
+/** `-o`, `-o=wide` and `-owide` as `--output`, `--output=wide`; anything else as it is. */
+function longForm(argument: string, flags: FlagSpec): string {
+  const [, letter, rest = ''] = /^-([a-zA-Z])(.*)$/s.exec(argument) ?? []
+  const flag = letter === undefined ? undefined : Object.values(flags).find(({ short }) => short === letter)
+  if (flag === undefined) return argument
+  return `--${flag.name}${rest === '' || rest.startsWith('=') ? rest : `=${rest}`}`
+}
+
 function wrong(service: string, what: string, cause?: unknown): MnemoError {
   return new MnemoError('config', `cannot parse the flags of ${service}: ${what}`, cause === undefined ? {} : { cause })
 }
@@ -232,7 +246,8 @@ export function formatHelp(service: string, summary: string, flags: FlagSpec): s
   const lines = [`usage: mnemo ${service} [<flags>]`, '', summary, '', 'Flags:', '  -h, --help', '      Shows this.']
   for (const flag of Object.values(flags)) {
     if (flag.isHidden) continue
-    const name = flag.isSwitch ? `--[no-]${flag.name}` : `--${flag.name}`
+    const short = flag.short === undefined ? '' : `-${flag.short}, `
+    const name = short + (flag.isSwitch ? `--[no-]${flag.name}` : `--${flag.name}`)
     const value = flag.isSwitch ? '' : `=${flag.defaultText ?? flag.name.split(/[.-]/).at(-1)?.toUpperCase()}`
     const notes = [flag.isRepeated ? ' …' : '', flag.isRequired ? ' (required)' : ''].join('')
     lines.push(`  ${name}${value}${notes}`, ...wrap(flag.help, 100).map((line) => `      ${line}`))

@@ -14,43 +14,48 @@ import { metricsBucket } from './metrics.ts'
 import { prefixBucket } from './prefix.ts'
 import { parseS3Config } from './s3-config.ts'
 
-/** `--objstore.config` and `--objstore.config-file`, as every service that touches a bucket has them. */
-export const objstoreFlags = {
-  objstoreConfig: stringFlag('objstore.config', {
-    help:
-      "Alternative to 'objstore.config-file' flag (mutually exclusive). Content of YAML file that contains object " +
-      'store configuration. See format details: https://thanos.io/tip/thanos/storage.md/#configuration',
-  }),
-  objstoreConfigFile: stringFlag('objstore.config-file', {
-    help:
-      'Path to YAML file that contains object store configuration. ' +
-      'See format details: https://thanos.io/tip/thanos/storage.md/#configuration',
-  }),
+/** The two flags of a bucket, `--objstore.config` and `--objstore.config-file`; a second one's begin `--objstore-to`. */
+export function objstoreFlagsOf(prefix: string, purpose = '') {
+  const format = 'See format details: https://thanos.io/tip/thanos/storage.md/#configuration'
+  const end = purpose === '' ? format : `${format} ${purpose}`
+  return {
+    objstoreConfig: stringFlag(`${prefix}.config`, {
+      help:
+        `Alternative to '${prefix}.config-file' flag (mutually exclusive). Content of YAML file that contains object ` +
+        `store configuration. ${end}`,
+    }),
+    objstoreConfigFile: stringFlag(`${prefix}.config-file`, {
+      help: `Path to YAML file that contains object store configuration. ${end}`,
+    }),
+  }
 }
+
+/** As every service that touches a bucket has them. */
+export const objstoreFlags = objstoreFlagsOf('objstore')
 
 export type ObjstoreFlagValues = FlagValues<typeof objstoreFlags>
 
 /** The configuration's text; undefined where neither flag (or an empty one) is given. Both: a `config` error. */
-export function readObjstoreConfig(values: ObjstoreFlagValues): string | undefined {
+export function readObjstoreConfig(values: ObjstoreFlagValues, prefix = 'objstore'): string | undefined {
   const inline = values.objstoreConfig || undefined
   const file = values.objstoreConfigFile || undefined
   if (inline !== undefined && file !== undefined) {
-    const got = 'got both --objstore.config and --objstore.config-file'
+    const got = `got both --${prefix}.config and --${prefix}.config-file`
     throw new MnemoError('config', `cannot read the bucket configuration: ${got}, want one of them`)
   }
   if (file === undefined) return inline
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new MnemoError('config', `cannot read the bucket configuration: --objstore.config-file=${file}`, { cause })
+    throw new MnemoError('config', `cannot read the bucket configuration: --${prefix}.config-file=${file}`, { cause })
   }
 }
 
 /** As readObjstoreConfig, for a service that cannot do without a bucket. */
-export function requireObjstoreConfig(values: ObjstoreFlagValues): string {
-  const text = readObjstoreConfig(values)
+export function requireObjstoreConfig(values: ObjstoreFlagValues, prefix = 'objstore'): string {
+  const text = readObjstoreConfig(values, prefix)
   if (text !== undefined) return text
-  const want = 'want --objstore.config or --objstore.config-file'
+  const want = `want --${prefix}.config or --${prefix}.config-file`
   throw new MnemoError('config', `cannot do without a bucket: ${want}`)
 }
 

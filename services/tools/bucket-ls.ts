@@ -1,36 +1,32 @@
 // `mnemo tools bucket ls`: the blocks of a bucket, one a line.
-// Output: Thanos's (nothing but ULIDs, `wide`, `json`); wide lines go on with the external labels and the marks.
+// Output: Thanos's (nothing but ULIDs, `wide`, `json`, a template); wide lines go on with the external labels and the marks.
 // Owns the command's flags and its formats.
-import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
 import { timeFilter } from '../../lib/blocks/filters.ts'
 import { type ListedBlock, listBlocks } from '../../lib/blocks/listing.ts'
 import { ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
 import type { BlockMeta } from '../../lib/blocks/meta.ts'
 import { formatMeta } from '../../lib/blocks/meta-format.ts'
 import { readSelectorRules, relabelFilter, selectorFlags } from '../../lib/blocks/relabel.ts'
-import { boolFlag, durationFlag, enumFlag, type FlagValues, timeFlag } from '../../lib/kit/flags.ts'
+import { boolFlag, type FlagValues, stringFlag } from '../../lib/kit/flags.ts'
 import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { formatLabels } from '../../lib/labels/labels.ts'
-import { createBucket, objstoreFlags, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+import { objstoreFlags } from '../../lib/objstore/config.ts'
+import { fetchBlocks, metaTimeoutFlag, openBucket, timeRangeFlags } from './bucket-session.ts'
+import { formatGoDuration, formatRfc3339 } from './go-duration.ts'
+import { compileMetaTemplate } from './meta-template.ts'
 
 const flags = {
   ...logFlags,
   ...objstoreFlags,
   ...selectorFlags,
-  output: enumFlag('output', ['', 'wide', 'json'], {
-    help: "Format in which to print each block's information: 'json', 'wide', or nothing for ULIDs alone.",
+  output: stringFlag('output', {
+    short: 'o',
+    help: "Format in which to print each block's information: nothing for ULIDs alone, 'wide', 'json', or text with fields of meta.json in it, such as '{{.ULID}} {{.Stats.NumSeries}}'.",
     default: '',
   }),
   excludeDelete: boolFlag('exclude-delete', { help: 'Exclude blocks marked for deletion.' }),
-  minTime: timeFlag('min-time', {
-    help: 'Start of the time range: a time in RFC 3339 or a duration relative to now, such as -1d or -2h45m.',
-    default: '0000-01-01T00:00:00Z',
-  }),
-  maxTime: timeFlag('max-time', {
-    help: 'End of the time range: a time in RFC 3339 or a duration relative to now, such as -1d or -2h45m.',
-    default: '9999-12-31T23:59:59Z',
-  }),
-  timeoutMs: durationFlag('timeout', { help: 'How long the listing may take.', default: '5m' }),
+  ...timeRangeFlags('list'),
+  timeoutMs: metaTimeoutFlag,
 }
 
 export function bucketLs(argv: string[]): Promise<void> {
@@ -38,56 +34,48 @@ export function bucketLs(argv: string[]): Promise<void> {
 }
 
 async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promise<void> {
-  const { logger, registry } = ctx
+  const { logger } = ctx
   const rules = readSelectorRules(values)
-  const bucket = await createBucket(requireObjstoreConfig(values), { registry, logger })
-  ctx.onStop('bucket', () => bucket.close())
+  const format = formatOf(values.output)
+  const bucket = await openBucket(values, ctx)
   const filters = [
     relabelFilter(rules),
     timeFilter(values.minTime, values.maxTime),
     ...(values.excludeDelete ? [ignoreDeletionMarkFilter(0, { bucket, logger })] : []),
   ]
   const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(values.timeoutMs)])
-  const { metas, partial } = await new MetaFetcher({ bucket, filters, logger, registry }).fetch(signal)
+  const { metas } = await fetchBlocks(bucket, { ...ctx, signal }, filters)
   const listing = values.output === 'wide' ? await listBlocks(bucket, signal) : undefined
-  for (const meta of metas.values()) process.stdout.write(formatBlock(meta, values.output, listing?.get(meta.ulid)))
-  for (const { ulid, reason } of partial.values()) logger.warn({ block: ulid, err: reason }, 'partial block')
+  for (const meta of metas.values()) process.stdout.write(format(meta, listing?.get(meta.ulid)))
   logger.info({ objects: metas.size }, 'ls done')
 }
 
-function formatBlock(meta: BlockMeta, format: '' | 'wide' | 'json', listed: ListedBlock | undefined): string {
-  switch (format) {
+type BlockFormat = (meta: BlockMeta, listed: ListedBlock | undefined) => string
+
+function formatOf(output: string): BlockFormat {
+  switch (output) {
     case '':
-      return `${meta.ulid}\n`
+      return (meta) => `${meta.ulid}\n`
     case 'json':
-      return formatMeta(meta)
+      return formatMeta
     case 'wide':
-      return formatWide(meta, [...(listed?.marks ?? [])].sort())
+      return (meta, listed) => formatWide(meta, [...(listed?.marks ?? [])].sort())
+    default: {
+      const format = compileMetaTemplate(output)
+      return (meta) => `${format(meta)}\n`
+    }
   }
 }
 
 /** A block on one line, as Thanos has it, then its external labels and its marks. */
 export function formatWide(meta: BlockMeta, marks: readonly string[]): string {
   const fields = [
-    `Diff: ${formatGoDuration(Math.floor(meta.maxTime / 1000) - Math.floor(meta.minTime / 1000))}`,
+    `Diff: ${formatGoDuration((Math.floor(meta.maxTime / 1000) - Math.floor(meta.minTime / 1000)) * 1000)}`,
     `Compaction: ${meta.compaction.level}`,
     `Downsample: ${meta.thanos.resolutionMs}`,
     `Source: ${meta.thanos.source}`,
     `Labels: ${formatLabels(meta.thanos.labels)}`,
     ...(marks.length > 0 ? [`Marks: ${marks.join(' ')}`] : []),
   ]
-  return `${meta.ulid} -- ${formatSeconds(meta.minTime)} - ${formatSeconds(meta.maxTime)} ${fields.join(', ')}\n`
-}
-
-function formatSeconds(timeMs: number): string {
-  const date = new Date(Math.floor(timeMs / 1000) * 1000)
-  // Times beyond JavaScript's calendar stand as milliseconds.
-  return Number.isNaN(date.getTime()) ? `${timeMs}ms` : date.toISOString().replace('.000Z', 'Z')
-}
-
-/** As Go prints whole seconds: 2h0m0s. */
-function formatGoDuration(seconds: number): string {
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
-  const parts = [...(hours > 0 ? [`${hours}h`] : []), ...(hours > 0 || minutes > 0 ? [`${minutes}m`] : [])]
-  return `${parts.join('')}${seconds % 60}s`
+  return `${meta.ulid} -- ${formatRfc3339(meta.minTime)} - ${formatRfc3339(meta.maxTime)} ${fields.join(', ')}\n`
 }

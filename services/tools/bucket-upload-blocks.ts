@@ -12,9 +12,10 @@ import { forEachBounded } from '../../lib/kit/bounded.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, type FlagValues, intFlag, stringFlag, stringsFlag } from '../../lib/kit/flags.ts'
 import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
-import { type Labels, labelsOf } from '../../lib/labels/labels.ts'
+import type { Labels } from '../../lib/labels/labels.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, objstoreFlags, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+import { parseFlagLabels } from './flag-labels.ts'
 
 const flags = {
   ...logFlags,
@@ -53,34 +54,11 @@ async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promi
   logger.info({ uploaded, skipped: local.length - uploaded }, 'synced blocks')
 }
 
-/** `name="value"` each, the value quoted as in Go (or plain). Throws `config`; none at all is one. */
+/** The external labels. Throws `config`; none at all is wrong too. */
 export function parseLabels(texts: readonly string[]): Labels {
   if (texts.length === 0)
     throw new MnemoError('config', 'cannot upload blocks: got no --label, want labels that tell the blocks apart')
-  const pairs = texts.map((text): [string, string] => {
-    const [, name, value] = /^([^=]*)=(.*)$/s.exec(text) ?? []
-    if (!name || value === undefined) throw wrongLabel(text)
-    return [name, value.startsWith('"') ? unquote(value, text) : value]
-  })
-  if (new Set(pairs.map(([name]) => name)).size < pairs.length) throw wrongLabel(texts.join(' '))
-  const labels = labelsOf(pairs)
-  if (labels.length === 0) throw wrongLabel(texts.join(' '))
-  return labels
-}
-
-function unquote(value: string, text: string): string {
-  try {
-    const unquoted: unknown = JSON.parse(value)
-    if (typeof unquoted === 'string') return unquoted
-  } catch (cause) {
-    throw wrongLabel(text, cause)
-  }
-  throw wrongLabel(text)
-}
-
-function wrongLabel(text: string, cause?: unknown): MnemoError {
-  const message = `cannot use --label ${text}: want name="value", each name once`
-  return new MnemoError('config', message, cause === undefined ? {} : { cause })
+  return parseFlagLabels('label', texts)
 }
 
 /** The blocks of a directory, by time. One that cannot be read ends the command: it was asked for. */

@@ -2,7 +2,11 @@
 // Commands, flags and output are those of `thanos tools`.
 // Owns the list of commands; each one's flags and work are in its own file.
 
+import { bucketCleanup } from './bucket-cleanup.ts'
+import { bucketInspect } from './bucket-inspect.ts'
 import { bucketLs } from './bucket-ls.ts'
+import { bucketMark } from './bucket-mark.ts'
+import { bucketRetention } from './bucket-retention.ts'
 import { uploadBlocks } from './bucket-upload-blocks.ts'
 import { promqltest } from './promqltest/main.ts'
 
@@ -13,6 +17,10 @@ interface Command {
 
 const bucketCommands: Readonly<Record<string, Command>> = {
   ls: { summary: 'lists the blocks of a bucket', main: bucketLs },
+  inspect: { summary: 'shows the blocks of a bucket as a table', main: bucketInspect },
+  mark: { summary: 'marks blocks for deletion, or to be left as they are', main: bucketMark },
+  cleanup: { summary: 'deletes marked blocks and unfinished uploads', main: bucketCleanup },
+  retention: { summary: 'marks blocks that have outlived their retention', main: bucketRetention },
   'upload-blocks': { summary: 'uploads the blocks of a directory', main: uploadBlocks },
 }
 

@@ -2,7 +2,6 @@
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import { putMark } from '../../../lib/blocks/markers.ts'
 import { parseMeta } from '../../../lib/blocks/meta-parse.ts'
@@ -10,21 +9,11 @@ import { FilesystemBucket } from '../../../lib/objstore/filesystem.ts'
 import { formatWide } from '../../../services/tools/bucket-ls.ts'
 import { parseLabels } from '../../../services/tools/bucket-upload-blocks.ts'
 import { metaOf, putMeta, ulidOf } from '../../support/block-metas.ts'
-import { goldenBlock } from '../../support/golden.ts'
-import { TestProcess } from '../../support/process.ts'
+import { goldenBlock, goldenPath } from '../../support/golden.ts'
+import { configOf, tools } from '../../support/tools.ts'
 
 const root = await fs.mkdtemp(path.join(tmpdir(), 'mnemo-tools-'))
 afterAll(() => fs.rm(root, { recursive: true }))
-const executable = fileURLToPath(new URL('../../../services/mnemo.ts', import.meta.url))
-
-async function tools(...args: string[]): Promise<{ status: unknown; output: string; lines: string[] }> {
-  const started = await TestProcess.start({ command: process.execPath, args: [executable, 'tools', ...args] })
-  const status = await started.waitForExit()
-  const lines = started.output.split('\n').filter((line) => line !== '' && !line.startsWith('ts='))
-  return { status, output: started.output, lines }
-}
-
-const configOf = (directory: string) => `--objstore.config={type: FILESYSTEM, config: {directory: ${directory}}}`
 
 test('upload-blocks, then ls', async () => {
   const bucket = path.join(root, 'bucket')
@@ -78,10 +67,18 @@ test('compacted blocks only where told, and where nothing overlaps', async () =>
 })
 
 test('what is wrong is told in one line, with status 2', async () => {
+  const golden = goldenPath('bucket')
   for (const [args, want] of [
     [['bucket', 'ls'], 'cannot do without a bucket'],
     [['bucket', 'ls', '--objstore.config=type: X'], 'want S3 or FILESYSTEM'],
-    [['bucket', 'ls', configOf(root), '--output={{.ULID}}'], 'flag --output'],
+    [['bucket', 'ls', configOf(golden), '--output={{.Ulid}}'], 'cannot use --output: got {{.Ulid}}'],
+    [['bucket', 'ls', configOf(golden), '-o', '{{range .}}{{end}}'], 'cannot use --output: got {{range .}}'],
+    [['bucket', 'inspect', configOf(root), '--sort-by=AGE'], 'cannot sort by AGE'],
+    [['bucket', 'inspect', configOf(root), '-l', 'a'], 'cannot use --selector a'],
+    [['bucket', 'mark', configOf(root), '--id=x', '--marker=deletion-mark.json', '--details=y'], 'cannot use --id=x'],
+    [['bucket', 'mark', configOf(root), '--marker=deletion-mark.json', '--details=y'], '--id is missing'],
+    [['bucket', 'mark', configOf(root), `--id=${ulidOf(1)}`, '--marker=deletion-mark.json'], '--details is missing'],
+    [['bucket', 'retention', configOf(root)], 'cannot apply retention'],
     [['bucket', 'upload-blocks', configOf(root), '--label=a="b"', '--path=/none'], '--path=/none'],
   ] as const) {
     const { status, lines } = await tools(...args)
@@ -95,6 +92,38 @@ test('what is wrong is told in one line, with status 2', async () => {
   expect(help.status).toBe(0)
   expect(help.output).toContain('bucket upload-blocks')
   expect((await tools('bucket', 'ls', '--help')).output).toContain('exclude-delete')
+})
+
+test('ls in a format of one’s own', async () => {
+  const format =
+    '{{.ULID}} {{ .Stats.NumSeries }} {{.Compaction.Sources}} {{.Thanos.Labels}} {{.Thanos.Labels.replica}}.'
+  const { lines } = await tools(
+    'bucket',
+    'ls',
+    configOf(goldenPath('bucket')),
+    '-o',
+    format,
+    '--max-time=2023-11-15T00:00:00Z',
+  )
+  const ulid = '01M81VCT3QZSCJJ0HE2NX140M7'
+  expect(lines).toContain(`${ulid} 15 [${ulid}] map[cluster:gold replica:long] long.`)
+})
+
+test('inspect: a table as Thanos prints it, sorted and selected', async () => {
+  const inspect = async (...args: string[]) =>
+    (await tools('bucket', 'inspect', configOf(goldenPath('bucket')), ...args)).lines
+  const table = await inspect('-l', 'replica="a"', '--selector=cluster=gold')
+  expect(table).toEqual([
+    '|            ULID            |         FROM         |        UNTIL         | RANGE  | UNTIL-DOWN | #SERIES | #SAMPLES | #CHUNKS | COMP-LEVEL | COMP-FAILED |         LABELS         | RESOLUTION |    SOURCE     |',
+    '|----------------------------|----------------------|----------------------|--------|------------|---------|----------|---------|------------|-------------|------------------------|------------|---------------|',
+    '| 01M81VCRDH86F0WF0CFPEZ0BKC | 2023-11-15T00:00:00Z | 2023-11-15T02:00:00Z | 2h0m0s | 38h0m0s    | 31      | 5,581    | 63      | 1          | false       | cluster=gold,replica=a | 0s         | bucket.upload |',
+    '| 01M81VCRH9X978VMPB1HFNE61J | 2023-11-15T00:00:00Z | 2023-11-15T02:00:00Z | 2h0m0s | 38h0m0s    | 13      | 5,376    | 226     | 1          | false       | cluster=gold,replica=a | 0s         | bucket.upload |',
+  ])
+  const csv = await inspect('--output=csv', '--sort-by=RESOLUTION', '--sort-by', '#SAMPLES')
+  expect(csv).toHaveLength(11)
+  expect(csv[1]).toContain('"5,376"')
+  expect(csv.map((line) => line.split(',').at(-2)).slice(1)).toEqual([...Array(6).fill('0s'), ...Array(4).fill('5m0s')])
+  expect(await inspect('-l', 'replica="none"', '--output=tsv')).toHaveLength(1)
 })
 
 test('a wide line as Thanos has it, and more', () => {
