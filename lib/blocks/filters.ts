@@ -45,8 +45,11 @@ export interface DeduplicateFilter extends MetaFilter {
   readonly duplicates: readonly string[]
 }
 
-/** Leaves out blocks all of whose sources are within another block of the same resolution and external labels. */
-export function deduplicateFilter(): DeduplicateFilter {
+/**
+ * Leaves out blocks all of whose sources are within another block of the same resolution and external labels.
+ * One of the `doomed`, which are to be deleted, stands in for no block that stays.
+ */
+export function deduplicateFilter(doomed?: () => ReadonlyMap<string, unknown>): DeduplicateFilter {
   let duplicates: string[] = []
   return {
     get duplicates() {
@@ -54,7 +57,8 @@ export function deduplicateFilter(): DeduplicateFilter {
     },
     apply({ metas, exclude }) {
       const groups = Map.groupBy(metas.values(), groupKey)
-      duplicates = [...groups.values()].flatMap(coveredBlocks)
+      const isDoomed = (ulid: string) => doomed?.().has(ulid) === true
+      duplicates = [...groups.values()].flatMap((group) => coveredBlocks(group, isDoomed))
       for (const ulid of duplicates) exclude(ulid, 'duplicate')
     },
   }
@@ -62,11 +66,14 @@ export function deduplicateFilter(): DeduplicateFilter {
 
 // Most sources first: a block is covered only by one with at least as many. Kept blocks are found by one of their
 // sources, so that a group of thousands is not compared pair by pair.
-function coveredBlocks(group: BlockMeta[]): string[] {
+function coveredBlocks(group: BlockMeta[], isDoomed: (ulid: string) => boolean): string[] {
   const covered: string[] = []
   const keptBySource = new Map<string, ReadonlySet<string>[]>()
   const bySources = group.toSorted(
-    (a, b) => b.compaction.sources.length - a.compaction.sources.length || (a.ulid < b.ulid ? -1 : 1),
+    (a, b) =>
+      Number(isDoomed(a.ulid)) - Number(isDoomed(b.ulid)) ||
+      b.compaction.sources.length - a.compaction.sources.length ||
+      (a.ulid < b.ulid ? -1 : 1),
   )
   let anyKept = false
   for (const { ulid, compaction } of bySources) {

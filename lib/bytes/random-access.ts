@@ -1,7 +1,8 @@
 // Bytes that are read by position: a file, a buffer, an object in a bucket.
 // Owns the interface that format readers read through, so that the same reader serves a disk and a bucket.
 import { type FileHandle, open } from 'node:fs/promises'
-import { MnemoError } from '../kit/errors.ts'
+import { type ErrorCode, MnemoError } from '../kit/errors.ts'
+import { mayPass, systemCode } from '../kit/system-errors.ts'
 
 /** A run of bytes of known size. Reads may be concurrent. */
 export interface RandomAccess {
@@ -79,11 +80,22 @@ async function readFile(handle: FileHandle, range: FileRange): Promise<Uint8Arra
   return bytes
 }
 
-/** A file system's error under our codes: `not_found`, `already_exists`, else `internal`. */
+/** A file system's error under our codes: `not_found`, `already_exists`, `unavailable` for what may pass (a full disk), else `internal`. */
 export function fileError(message: string, cause: unknown): MnemoError {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  const kind = code === 'ENOENT' || code === 'ENOTDIR' ? 'not_found' : code === 'EEXIST' ? 'already_exists' : 'internal'
-  return new MnemoError(kind, message, { cause })
+  return new MnemoError(fileErrorCode(cause), message, { cause })
+}
+
+function fileErrorCode(cause: unknown): ErrorCode {
+  if (mayPass(cause)) return 'unavailable'
+  switch (systemCode(cause)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'not_found'
+    case 'EEXIST':
+      return 'already_exists'
+    default:
+      return 'internal'
+  }
 }
 
 function checkRange(name: string, sizeBytes: number, offset: number, length: number): void {

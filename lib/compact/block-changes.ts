@@ -1,20 +1,21 @@
 // What the compactor changes in the bucket: new blocks that a worker has written, and marks on old ones.
 // Specification: lib/blocks/upload.ts and markers.ts.
 // Owns that a new block is whole in the bucket before it counts, and that each change is in the log and the metrics.
-import { rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type MarkKind, type MarkReason, markFileNames, putMark } from '../blocks/markers.ts'
-import type { BlockMeta } from '../blocks/meta.ts'
+import { type BlockMeta, metaFileName } from '../blocks/meta.ts'
 import { newUlid } from '../blocks/ulid.ts'
 import { uploadBlock } from '../blocks/upload.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { fileError } from '../objstore/failures.ts'
 import type { CompactMetrics } from './metrics.ts'
 
 export interface BlockChangesOptions {
   readonly bucket: Bucket
-  /** For blocks being written; emptied at the start of a round. */
+  /** For blocks being written; emptied at the start of a round. Nothing else may lie in it. */
   readonly workFolder: string
   /** Throws where a block that is in the bucket, but for its meta.json, is not what its meta says. */
   readonly check: (meta: BlockMeta, signal: AbortSignal) => Promise<void>
@@ -23,6 +24,9 @@ export interface BlockChangesOptions {
   readonly now: () => number
 }
 
+/** What is written to learn whether the disk takes anything. */
+const probeBytes = 64 * 1024
+
 export class BlockChanges {
   readonly #options: BlockChangesOptions
 
@@ -30,40 +34,62 @@ export class BlockChanges {
     this.#options = options
   }
 
-  /** Removes what an earlier round left half written on the disk. */
-  async clearWorkFolder(): Promise<void> {
-    await rm(this.#options.workFolder, { recursive: true, force: true })
+  /**
+   * Removes what an earlier round left half written on the disk, and sees that there is room to write.
+   * Throws `unavailable` where the disk is full, `internal` where the folder cannot be written.
+   */
+  async prepareWorkFolder(): Promise<void> {
+    const { workFolder } = this.#options
+    const probe = join(workFolder, 'probe')
+    try {
+      await rm(workFolder, { recursive: true, force: true })
+      await mkdir(workFolder, { recursive: true })
+      await writeFile(probe, new Uint8Array(probeBytes), { flush: true })
+      await rm(probe)
+    } catch (error) {
+      throw fileError(error, `write in the data folder: ${workFolder}`)
+    }
   }
 
-  /** The name and the folder of a block to be written. */
-  newBlock(): { readonly ulid: string; readonly folder: string } {
+  /** Gives the work a block's name and a folder for it, which is gone again at the end, whatever that is. */
+  async writeBlock(work: (block: { readonly ulid: string; readonly folder: string }) => Promise<void>): Promise<void> {
     const ulid = newUlid(this.#options.now())
-    return { ulid, folder: join(this.#options.workFolder, ulid) }
+    const folder = join(this.#options.workFolder, ulid)
+    try {
+      await work({ ulid, folder })
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   }
 
-  /** Puts a written block into the bucket, if it holds anything, and takes it off the disk. It is read back before meta.json makes it a block. */
+  /** Puts a written block into the bucket, if it holds anything. It is read back before meta.json makes it a block. */
   async publish(meta: BlockMeta, folder: string, signal: AbortSignal): Promise<void> {
     const { bucket, check, logger } = this.#options
-    if (meta.stats.numSamples > 0) {
-      const { uploaded } = await uploadBlock(bucket, folder, meta, {
-        signal,
-        logger,
-        check: (complete) => check(complete, signal),
-      })
-      if (!uploaded) throw new MnemoError('internal', `cannot upload block ${meta.ulid}: the bucket has it already`)
-    }
-    await rm(folder, { recursive: true })
+    if (meta.stats.numSamples === 0) return
+    const { uploaded } = await uploadBlock(bucket, folder, meta, {
+      signal,
+      logger,
+      check: (complete) => check(complete, signal),
+    })
+    if (!uploaded) throw new MnemoError('internal', `cannot upload block ${meta.ulid}: the bucket has it already`)
   }
 
-  /** Puts a mark; one that is there already stays as it is. */
+  /** Whether the block has been deleted: its meta.json goes first. */
+  async isGone(ulid: string, signal: AbortSignal): Promise<boolean> {
+    return !(await this.#options.bucket.exists(`${ulid}/${metaFileName}`, signal))
+  }
+
+  /** Puts a mark; false where one is there already, which stays as it is. */
   async mark(
     ulid: string,
     kind: MarkKind,
     options: { readonly reason?: MarkReason; readonly details: string; readonly signal: AbortSignal },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { bucket, logger, metrics, now } = this.#options
-    if (!(await putMark(bucket, ulid, kind, { ...options, nowMs: now() }))) return
+    if (!(await putMark(bucket, ulid, kind, { ...options, nowMs: now() }))) return false
     metrics.marked.inc({ marker: markFileNames[kind], reason: options.reason ?? '' })
+    if (kind === 'deletion') metrics.markedForDeletion.inc()
     logger.info({ block: ulid, mark: kind, details: options.details }, 'marked block')
+    return true
   }
 }

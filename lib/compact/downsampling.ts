@@ -3,15 +3,17 @@
 // Owns what is remembered between rounds: blocks that this version cannot downsample, and blocks that leave nothing.
 import type { BlockMeta } from '../blocks/meta.ts'
 import { forEachBounded } from '../kit/bounded.ts'
+import { asMnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { BlockChanges } from './block-changes.ts'
 import type { DownsampleNeed } from './downsample-plan.ts'
-import type { CompactorJob, JobOutcome } from './job.ts'
+import type { JobOutcome, RunJob } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
+import type { Round } from './round.ts'
 
 export interface DownsamplingOptions {
   readonly changes: BlockChanges
-  readonly runJob: (job: CompactorJob, signal: AbortSignal) => Promise<JobOutcome>
+  readonly runJob: RunJob
   /** Blocks side by side. */
   readonly concurrency: number
   readonly logger: Logger
@@ -32,45 +34,64 @@ export class Downsampling {
     return this.#empty
   }
 
-  /** Does what is due; returns what failed, for the next round to try again. */
-  async run(needs: readonly DownsampleNeed[], signal: AbortSignal): Promise<unknown[]> {
-    const failures: unknown[] = []
-    const due = needs.filter((need) => need.due && !this.#unsupported.has(need.meta.ulid))
+  /** Does what is due; how many blocks came of it. What failed in this round already is left for the next one. */
+  async run(needs: readonly DownsampleNeed[], round: Round, signal: AbortSignal): Promise<number> {
+    let made = 0
+    const due = needs.filter(
+      ({ due, meta }) => due && !this.#unsupported.has(meta.ulid) && !round.failures.has(meta.ulid),
+    )
     await forEachBounded(due, this.#options.concurrency, async (need) => {
       try {
-        await this.#downsample(need, signal)
-      } catch (err) {
+        if (await this.#downsample(need, round, signal)) made++
+      } catch (error) {
         signal.throwIfAborted()
-        failures.push(err)
+        round.failed(need.meta.ulid, asMnemoError(error))
         this.#fail(need.meta)
-        this.#options.logger.error({ block: need.meta.ulid, err }, 'could not downsample block: it is tried again')
+        this.#options.logger.error(
+          { block: need.meta.ulid, err: error },
+          'could not downsample block: it is tried again',
+        )
       }
     })
-    return failures
+    return made
   }
 
-  async #downsample({ meta: input, resolutionMs }: DownsampleNeed, signal: AbortSignal): Promise<void> {
+  /** Whether a block came of it. */
+  async #downsample(
+    { meta: input, resolutionMs }: DownsampleNeed,
+    round: Round,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { changes, runJob, logger, metrics } = this.#options
     const resolution = String(input.thanos.resolutionMs)
     const took = metrics.downsampleSeconds.startTimer({ resolution })
-    const block = changes.newBlock()
-    logger.info({ block: input.ulid, output: block.ulid, resolutionMs }, 'downsampling')
-    const outcome = await runJob({ kind: 'downsample', input, resolutionMs, ...block }, signal)
-    if (outcome.kind === 'bad_input') return this.#setAside(input, outcome, signal)
-    await changes.publish(outcome.meta, block.folder, signal)
-    if (outcome.meta.stats.numSamples === 0) this.#empty.add(input.ulid)
-    took()
-    metrics.downsamples.inc({ resolution })
-    logger.info({ block: input.ulid, output: block.ulid, samples: outcome.meta.stats.numSamples }, 'downsampled')
+    let made = false
+    await changes.writeBlock(async (block) => {
+      logger.info({ block: input.ulid, output: block.ulid, resolutionMs }, 'downsampling')
+      const outcome = await runJob({ kind: 'downsample', input, resolutionMs, ...block }, signal)
+      if (outcome.kind === 'bad_input') return this.#setAside(input, outcome, { round, signal })
+      await changes.publish(outcome.meta, block.folder, signal)
+      const { numSamples } = outcome.meta.stats
+      made = numSamples > 0
+      if (!made) this.#empty.add(input.ulid)
+      took()
+      metrics.downsamples.inc({ resolution })
+      logger.info({ block: input.ulid, output: block.ulid, samples: numSamples }, 'downsampled')
+    })
+    return made
   }
 
   /** A damaged block is marked; what only this version cannot do is tried again by the next one. */
   async #setAside(
     input: BlockMeta,
     { code, reason }: JobOutcome & { kind: 'bad_input' },
-    signal: AbortSignal,
+    { round, signal }: { readonly round: Round; readonly signal: AbortSignal },
   ): Promise<void> {
     const { changes, logger } = this.#options
+    if (await changes.isGone(input.ulid, signal)) {
+      logger.warn({ block: input.ulid }, 'block was deleted while it was downsampled')
+      return
+    }
     this.#fail(input)
     if (code === 'unsupported') {
       this.#unsupported.add(input.ulid)
@@ -78,10 +99,12 @@ export class Downsampling {
       return
     }
     logger.error({ block: input.ulid, reason }, 'block set aside: it cannot be downsampled')
-    await changes.mark(input.ulid, 'no-downsample', { details: reason, signal })
+    if (await changes.mark(input.ulid, 'no-downsample', { details: reason, signal })) round.setBlockAside(input.ulid)
   }
 
   #fail({ thanos }: BlockMeta): void {
-    this.#options.metrics.downsampleFailures.inc({ resolution: String(thanos.resolutionMs) })
+    const resolution = String(thanos.resolutionMs)
+    this.#options.metrics.downsampleFailures.inc({ resolution })
+    this.#options.metrics.downsampleFailed.inc({ resolution })
   }
 }

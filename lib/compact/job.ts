@@ -6,7 +6,9 @@ import { dirname } from 'node:path'
 import type { BlockMeta } from '../blocks/meta.ts'
 import { formatMeta } from '../blocks/meta-format.ts'
 import { describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
+import { systemCode } from '../kit/system-errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { fileError } from '../objstore/failures.ts'
 import type { BlockContents } from '../tsdb/block-writer.ts'
 import { checkBlock } from './check-block.ts'
 import { downsampleBlock } from './downsample-block.ts'
@@ -39,6 +41,9 @@ export type JobOutcome =
   /** One input cannot be worked on; the others may be, without it. `unsupported`: another version may be able to. */
   | { readonly kind: 'bad_input'; readonly ulid: string; readonly code: ErrorCode; readonly reason: string }
 
+/** Runs a job, in a worker thread or here. */
+export type RunJob = (job: CompactorJob, signal: AbortSignal) => Promise<JobOutcome>
+
 /**
  * Writes the new block into the job's folder, or checks one. Throws what has nothing to do with one input: the bucket,
  * the disk, an abort; and `corrupt` where a checked block is not whole.
@@ -62,7 +67,7 @@ async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Prom
         : await downsampleBlock(await open(job.input), options)
     return { kind: 'whole', meta: metaOf(contents) }
   } catch (error) {
-    if (!(error instanceof BlockError)) throw error
+    if (!(error instanceof BlockError)) throw systemCode(error) ? fileError(error, `write block ${job.folder}`) : error
     return { kind: 'bad_input', ulid: error.ulid, code: error.code, reason: describeError(error) }
   }
 }

@@ -1,5 +1,5 @@
 // The compactor's metrics, named as Thanos names them.
-// Specification: Thanos cmd/thanos/compact.go, pkg/compact/compact.go.
+// Specification: Thanos cmd/thanos/compact.go, pkg/compact/compact.go; the names that its mixin alone still has, too.
 // Owns their names and help texts.
 import { counter, gauge, histogram, type Registry } from '../kit/metrics.ts'
 
@@ -40,6 +40,23 @@ export function compactMetrics(registry: Registry) {
       help: 'Total number of blocks marked in compactor.',
       labelNames: ['marker', 'reason'],
     }),
+    markedForDeletion: counter(registry, {
+      name: 'thanos_compact_blocks_marked_for_deletion_total',
+      help: 'Total number of blocks marked for deletion in compactor: thanos_compact_blocks_marked_total under the name that dashboards know.',
+    }),
+    garbageCollections: counter(registry, {
+      name: 'thanos_compact_garbage_collection_total',
+      help: 'Total number of garbage collection operations.',
+    }),
+    garbageCollectionFailures: counter(registry, {
+      name: 'thanos_compact_garbage_collection_failures_total',
+      help: 'Total number of failed garbage collection operations.',
+    }),
+    garbageCollectionSeconds: histogram(registry, {
+      name: 'thanos_compact_garbage_collection_duration_seconds',
+      help: 'Time it took to perform garbage collection iteration.',
+      buckets: [0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120, 240, 360, 720],
+    }),
     garbageCollected: counter(registry, {
       name: 'thanos_compact_garbage_collected_blocks_total',
       help: 'Total number of blocks marked for deletion because another block covers them.',
@@ -47,18 +64,27 @@ export function compactMetrics(registry: Registry) {
     runsStarted: counter(registry, {
       name: 'thanos_compact_group_compaction_runs_started_total',
       help: 'Total number of group compaction attempts.',
+      labelNames: ['resolution'],
     }),
     runsCompleted: counter(registry, {
       name: 'thanos_compact_group_compaction_runs_completed_total',
       help: 'Total number of group compaction attempts that ended without a failure.',
+      labelNames: ['resolution'],
     }),
     compactions: counter(registry, {
       name: 'thanos_compact_group_compactions_total',
       help: 'Total number of group compaction attempts that resulted in a new block.',
+      labelNames: ['resolution'],
+    }),
+    verticalCompactions: counter(registry, {
+      name: 'thanos_compact_group_vertical_compactions_total',
+      help: 'Total number of group compaction attempts that resulted in a new block based on overlapping blocks.',
+      labelNames: ['resolution'],
     }),
     failures: counter(registry, {
       name: 'thanos_compact_group_compactions_failures_total',
       help: 'Total number of failed group compactions.',
+      labelNames: ['resolution'],
     }),
     downsamples: counter(registry, {
       name: 'thanos_compact_downsample_total',
@@ -68,6 +94,11 @@ export function compactMetrics(registry: Registry) {
     downsampleFailures: counter(registry, {
       name: 'thanos_compact_downsample_failures_total',
       help: "Total number of failed downsampling attempts, by the input's resolution in ms.",
+      labelNames: ['resolution'],
+    }),
+    downsampleFailed: counter(registry, {
+      name: 'thanos_compact_downsample_failed_total',
+      help: 'thanos_compact_downsample_failures_total under the name that dashboards know.',
       labelNames: ['resolution'],
     }),
     downsampleSeconds: histogram(registry, {

@@ -30,9 +30,14 @@ export interface PlanOptions {
   readonly maxIndexBytes: number
 }
 
+/** Why blocks are merged: they share time, they fill a range, or much of a block is deleted. */
+export type MergeReason = 'overlap' | 'range' | 'tombstones'
+
 export interface Plan {
   /** Blocks to merge into one, ascending in time; empty: nothing to do. */
   readonly merge: readonly BlockMeta[]
+  /** Of `merge`, where there is one. */
+  readonly reason: MergeReason
   /** Blocks whose index makes the plan too large: to be marked no-compact. */
   readonly tooLarge: readonly BlockMeta[]
   /** Downsampled blocks that overlap, which are never merged: to be marked no-compact. */
@@ -62,12 +67,19 @@ export function planGroup(blocks: readonly BlockMeta[], options: PlanOptions): P
   for (;;) {
     const overlap = firstOverlap(blocks.filter(({ ulid }) => !excluded.has(ulid)))
     if (overlap.some(({ thanos }) => thanos.resolutionMs > 0))
-      return { merge: [], tooLarge, downsampledOverlap: overlap, overlapping: overlappingBlocks(blocks) }
+      return {
+        merge: [],
+        reason: 'overlap',
+        tooLarge,
+        downsampledOverlap: overlap,
+        overlapping: overlappingBlocks(blocks),
+      }
     const merge = overlap.length > 0 ? overlap : selectBlocks(blocks, options.rangesMs, excluded)
     const largest = largestIndexOver(merge, options.maxIndexBytes * indexSizeShare)
     if (!largest) {
       const overlapping = overlap.length > 0 ? [] : overlappingBlocks(blocks)
-      return { merge, tooLarge, downsampledOverlap: [], overlapping }
+      const reason = overlap.length > 0 ? 'overlap' : merge.length === 1 ? 'tombstones' : 'range'
+      return { merge, reason, tooLarge, downsampledOverlap: [], overlapping }
     }
     tooLarge.push(largest)
     excluded.add(largest.ulid)

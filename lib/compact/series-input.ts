@@ -21,6 +21,9 @@ export class BlockError extends MnemoError {
   }
 }
 
+/** What is wrong with the block itself: bad bytes, bytes of a format that we don't know, a file that is missing. */
+const blameable: ReadonlySet<ErrorCode> = new Set(['corrupt', 'unsupported', 'not_found'])
+
 /** One source's series in order, one at hand. */
 export class SeriesInput {
   series: IndexedSeries | undefined
@@ -86,7 +89,7 @@ export class SeriesInput {
     try {
       return await work()
     } catch (error) {
-      if (error instanceof MnemoError && (error.code === 'corrupt' || error.code === 'unsupported'))
+      if (error instanceof MnemoError && blameable.has(error.code))
         throw new BlockError(error.code, this.#source.meta.ulid, `cannot read block ${this.#source.meta.ulid}`, {
           cause: error,
         })

@@ -3,6 +3,7 @@
 // Owns the mapping for files and aborts; S3's own answers are mapped in s3-errors.ts.
 import { addAbortSignal, PassThrough, pipeline, type Readable } from 'node:stream'
 import { MnemoError } from '../kit/errors.ts'
+import { mayPass, systemCode } from '../kit/system-errors.ts'
 
 /** Throws `canceled` (or `timeout`, where a deadline passed) once the signal has been aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
@@ -19,14 +20,6 @@ export function abortError(signal: AbortSignal, what: string): MnemoError {
   })
 }
 
-/** The `code` of a system error (ENOENT, ECONNRESET …), where there is one. */
-export function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
-}
-
-const passing = new Set(['EIO', 'EAGAIN', 'EBUSY', 'EMFILE', 'ENFILE', 'ENOSPC', 'EDQUOT', 'ESTALE', 'ETIMEDOUT'])
-
 /** A failed file operation as a Bucket's error; `what` completes "cannot …". */
 export function fileError(error: unknown, what: string, signal?: AbortSignal): MnemoError {
   if (error instanceof MnemoError) return error
@@ -36,7 +29,7 @@ export function fileError(error: unknown, what: string, signal?: AbortSignal): M
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR')
     return new MnemoError('not_found', `cannot ${what}: no such object`, cause)
   if (code === 'EEXIST') return new MnemoError('already_exists', `cannot ${what}: it is already there`, cause)
-  return new MnemoError(code !== undefined && passing.has(code) ? 'unavailable' : 'internal', `cannot ${what}`, cause)
+  return new MnemoError(mayPass(error) ? 'unavailable' : 'internal', `cannot ${what}`, cause)
 }
 
 /** The source, ended by the signal at once: also where the source itself is stuck and cannot be destroyed. */

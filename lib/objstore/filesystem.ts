@@ -8,8 +8,9 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { MnemoError } from '../kit/errors.ts'
+import { systemCode } from '../kit/system-errors.ts'
 import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
-import { abortable, fileError, systemCode, throwIfAborted } from './failures.ts'
+import { abortable, fileError, throwIfAborted } from './failures.ts'
 import { checkObjectName, checkRange, compareListed, folderPrefix } from './names.ts'
 
 /** Never listed, and no object may be named so. */

@@ -2,7 +2,8 @@
 // Specification: S3 API reference, "Error responses"; Ceph's gateway and MinIO answer with the same codes.
 // Owns the mapping; the server's own code and request id stay in the message for whoever has to look it up.
 import { type ErrorCode, MnemoError } from '../kit/errors.ts'
-import { abortError, systemCode } from './failures.ts'
+import { systemCode } from '../kit/system-errors.ts'
+import { abortError } from './failures.ts'
 
 interface S3Failure {
   readonly name: string

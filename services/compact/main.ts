@@ -39,7 +39,10 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
   probe.ready()
   const round = () =>
-    withFolderLock({ folder: config.dataDir, waitMs: turnTimeoutMs, logger, signal }, () => compactor.run(signal))
+    withFolderLock({ folder: config.dataDir, waitMs: turnTimeoutMs, logger, signal }, async () => {
+      const { error } = await compactor.run(signal)
+      if (error) throw error
+    })
   if (!config.wait) {
     await round()
     return
@@ -80,7 +83,7 @@ async function createCompactor(config: CompactConfig, ctx: ServiceContext, metri
   )
   // A marked block stays in view for half the delay: its replacement may not be there yet.
   const deletionMarks = ignoreDeletionMarkFilter(config.deleteDelayMs / 2, { bucket, logger })
-  const duplicates = deduplicateFilter()
+  const duplicates = deduplicateFilter(() => deletionMarks.marks)
   const noCompactMarks = gatherMarksFilter('no-compact', { bucket, logger })
   const noDownsampleMarks = gatherMarksFilter('no-downsample', { bucket, logger })
   const consistencyDelay = consistencyDelayFilter(config.consistencyDelayMs, registry)

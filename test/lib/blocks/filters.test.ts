@@ -223,3 +223,12 @@ test('replaced replicas: by a block that lacks some of their labels and has all 
   ]
   expect(inView(await fetchFiltered({ blocks, filters: [replacedReplicaFilter()] }))).toEqual([3, 4, 5, 6, 7])
 })
+
+test('duplicates: a block that is to be deleted stands in for none that stays', async () => {
+  const sources = (...numbers: number[]) => ({ compaction: { sources: numbers.map(ulidOf) } })
+  const blocks = [block(1, sources(1)), block(2, sources(2)), block(10, sources(1, 2)), block(11, sources(1))]
+  const doomed = new Map([10, 1].map((number) => [ulidOf(number), true]))
+  const filter = deduplicateFilter(() => doomed)
+  expect(inView(await fetchFiltered({ blocks, filters: [filter] }))).toEqual([2, 10, 11])
+  expect(filter.duplicates).toEqual([ulidOf(1)])
+})
