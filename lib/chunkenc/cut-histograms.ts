@@ -32,7 +32,7 @@ export const samplesPerChunk = 120
  */
 export function cutHistograms(samples: readonly HistogramSample[]): EncodedChunk[] {
   const chunks: EncodedChunk[] = []
-  let open: OpenChunk | undefined
+  let open: OpenHistogramChunk | undefined
   const close = (): void => {
     if (open) chunks.push(open.encode())
   }
@@ -41,13 +41,16 @@ export function cutHistograms(samples: readonly HistogramSample[]): EncodedChunk
     if (!open || open.integer !== integer || open.length === samplesPerChunk) {
       close()
       const { counterResetHint: hint } = sample.histogram
-      open = new OpenChunk(integer, hint === 'gauge' || hint === 'reset' ? hint : 'unknown', sample)
+      open = new OpenHistogramChunk(integer, hint === 'gauge' || hint === 'reset' ? hint : 'unknown', sample)
       continue
     }
-    const refused = open.append(sample)
-    if (refused === undefined) continue
+    const refused = open.refusal(sample)
+    if (refused === undefined) {
+      open.push(sample)
+      continue
+    }
     close()
-    open = new OpenChunk(integer, refused, sample)
+    open = new OpenHistogramChunk(integer, refused, sample)
   }
   close()
   return chunks
@@ -58,7 +61,8 @@ function isExact({ count, zeroCount, positiveBuckets, negativeBuckets }: FloatHi
   return exact(count) && exact(zeroCount) && positiveBuckets.every(exact) && negativeBuckets.every(exact)
 }
 
-class OpenChunk {
+/** A chunk while samples join it, its layout growing with them; how many they may be is the caller's matter. */
+export class OpenHistogramChunk {
   readonly integer: boolean
   readonly #reset: CounterResetHint
   readonly #samples: HistogramSample[]
@@ -75,22 +79,24 @@ class OpenChunk {
     return this.#samples.length
   }
 
-  /** Takes the sample; or tells what the header of a chunk that begins with it says. */
-  append(sample: HistogramSample): CounterResetHint | undefined {
-    const { histogram, stale } = sample
+  /** Why the sample cannot join: what the header of a chunk that begins with it says. Undefined where it can. */
+  refusal({ histogram, stale }: HistogramSample): CounterResetHint | undefined {
     const last = this.#samples.at(-1)!
     const gauge = histogram.counterResetHint === 'gauge'
     // A stale marker carries no hint: it belongs to whatever was there before.
     if (!stale && gauge !== (this.#reset === 'gauge')) return gauge ? 'gauge' : 'not_reset'
     if (histogram.counterResetHint === 'reset') return 'reset'
-    if (!stale) {
-      if (last.stale) return gauge ? 'gauge' : 'unknown'
-      const refused = gauge ? this.#changedLayout(histogram) : this.#wentBack(last.histogram, histogram)
-      if (refused) return gauge ? 'gauge' : refused
-      this.#layout = mergeLayouts(this.#layout, histogram, gauge)
-    }
+    if (stale) return undefined
+    if (last.stale) return gauge ? 'gauge' : 'unknown'
+    const refused = gauge ? this.#changedLayout(histogram) : this.#wentBack(last.histogram, histogram)
+    return gauge && refused ? 'gauge' : refused
+  }
+
+  /** Takes a sample that is not refused. */
+  push(sample: HistogramSample): void {
+    const { histogram, stale } = sample
+    if (!stale) this.#layout = mergeLayouts(this.#layout, histogram, histogram.counterResetHint === 'gauge')
     this.#samples.push(sample)
-    return undefined
   }
 
   /** Another schema, zero threshold or other bounds: what no merging of spans can bring together. */
@@ -142,7 +148,7 @@ function sameBounds(a: Float64Array, b: Float64Array): boolean {
 }
 
 /** The bucket indices that spans cover, ascending. */
-function bucketIndices(spans: readonly Span[]): Int32Array {
+export function bucketIndices(spans: readonly Span[]): Int32Array {
   const indices = new Int32Array(countBuckets(spans))
   let at = 0
   let next = 0
@@ -172,6 +178,7 @@ function bucketsWentBack(
 
 /** The layout with the sample's buckets added, in the very spans that Prometheus would write. */
 function mergeLayouts(layout: HistogramLayout, sample: FloatHistogram, gauge: boolean): HistogramLayout {
+  if (sample.positiveSpans === layout.positiveSpans && sample.negativeSpans === layout.negativeSpans) return layout
   const positive = compareSpans(layout.positiveSpans, sample.positiveSpans)
   const negative = compareSpans(layout.negativeSpans, sample.negativeSpans)
   if (!positive.added && !negative.added) return layout
@@ -199,7 +206,8 @@ function compareSpans(
   }
 }
 
-function spansOf(indices: readonly number[]): Span[] {
+/** Bucket indices, ascending, as spans. */
+export function spansOf(indices: readonly number[]): Span[] {
   const spans: { offset: number; length: number }[] = []
   let next = 0
   for (const index of indices) {

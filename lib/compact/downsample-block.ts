@@ -5,21 +5,22 @@
 import { createKernels } from '../kernels/instance.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
-import { FloatDownsampler, resolutions } from './downsample.ts'
+import { resolutions } from './downsample.ts'
+import { SeriesDownsampler } from './downsample-series.ts'
 import type { InputBlock } from './input-block.ts'
 import type { MergeOptions } from './merge.ts'
 import { BlockError, SeriesInput } from './series-input.ts'
 
 /**
  * Writes the source's series at the next coarser resolution as one block; a series of stale markers alone is left out.
- * Memory is that of one series. Throws a BlockError where the source's bytes are bad, or (`unsupported`) no floats.
+ * Memory is that of one series. Throws a BlockError where the source's bytes are bad, or (`unsupported`) of an encoding that is not known.
  */
 export async function downsampleBlock(source: InputBlock, options: MergeOptions): Promise<BlockContents> {
   const { folder, meta, signal } = options
   const isRaw = source.meta.thanos.resolutionMs === resolutions.raw
   const writer = await BlockWriter.create({ folder, symbols: source.index.symbols })
   const input = new SeriesInput(source, signal)
-  const downsampler = new FloatDownsampler(createKernels())
+  const downsampler = new SeriesDownsampler(createKernels())
   try {
     for (await input.next(); input.series; await input.next()) {
       signal.throwIfAborted()

@@ -15,7 +15,7 @@ import type { BlockChunk } from '../tsdb/block-writer.ts'
 
 /** Resolutions in ms: raw samples count as one a minute, as Thanos counts them. */
 export const resolutions = { raw: 0, fiveMinutes: 300_000, oneHour: 3_600_000 } as const
-const rawStepMs = 60_000
+export const rawStepMs = 60_000
 /** Windows that a chunk has on average at most. */
 const maxWindowsPerChunk = 140
 
@@ -156,7 +156,7 @@ export function chunkCount(series: {
 }
 
 /** Moves the end of a batch, [0, end), behind the window that its last sample lies in. */
-function endOfWindow(times: Float64Array, end: number, resolutionMs: number): number {
+export function endOfWindow(times: Float64Array, end: number, resolutionMs: number): number {
   const windowEnd = (Math.floor(times[end - 1]! / resolutionMs) + 1) * resolutionMs
   while (end < times.length && times[end]! < windowEnd) end++
   return end

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { chunkEncoding } from '../../../lib/chunkenc/encoding.ts'
-import { FloatDownsampler } from '../../../lib/compact/downsample.ts'
+import { SeriesDownsampler } from '../../../lib/compact/downsample-series.ts'
 import { createKernels } from '../../../lib/kernels/instance.ts'
 import { goldenPath } from '../../support/golden.ts'
 import { type LoadedSeries, loadBlock } from '../../support/local-block.ts'
@@ -39,7 +39,7 @@ test('there are blocks of each kind', () => {
 })
 
 test.each(pairs)('$name', async ({ input, want }) => {
-  const downsampler = new FloatDownsampler(createKernels())
+  const downsampler = new SeriesDownsampler(createKernels())
   const downsample = (series: LoadedSeries): LoadedSeries => ({
     labels: series.labels,
     chunks: input.resolutionMs === 0 ? downsampler.fromRaw(series.chunks) : downsampler.fromFiveMinutes(series.chunks),

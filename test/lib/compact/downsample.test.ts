@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { type Aggregate, aggregates, splitAggregates } from '../../../lib/chunkenc/aggregate.ts'
 import { chunkEncoding } from '../../../lib/chunkenc/encoding.ts'
-import { FloatDownsampler } from '../../../lib/compact/downsample.ts'
+import { SeriesDownsampler } from '../../../lib/compact/downsample-series.ts'
 import { createKernels } from '../../../lib/kernels/instance.ts'
 import type { BlockChunk } from '../../../lib/tsdb/block-writer.ts'
 import { Random, seed } from '../../support/random.ts'
@@ -16,7 +16,7 @@ import {
 
 const kernels = createKernels()
 const columns = kernels.columns()
-const downsampler = new FloatDownsampler(kernels)
+const downsampler = new SeriesDownsampler(kernels)
 const staleBits = 0x7ff0000000000002n
 const cases = 500
 
@@ -97,7 +97,16 @@ test('stale markers alone leave nothing', () => {
   expect(downsampler.fromFiveMinutes([])).toEqual([])
 })
 
-test('a chunk of histograms is refused by its name', () => {
-  const chunk = { minTime: 1, maxTime: 1, numSamples: 1, encoding: chunkEncoding.histogram, data: new Uint8Array(2) }
+test('a chunk of an unknown encoding is refused', () => {
+  const chunk = { minTime: 1, maxTime: 1, numSamples: 1, encoding: 77, data: new Uint8Array(2) }
   expect(() => downsampler.fromRaw([chunk])).toThrow(expect.objectContaining({ code: 'unsupported' }))
+})
+
+test('raw chunks that an old Thanos left between aggregates: empty ones are passed over, others are downsampled', () => {
+  const samples = Array.from({ length: 100 }, (_, i): ModelSample => [i * 60_000, i])
+  const [raw] = chunksOf(samples.slice(0, 40), new Random(3))
+  const rest = downsampler.fromRaw(chunksOf(samples.slice(raw!.numSamples), new Random(4)))
+  const empty = { ...raw!, numSamples: 0, data: new Uint8Array(2) }
+  const want = downsampler.fromFiveMinutes([...downsampler.fromRaw([raw!]), ...rest])
+  expect(downsampler.fromFiveMinutes([raw!, empty, ...rest])).toEqual(want)
 })
