@@ -60,6 +60,8 @@ interface Entry {
 
 /** Name of the component type while a store has never answered. */
 const unknownComponent = 'unknown-store-api'
+/** Components that always have a StoreAPI, but for the time until they are ready. */
+const storeTypes = new Set(['sidecar', 'store', 'receive', 'query'])
 const neverChecked = '0001-01-01T00:00:00Z'
 
 /** The stores, configured or discovered. */
@@ -176,6 +178,9 @@ export class EndpointSet {
     const timer = setTimeout(() => abort.abort(timeout), infoTimeoutMs)
     try {
       const info = await entry.connection.info(AbortSignal.any([signal, abort.signal]))
+      // What it holds is missing until then, which queries have to say; its labels are not all known to it either.
+      if (info.store === undefined && storeTypes.has(info.componentType))
+        throw new MnemoError('unavailable', `the ${info.componentType} is not ready: it offers no StoreAPI yet`)
       entry.endpoint = endpointOf(entry.target, info)
       entry.tsdbInfos = info.store?.tsdbInfos ?? []
       entry.seenMs = Date.now()

@@ -4,6 +4,7 @@
 import { asMnemoError, describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
 import { compareLabels, formatLabels, type Labels, withoutLabels } from '../labels/labels.ts'
 import { orderChunks } from './chunk-order.ts'
+import { checkHashes } from './shard.ts'
 import type { AggrChunk, SeriesResponse, StoreSeries } from './types.ts'
 
 /** One store's answer to a Series call. */
@@ -19,7 +20,7 @@ export interface SeriesSource {
 export interface MergeOptions {
   /** True: a failing store becomes a warning and what it gave so far counts. False: it ends the merge with an error. */
   readonly partialResponse: boolean
-  /** The longest wait for one store's next series, ms; 0: no limit. */
+  /** The longest silence of one store, between what it says and not in all, ms; 0: no limit. */
   readonly responseTimeoutMs: number
   readonly onWarning: (warning: string) => void
   /** Told which blocks a store says it has queried. */
@@ -123,22 +124,14 @@ class Cursor {
   #start(): AsyncIterable<SeriesResponse> {
     const { removeLabels, store } = this.#source
     const responses = this.#source.open(this.#abort.signal)
-    return removeLabels === undefined ? responses : resort(responses, store, removeLabels)
+    if (removeLabels === undefined) return responses
+    // The silence that counts is the store's: what is sorted anew comes when all of it is here.
+    return resort(withoutSilence(responses, this.#options.responseTimeoutMs), store, removeLabels)
   }
 
   #next(): Promise<Step> {
     const { responseTimeoutMs } = this.#options
-    if (responseTimeoutMs === 0) return this.#ahead
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        const error = new MnemoError('timeout', `got nothing for ${responseTimeoutMs} ms, want a series or the end`)
-        resolve({ error })
-      }, responseTimeoutMs)
-      void this.#ahead.then((step) => {
-        clearTimeout(timer)
-        resolve(step)
-      })
-    })
+    return this.#source.removeLabels ? this.#ahead : withinSilence(this.#ahead, responseTimeoutMs)
   }
 
   #accept(response: SeriesResponse): boolean {
@@ -155,6 +148,7 @@ class Cursor {
       const got = `got ${formatLabels(labels)} after ${formatLabels(this.#last)}`
       throw new MnemoError('corrupt', `${got}, want series in ascending order of labels`)
     }
+    checkHashes(response.series)
     this.#last = labels
     this.series = response.series
     return true
@@ -178,6 +172,36 @@ class Cursor {
     if (!partialResponse) throw error
     onWarning(describeError(error))
     return false
+  }
+}
+
+/** The step, or after `timeoutMs` (0: never) the error of a store that says nothing. Never rejects. */
+function withinSilence(step: Promise<Step>, timeoutMs: number): Promise<Step> {
+  if (timeoutMs === 0) return step
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      const error = new MnemoError('timeout', `got nothing for ${timeoutMs} ms, want a series or the end`)
+      resolve({ error })
+    }, timeoutMs)
+    void step.then((result) => {
+      clearTimeout(timer)
+      resolve(result)
+    })
+  })
+}
+
+/** The responses, until none comes for `timeoutMs`. Throws `timeout`. */
+async function* withoutSilence(
+  responses: AsyncIterable<SeriesResponse>,
+  timeoutMs: number,
+): AsyncGenerator<SeriesResponse> {
+  const iterator = responses[Symbol.asyncIterator]()
+  const ask = (): Promise<Step> => iterator.next().catch((error: unknown) => ({ error }))
+  for (;;) {
+    const step = await withinSilence(ask(), timeoutMs)
+    if ('error' in step) throw step.error
+    if (step.done) return
+    yield step.value
   }
 }
 

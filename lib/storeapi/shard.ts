@@ -1,16 +1,37 @@
-// Which series belong to a shard of a sharded query: xxhash64 over the chosen labels, modulo the number of shards.
-// Specification: Thanos pkg/store/storepb/shard_info.go (name ‖ 0xff ‖ value ‖ 0xff of each chosen label).
-// Owns the predicate; labels are those that are answered.
+// What xxhash64 is for on the wire: the hash of a chunk's bytes, and which series belong to a shard of a sharded query.
+// Specification: Thanos pkg/store/storepb/shard_info.go (name ‖ 0xff ‖ value ‖ 0xff of each chosen label, modulo the number of shards).
+// Owns both; labels of a shard are those that are answered.
 import xxhash from 'xxhash-wasm'
 import { MnemoError } from '../kit/errors.ts'
-import type { Labels } from '../labels/labels.ts'
-import type { SeriesRequest } from './types.ts'
+import { formatLabels, type Labels } from '../labels/labels.ts'
+import type { AggrChunk, Chunk, SeriesRequest, StoreSeries } from './types.ts'
 
 const hasher = await xxhash()
 
 /** xxhash64 of the bytes: a chunk's hash on the wire. */
 export function hashBytes(bytes: Uint8Array): bigint {
   return hasher.h64Raw(bytes)
+}
+
+const aggregates = ['count', 'sum', 'min', 'max', 'counter'] as const
+
+/**
+ * Throws `corrupt` where a chunk's bytes are not those that its sender hashed (a hash of 0: it did not). gRPC itself has no
+ * checksum, and a wrong bit in a chunk is a wrong number in an answer.
+ */
+export function checkHashes({ labels, chunks }: StoreSeries): void {
+  for (const chunk of chunks) {
+    check(chunk.raw, chunk, labels)
+    if (chunk.raw === undefined) for (const name of aggregates) check(chunk[name], chunk, labels)
+  }
+}
+
+function check(field: Chunk | undefined, { minTime, maxTime }: AggrChunk, labels: Labels): void {
+  if (field === undefined || field.hash === 0n) return
+  const hash = hasher.h64Raw(field.data)
+  if (hash === field.hash) return
+  const which = `chunk from ${minTime} to ${maxTime} of ${formatLabels(labels)}`
+  throw new MnemoError('corrupt', `cannot use ${which}: got bytes of hash ${hash}, want ${field.hash}`)
 }
 
 /** Undefined where the request is not sharded. Throws `bad_data` on a shard that cannot be. */

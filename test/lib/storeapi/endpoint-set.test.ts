@@ -37,11 +37,28 @@ describe('discovery', () => {
     await refresh()
     await refresh()
     expect(set.endpoints[0]).toMatchObject({ ...known, lastError: 'refused' })
-    api.info = async () => ({ labelSets: [], componentType: 'sidecar' })
+    api.info = async () => ({ labelSets: [], componentType: 'rule' })
     await refresh()
-    expect(set.endpoints[0]).toMatchObject({ hasStore: false, componentType: 'sidecar' })
+    expect(set.endpoints[0]).toMatchObject({ hasStore: false, componentType: 'rule' })
     expect(set.endpoints[0]).not.toHaveProperty('lastError')
     expect(changes).toEqual(['a:1 up', 'a:1 refused', 'a:1 up'])
+  })
+
+  test('a store that offers no StoreAPI yet is down, with the labels that it had', async () => {
+    const api = fakeStore([])
+    const { set, refresh } = setOf({ 'a:1': api })
+    const ready = api.info
+    // Before its first sync a store knows a part of its labels alone.
+    api.info = async () => ({ labelSets: [['a', 'some']], componentType: 'store' })
+    await refresh()
+    const notReady = { hasStore: true, lastError: 'the store is not ready: it offers no StoreAPI yet' }
+    expect(set.endpoints[0]).toMatchObject({ ...notReady, labelSets: [] })
+    api.info = async (signal) => ({ ...(await ready(signal)), labelSets: [['a', 'all']] })
+    await refresh()
+    expect(set.endpoints[0]!.lastError).toBeUndefined()
+    api.info = async () => ({ labelSets: [], componentType: 'store' })
+    await refresh()
+    expect(set.endpoints[0]).toMatchObject({ ...notReady, labelSets: [['a', 'all']] })
   })
 
   test('one that does not answer in time is down; the others are not held up', async () => {

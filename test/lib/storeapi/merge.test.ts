@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { formatLabels } from '../../../lib/labels/labels.ts'
 import { type MergeOptions, mergeSeries, type SeriesSource } from '../../../lib/storeapi/merge.ts'
+import { hashBytes } from '../../../lib/storeapi/shard.ts'
 import { chunk, type FakeStore, fakeStore, type Step, series } from '../../support/fake-store.ts'
 
 function options(over: Partial<MergeOptions> = {}): MergeOptions & { warnings: string[] } {
@@ -161,6 +162,34 @@ describe('failure', () => {
     ])
     expect(how.warnings).toEqual(['store silent failed: got nothing for 30 ms, want a series or the end'])
     await expect.poll(() => silent.open).toBe(0)
+  })
+
+  test('what counts is the silence between responses, not the time in all, also where a store is sorted anew', async () => {
+    const slow = Array.from({ length: 8 }, (_, i) => [25, series({ a: String(i) })]).flat()
+    for (const remove of [undefined, new Set(['r'])]) {
+      const how = options({ responseTimeoutMs: 150 })
+      expect(await merged([source('slow', fakeStore(slow), remove)], how)).toHaveLength(8)
+      expect(how.warnings).toEqual([])
+    }
+    const how = options({ responseTimeoutMs: 30 })
+    const silent = fakeStore([series({ a: '1' }), 60_000])
+    expect(await merged([source('silent', silent, new Set(['r']))], how)).toEqual(['{a="1"}'])
+    expect(how.warnings).toEqual(['store silent failed: got nothing for 30 ms, want a series or the end'])
+    await expect.poll(() => silent.open).toBe(0)
+  })
+
+  test('a chunk of other bytes than its sender hashed is named', async () => {
+    const sent = chunk(0, 9)
+    const data = new TextEncoder().encode('bytes')
+    const hashed = (hash: bigint): Step => series({ a: '1' }, { ...sent, raw: { type: 0, data, hash } })
+    expect(await merged(sources([hashed(hashBytes(data))]))).toEqual(['{a="1"} 0-9:bytes'])
+    const how = options()
+    expect(await merged(sources([hashed(1n)], [series({ a: '2' })]), how)).toEqual(['{a="2"}'])
+    expect(how.warnings).toEqual([
+      expect.stringMatching(
+        /^store s0 failed: cannot use chunk from 0 to 9 of \{a="1"\}: got bytes of hash \d+, want 1$/,
+      ),
+    ])
   })
 })
 
