@@ -49,8 +49,9 @@ async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promi
   const bucket = await openBucket(values, ctx)
   // As for the compactor: a marked block stays in view for half the delay, its replacement may not be there yet.
   const deletionMarks = ignoreDeletionMarkFilter(values.deleteDelayMs / 2, { bucket, logger })
+  const duplicates = deduplicateFilter(() => deletionMarks.marks)
   const delay = consistencyDelayFilter(values.consistencyDelayMs)
-  const { metas } = await fetchBlocks(bucket, ctx, [relabelFilter(rules), delay, deduplicateFilter(), deletionMarks])
+  const { metas } = await fetchBlocks(bucket, ctx, [relabelFilter(rules), delay, deletionMarks, duplicates])
   const nowMs = Date.now()
   let marked = 0
   for (const { ulid: block, maxTime, thanos } of expiredBlocks(

@@ -7,6 +7,7 @@ import { isUlid } from '../../lib/blocks/ulid.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { durationFlag, stringsFlag, type TimeOrDuration, timeFlag } from '../../lib/kit/flags.ts'
 import type { ServiceContext } from '../../lib/kit/lifecycle.ts'
+import type { Logger } from '../../lib/kit/log.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, type ObjstoreFlagValues, requireObjstoreConfig } from '../../lib/objstore/config.ts'
 
@@ -29,7 +30,11 @@ export async function fetchBlocks(
   { logger, registry, signal }: Pick<ServiceContext, 'logger' | 'registry' | 'signal'>,
   filters: readonly MetaFilter[] = [],
 ): Promise<FetchedBlocks> {
-  const fetched = await new MetaFetcher({ bucket, filters, logger, registry }).fetch(signal)
+  return tellPartial(await new MetaFetcher({ bucket, filters, logger, registry }).fetch(signal), logger)
+}
+
+/** The same blocks, after the log has named those that are not whole. */
+export function tellPartial(fetched: FetchedBlocks, logger: Logger): FetchedBlocks {
   for (const { ulid, reason } of fetched.partial.values()) logger.warn({ block: ulid, err: reason }, 'partial block')
   return fetched
 }

@@ -3,9 +3,11 @@
 // Owns the list of commands; each one's flags and work are in its own file.
 
 import { bucketCleanup } from './bucket-cleanup.ts'
+import { bucketDownsample } from './bucket-downsample.ts'
 import { bucketInspect } from './bucket-inspect.ts'
 import { bucketLs } from './bucket-ls.ts'
 import { bucketMark } from './bucket-mark.ts'
+import { bucketReplicate } from './bucket-replicate.ts'
 import { bucketRetention } from './bucket-retention.ts'
 import { uploadBlocks } from './bucket-upload-blocks.ts'
 import { promqltest } from './promqltest/main.ts'
@@ -21,6 +23,8 @@ const bucketCommands: Readonly<Record<string, Command>> = {
   mark: { summary: 'marks blocks for deletion, or to be left as they are', main: bucketMark },
   cleanup: { summary: 'deletes marked blocks and unfinished uploads', main: bucketCleanup },
   retention: { summary: 'marks blocks that have outlived their retention', main: bucketRetention },
+  downsample: { summary: 'downsamples what is long enough, then ends', main: bucketDownsample },
+  replicate: { summary: 'copies whole blocks to another bucket', main: bucketReplicate },
   'upload-blocks': { summary: 'uploads the blocks of a directory', main: uploadBlocks },
 }
 

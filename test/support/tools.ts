@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url'
 import { TestProcess } from './process.ts'
 
-const executable = fileURLToPath(new URL('../../services/mnemo.ts', import.meta.url))
+export const executable = fileURLToPath(new URL('../../services/mnemo.ts', import.meta.url))
 
 export interface ToolOutcome {
   readonly status: unknown
