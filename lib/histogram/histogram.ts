@@ -34,6 +34,8 @@ export interface Histogram {
 export interface HistogramPoint {
   readonly timeMs: number
   readonly histogram: Histogram | undefined
+  /** When counting began, where that was asked for and is known. */
+  readonly startTimeMs?: number
 }
 
 export const noBuckets: Buckets = { indexes: [], counts: [] }

@@ -17,6 +17,15 @@ export interface SelectHints {
   readonly func: string
   /** Labels of the aggregation right above, where there is one. */
   readonly grouping?: { readonly labels: readonly string[]; readonly without: boolean }
+  /** Start timestamps are wanted: `read` gets a list for them. */
+  readonly startTimestamps?: boolean
+}
+
+/** Where sums and counts of a downsampled series go: floats, or histograms, and the raw samples that each of both stands for. */
+export interface SampleTotals {
+  readonly columns: SampleColumns
+  readonly histograms: HistogramPoint[]
+  readonly counts: SampleColumns
 }
 
 /** One series of a select. Valid until the next one is asked for. */
@@ -26,9 +35,16 @@ export interface Series {
    * Appends this series' samples in [minTime, maxTime] of the hints, floats to the columns and histograms to the list:
    * times ascending in each, no time twice in both; stale markers are kept as they are.
    * Samples before and after that (the rest of a chunk) may come too: operators look at their windows alone.
+   * With `starts`, start timestamps are read too: those of histograms stand in their points, those of floats are appended
+   * to the list, one a sample (ms, 0 where it is not known), or none at all where no float has one.
    * Throws `unsupported`, by the encoding's name, where a chunk cannot be decoded.
    */
-  read(columns: SampleColumns, histograms: HistogramPoint[]): void
+  read(columns: SampleColumns, histograms: HistogramPoint[], starts?: number[]): void
+  /**
+   * Only under count_over_time and avg_over_time of a range, and where the series has downsampled data: in place of `read`, since a
+   * window there is many samples. Sums are left out under count_over_time. Stale markers are gone.
+   */
+  readTotals?(totals: SampleTotals): void
 }
 
 export interface SelectResult {

@@ -6,7 +6,7 @@ import { type Taker, walkChain, walkPenalty } from '../dedup/walk.ts'
 import type { HistogramPoint } from '../histogram/histogram.ts'
 import type { SampleColumns } from '../kernels/columns.ts'
 import type { Kernels } from '../kernels/kernels.ts'
-import { encodingOf, isHistogramChunk, readMixedLanes } from './dedup-histograms.ts'
+import { encodingOf, hasStarts, isHistogramChunk, readMixedLanes } from './dedup-histograms.ts'
 import type { AggrChunk } from './types.ts'
 
 /** `penalty`: samples of one replica at a time. `chain`: one sample a timestamp, from all lanes. */
@@ -23,8 +23,8 @@ export interface TimeRange {
  * Each chunk (in order, see chunk-order.ts) on the first lane that ended before it: chunks of a lane do not overlap.
  * Lanes are what is merged, not replicas: a block's chunks and another's may share one.
  */
-export function splitLanes(chunks: readonly AggrChunk[]): AggrChunk[][] {
-  const lanes: AggrChunk[][] = []
+export function splitLanes<T extends TimeRange>(chunks: readonly T[]): T[][] {
+  const lanes: T[][] = []
   for (const chunk of chunks) {
     const lane = lanes.find((other) => other.at(-1)!.maxTime < chunk.minTime)
     if (lane) lane.push(chunk)
@@ -37,6 +37,8 @@ export function splitLanes(chunks: readonly AggrChunk[]): AggrChunk[][] {
 export interface Samples {
   readonly columns: SampleColumns
   readonly histograms: HistogramPoint[]
+  /** Where start timestamps are wanted: one for each float, or none at all where no chunk has any. */
+  readonly starts?: number[] | undefined
 }
 
 /** Reads series out of chunks, with scratch columns of its own. One a query; free() gives them back. */
@@ -59,12 +61,14 @@ export class SeriesReader {
     chunks: readonly AggrChunk[],
     range: TimeRange,
     dedup: DedupFunction,
-    { columns: into, histograms }: Samples,
+    { columns: into, histograms, starts }: Samples,
   ): void {
     const lanes = splitLanes(chunks.filter((c) => c.minTime <= range.maxTime && c.maxTime >= range.minTime))
-    if (chunks.some(isHistogramChunk) && lanes.length > 0) {
+    const slow =
+      starts === undefined ? isHistogramChunk : (chunk: AggrChunk) => isHistogramChunk(chunk) || hasStarts(chunk)
+    if (chunks.some(slow) && lanes.length > 0) {
       const walk = dedup === 'penalty' ? walkPenalty : walkChain
-      readMixedLanes(lanes, { walk, ...range, scratch: this.#lane }, { columns: into, histograms })
+      readMixedLanes(lanes, { walk, ...range, scratch: this.#lane }, { columns: into, histograms, starts })
       return
     }
     if (lanes.length <= 1) {

@@ -7,6 +7,10 @@ import type { ParseOptions } from '../../lib/promql/parse/token-stream.ts'
 export interface Features extends ParseOptions {
   /** Metric names go when the query ends in place of at once. */
   readonly delayedNameRemoval?: boolean
+  /** Start timestamps count in rate() and its like. */
+  readonly startTimestamps?: boolean
+  /** Labels tell a metric's type and unit. */
+  readonly typeAndUnitLabels?: boolean
 }
 
 const features: Readonly<Record<string, Features>> = {
@@ -15,6 +19,8 @@ const features: Readonly<Record<string, Features>> = {
   'promql-extended-range-selectors': { extendedRangeSelectors: true },
   'promql-binop-fill-modifiers': { fillModifiers: true },
   'promql-delayed-name-removal': { delayedNameRemoval: true },
+  'use-start-timestamps': { startTimestamps: true },
+  'type-and-unit-labels': { typeAndUnitLabels: true },
 }
 
 export const featureNames = Object.keys(features)

@@ -21,6 +21,8 @@ interface Annotation {
   readonly text: string
   readonly pos: Position
   readonly forced?: ForcedMonotonicity
+  /** How often it came up, where its text tells that. */
+  readonly count?: number
 }
 
 export type SampleType = 'float' | 'histogram'
@@ -66,6 +68,18 @@ export class AnnotationSet {
   possibleNonCounter(metricName: string, pos: Position): void {
     const text = 'metric might not be a counter, name does not end in _total/_sum/_count/_bucket:'
     this.#add('info', `${text} ${quoteGo(metricName)}`, pos)
+  }
+
+  /** The same where labels tell a metric's type. */
+  possibleNonCounterType(metricName: string, type: string, pos: Position): void {
+    const text = 'metric might not be a counter, __type__ label is not set to "counter" or "histogram", got'
+    this.#add('info', `${text} ${quoteGo(type)}: ${quoteGo(metricName)}`, pos)
+  }
+
+  /** A sample began before the one before it ended. */
+  startsOverlap(metricName: string, pos: Position): void {
+    const text = `sample has start time that overlaps with previous sample timestamp for metric ${quoteGo(metricName)}`
+    this.#byText.set(text, { level: 'warning', text, pos, count: 1 + (this.#byText.get(text)?.count ?? 0) })
   }
 
   /** A binary operator that has no meaning for its operands' types. */
@@ -149,7 +163,9 @@ export class AnnotationSet {
     const texts = { warnings: [...this.#storageWarnings], infos: [] as string[] }
     for (const annotation of this.#byText.values()) {
       const list = annotation.level === 'warning' ? texts.warnings : texts.infos
-      const detail = annotation.forced === undefined ? '' : describeForced(annotation.forced)
+      const { count = 1 } = annotation
+      const times = count > 1 ? ` (${count} occurrences)` : ''
+      const detail = annotation.forced === undefined ? times : describeForced(annotation.forced)
       list.push(
         `${levelPrefix[annotation.level]}${annotation.text}${detail} (${lineAndColumn(query, annotation.pos.start)})`,
       )

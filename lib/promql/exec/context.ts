@@ -49,6 +49,8 @@ export interface Query {
   readonly samples: SampleBudget
   /** Names are dropped when the query ends in place of at once. */
   readonly delayedNameRemoval: boolean
+  /** Whether a metric is a counter is told by its __type__ label, not by its name. */
+  readonly typeAndUnitLabels: boolean
   readonly defaultSubqueryStepMs: (rangeMs: number) => number
 }
 

@@ -46,6 +46,10 @@ export interface ExecuteOptions {
   readonly maxSamples?: number
   /** Metric names go when the query ends (Prometheus's feature flag promql-delayed-name-removal). */
   readonly delayedNameRemoval?: boolean
+  /** Start timestamps count in rate() and its like (use-start-timestamps). */
+  readonly startTimestamps?: boolean
+  /** Labels tell a metric's type and unit (type-and-unit-labels). */
+  readonly typeAndUnitLabels?: boolean
   /** Step of subqueries that name none; a minute unless told. */
   readonly defaultSubqueryStepMs?: (rangeMs: number) => number
 }
@@ -87,6 +91,7 @@ function createContext(options: ExecuteOptions): Context {
       annotations: new AnnotationSet(),
       samples: new SampleBudget(options.maxSamples ?? 50_000_000),
       delayedNameRemoval: options.delayedNameRemoval ?? false,
+      typeAndUnitLabels: options.typeAndUnitLabels ?? false,
       defaultSubqueryStepMs: options.defaultSubqueryStepMs ?? (() => minuteMs),
     },
   }
@@ -103,7 +108,12 @@ async function evaluate(options: ExecuteOptions, context: Context): Promise<Quer
   const instant = stepMs <= 0
   const endMs = instant ? startMs : options.endMs
   const times = { query: options.query, stepMs, rangeMs: endMs - startMs }
-  const plan = planQuery(resolveDurations(options.expr, times), { startMs, endMs, stepMs })
+  const plan = planQuery(resolveDurations(options.expr, times), {
+    startMs,
+    endMs,
+    stepMs,
+    startTimestamps: options.startTimestamps ?? false,
+  })
   switch (plan.type) {
     case 'scalar': {
       const values = await runner.scalar(plan.plan, context)
@@ -219,8 +229,10 @@ async function evaluateMatrix(plan: MatrixPlan, context: Context): Promise<Resul
     const points = extended
       ? extendSamples(floatSamples(columns), { extended, startMs, endMs, lookbackMs: query.lookbackMs })
       : samplesWithin(columns, startMs, endMs)
-    const within = histograms.filter(({ timeMs }) => timeMs > startMs && timeMs <= endMs)
-    if (extended !== undefined && within.length > 0)
+    const fromMs = extended ? startMs - query.lookbackMs : startMs
+    const toMs = extended === 'smoothed' ? endMs + query.lookbackMs : endMs
+    const within = histograms.filter(({ timeMs }) => timeMs > fromMs && timeMs <= toMs)
+    if (extended !== undefined && within.some(({ histogram }) => histogram !== undefined))
       throw executionError(`${extended} modifier is not supported with histograms`)
     const held = heldHistograms(within, query.samples)
     if (points.times.length === 0 && held.histograms === undefined) continue

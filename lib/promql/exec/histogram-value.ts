@@ -6,7 +6,7 @@ import type { Histogram } from '../../histogram/histogram.ts'
 import { histogramVariance } from '../functions/histogram-estimate.ts'
 import type { HistogramValuePlan } from '../plan/plan.ts'
 import { type Context, type SeriesRow, type SeriesStream, viewsOf } from './context.ts'
-import { mapDroppingName } from './names.ts'
+import { mapDroppingName, withoutNameAlone } from './names.ts'
 
 const functions: { readonly [K in HistogramValuePlan['func']]: (h: Histogram) => number } = {
   histogram_count: ({ count }) => count,
@@ -28,5 +28,6 @@ export function histogramValueOperator(plan: HistogramValuePlan, context: Contex
     }
     return true
   }
-  return mapDroppingName(context.query.run.vector(plan.child, context), { context, oneName: plan.oneName }, apply)
+  const dropping = { context, oneName: plan.oneName, without: withoutNameAlone }
+  return mapDroppingName(context.query.run.vector(plan.child, context), dropping, apply)
 }

@@ -15,10 +15,30 @@ export function withoutName(labels: Labels): Labels {
   return withoutLabels(labels, metadataLabels)
 }
 
+const nameAlone: ReadonlySet<string> = new Set([metricName])
+
+/** Labels without the name; type and unit stay. */
+export function withoutNameAlone(labels: Labels): Labels {
+  return withoutLabels(labels, nameAlone)
+}
+
 /** Labels of a function's output: without the name, or with it and a mark. */
-export function dropName(context: Context, { labels }: { labels: Labels }): { labels: Labels; dropName: boolean } {
+export function dropName(
+  context: Context,
+  { labels }: { labels: Labels },
+  without = withoutName,
+): { labels: Labels; dropName: boolean } {
   if (context.query.delayedNameRemoval) return { labels, dropName: true }
-  return { labels: withoutName(labels), dropName: true }
+  return { labels: without(labels), dropName: true }
+}
+
+/** How a stream loses its names. */
+interface Dropping {
+  readonly context: Context
+  /** The series' names are one: dropping it keeps them apart. */
+  readonly oneName: boolean
+  /** What goes with the name: type and unit unless told. */
+  readonly without?: (labels: Labels) => Labels
 }
 
 /**
@@ -27,10 +47,10 @@ export function dropName(context: Context, { labels }: { labels: Labels }): { la
  */
 export function mapDroppingName(
   stream: SeriesStream,
-  { context, oneName }: { context: Context; oneName: boolean },
+  dropping: Dropping,
   apply: (series: SeriesRow) => boolean,
 ): SeriesStream {
-  return changeDroppingName(stream, { context, oneName }, (series) => {
+  return changeDroppingName(stream, dropping, (series) => {
     if (!apply(series)) return undefined
     return series.histograms === undefined ? series : { ...series, histograms: undefined }
   })
@@ -39,12 +59,12 @@ export function mapDroppingName(
 /** The same where histograms change too: what `change` returns goes on, without its name. */
 export function changeDroppingName(
   stream: SeriesStream,
-  { context, oneName }: { context: Context; oneName: boolean },
+  { context, oneName, without = withoutName }: Dropping,
   change: (series: SeriesRow) => SeriesRow | undefined,
 ): SeriesStream {
   const changed = changeSeries(stream, context, (series) => {
     const result = change(series)
-    return result && { ...result, ...dropName(context, result) }
+    return result && { ...result, ...dropName(context, result, without) }
   })
   return oneName || context.query.delayedNameRemoval ? changed : mergeEqualLabels(changed, context)
 }

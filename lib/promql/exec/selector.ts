@@ -5,8 +5,7 @@
 import { type HistogramPoint, sampleWeight } from '../../histogram/histogram.ts'
 import { statsOf } from '../../histogram/stats.ts'
 import type { SampleColumns, Steps } from '../../kernels/kernels.ts'
-import { MnemoError } from '../../kit/errors.ts'
-import type { Labels } from '../../labels/labels.ts'
+import { labelValue, metricName } from '../../labels/labels.ts'
 import type { Select, SelectorPlan } from '../plan/plan.ts'
 import type { SelectHints } from '../queryable.ts'
 import {
@@ -19,18 +18,11 @@ import {
   viewsOf,
 } from './context.ts'
 import { floatSamples, smoothedValue } from './extended.ts'
+import { smoothedSample } from './extended-histograms.ts'
 import { lastHistograms } from './last-histograms.ts'
 import { mergeEqualLabels } from './matrix.ts'
 import { dropName } from './names.ts'
-
-/** One series' samples. Labels are the caller's; columns and histograms are borrowed until the next series is asked for. */
-export interface SeriesColumns {
-  readonly labels: Labels
-  readonly dropName: boolean
-  readonly columns: SampleColumns
-  /** Times ascend; no time is in the columns too. */
-  readonly histograms: readonly HistogramPoint[]
-}
+import { freshFloats, freshHistograms, putOutcomes, type SeriesColumns } from './samples.ts'
 
 /** The times that a selector or subquery looks at: the steps less the offset, or the one time of `@`. */
 export function referenceSteps(time: { offsetMs: number; atMs: number | undefined }, steps: Steps): Steps {
@@ -48,27 +40,32 @@ export async function* readSeries(
   const result = queryable.select(select.matchers, hintsOf(select, rangeMs, context), signal)
   const columns = kernels.columns()
   const histograms: HistogramPoint[] = []
+  const starts: number[] = []
+  const totalCounts = kernels.columns()
   try {
     for await (const series of result.series) {
       checkAborted(signal)
       columns.clear()
       histograms.length = 0
-      series.read(columns, histograms)
-      samples.check(columns.length + weightOf(histograms))
-      if (columns.length + histograms.length === 0) continue
-      if (histograms.length > 0) refuseExtended(select)
+      starts.length = 0
+      const counts = series.readTotals && emptied(totalCounts)
+      if (counts) series.readTotals?.({ columns, histograms, counts })
+      else series.read(columns, histograms, select.startTimestamps ? starts : undefined)
+      samples.check(columns.length + (counts?.length ?? 0) + weightOf(histograms))
+      if (columns.length + histograms.length + (counts?.length ?? 0) === 0) continue
       const points = select.withoutBuckets && histograms.length > 0 ? statsOf(histograms) : histograms
-      yield { labels: series.labels, dropName: false, columns, histograms: points }
+      yield { labels: series.labels, dropName: false, columns, histograms: points, starts, counts }
     }
   } finally {
     columns.free()
+    totalCounts.free()
   }
   for (const warning of result.warnings) annotations.storageWarning(warning)
 }
 
-function refuseExtended({ extended }: Select): void {
-  if (extended === undefined) return
-  throw new MnemoError('unsupported', `native histograms are not supported in ${extended} selectors`)
+function emptied(columns: SampleColumns): SampleColumns {
+  columns.clear()
+  return columns
 }
 
 function weightOf(points: readonly HistogramPoint[]): number {
@@ -89,14 +86,15 @@ function hintsOf(select: Select, rangeMs: number, context: Context): SelectHints
     rangeMs,
     func: select.func,
     ...(select.grouping === undefined ? {} : { grouping: select.grouping }),
+    ...(select.startTimestamps && { startTimestamps: true }),
   }
 }
 
-/** The last sample before each step, no older than the lookback; or, for timestamp(), its time. */
+/** The last sample before each step, no older than the lookback; or, for timestamp() and its like, a time of it. */
 export function instantSelector(plan: SelectorPlan, context: Context): SeriesStream {
-  if (plan.select.extended === 'smoothed' && !plan.timestamps) return smoothedSamples(plan, context)
+  if (plan.select.extended === 'smoothed' && plan.shows === 'value') return smoothedSamples(plan, context)
   const stream = lastSamples(plan, context)
-  const apart = !plan.timestamps || plan.oneName || context.query.delayedNameRemoval
+  const apart = plan.shows === 'value' || plan.oneName || context.query.delayedNameRemoval
   return apart ? stream : mergeEqualLabels(stream, context)
 }
 
@@ -105,7 +103,7 @@ async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream 
   const { count } = context.steps
   const reference = { ...referenceSteps(plan.select, context.steps), count }
   const row = kernels.row(count)
-  const times = plan.timestamps ? kernels.row(count) : undefined
+  const times = plan.shows === 'value' ? undefined : kernels.row(count)
   for await (const series of readSeries(plan.select, 0, context)) {
     kernels.lookback(series.columns, reference, lookbackMs, row, times)
     const histograms =
@@ -114,18 +112,34 @@ async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream 
     if (times === undefined) {
       yield { labels: series.labels, dropName: false, row, histograms }
     } else {
-      toSeconds(viewsOf(context, times).values)
+      const shown = viewsOf(context, times).values
+      if (plan.shows === 'startTime') replaceByStarts(shown, viewsOf(context, row).present, series)
+      for (let i = 0; i < shown.length; i++) shown[i]! /= 1000
       yield { ...dropName(context, series), row: { valuesPtr: times.valuesPtr, presentPtr: row.presentPtr } }
     }
   }
 }
 
+/** Puts the start timestamp of each sample in place of its time, ms. */
+function replaceByStarts(
+  timesMs: Float64Array,
+  present: Uint8Array,
+  { columns, histograms, starts }: SeriesColumns,
+): void {
+  const startsByTime = new Map(histograms.map(({ timeMs, startTimeMs }) => [timeMs, startTimeMs ?? 0]))
+  columns.times().forEach((timeMs, i) => {
+    startsByTime.set(timeMs, starts[i] ?? 0)
+  })
+  for (let i = 0; i < timesMs.length; i++) if (present[i] === 1) timesMs[i] = startsByTime.get(timesMs[i]!) ?? 0
+}
+
 async function* smoothedSamples(plan: SelectorPlan, context: Context): SeriesStream {
-  const { kernels, lookbackMs } = context.query
+  const { kernels, lookbackMs, annotations } = context.query
   const { count } = context.steps
   const reference = { ...referenceSteps(plan.select, context.steps), count }
   const row = kernels.row(count)
-  for await (const { labels, columns } of readSeries(plan.select, 0, context)) {
+  for await (const series of readSeries(plan.select, 0, context)) {
+    const { labels, columns } = series
     const samples = floatSamples(columns)
     const { values, present } = viewsOf(context, row)
     for (let i = 0; i < count; i++) {
@@ -133,10 +147,10 @@ async function* smoothedSamples(plan: SelectorPlan, context: Context): SeriesStr
       present[i] = value === undefined ? 0 : 1
       values[i] = value ?? 0
     }
-    if (anyPresent(context, row)) yield { labels, dropName: false, row, histograms: undefined }
+    const notes = { annotations, name: labelValue(labels, metricName), pos: plan.pos }
+    const mixed = { floats: freshFloats(series), points: freshHistograms(series) }
+    const outcome = (timeMs: number) => smoothedSample(mixed, timeMs, lookbackMs, notes)
+    const histograms = mixed.points.length > 0 ? putOutcomes({ values, present }, reference, outcome) : undefined
+    if (anyPresent(context, row) || anyHistogram(histograms)) yield { labels, dropName: false, row, histograms }
   }
-}
-
-function toSeconds(timesMs: Float64Array): void {
-  for (let i = 0; i < timesMs.length; i++) timesMs[i]! /= 1000
 }

@@ -6,7 +6,8 @@ import type { Histogram, HistogramPoint } from '../../histogram/histogram.ts'
 import type { Row, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import type { MatrixPlan } from '../plan/plan.ts'
 import { type Context, checkAborted, type StepHistograms, stepTimeMs, viewsOf } from './context.ts'
-import { referenceSteps, type SeriesColumns } from './selector.ts'
+import type { SeriesColumns } from './samples.ts'
+import { referenceSteps } from './selector.ts'
 
 type SubqueryPlan = Extract<MatrixPlan, { kind: 'subquery' }>
 
@@ -33,7 +34,7 @@ export async function* subquerySeries(
       checkAborted(signal)
       samples.check(inner.steps.count)
       fillColumns(columns, inner, row)
-      yield { labels, dropName, columns, histograms: pointsOf(histograms, inner.steps) }
+      yield { labels, dropName, columns, histograms: pointsOf(histograms, inner.steps), starts: [] }
     }
   } finally {
     columns.free()

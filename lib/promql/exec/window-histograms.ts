@@ -1,25 +1,33 @@
-// Window functions where a window holds native histograms: what comes in place of what the kernels found among its floats.
+// Window functions where a window holds native histograms, or start timestamps are known: what comes in place of what the
+// kernels found among its floats.
 // Specification: Prometheus 3.14, promql/functions.go.
 // Owns this slow path: windows of floats alone keep the kernels' value, series of floats alone never come here.
 
-import { equalHistograms, type Histogram } from '../../histogram/histogram.ts'
+import { equalHistograms } from '../../histogram/histogram.ts'
 import { HistogramTotal } from '../../histogram/mean.ts'
 import { detectReset } from '../../histogram/reset.ts'
-import type { SampleColumns, Steps, WindowFunction } from '../../kernels/kernels.ts'
+import type { Steps, WindowFunction } from '../../kernels/kernels.ts'
 import { labelValue, metricName } from '../../labels/labels.ts'
-import {
-  histogramRate,
-  instantHistogramRate,
-  type RateKind,
-  type RateNote,
-  type TimedHistogram,
-} from '../functions/histogram-rate.ts'
+import type { RateKind } from '../functions/extrapolate.ts'
+import { startedInstantRate, startedRate, type TimedFloat } from '../functions/float-rate.ts'
+import { histogramRate, instantHistogramRate, type RateNote, type TimedHistogram } from '../functions/histogram-rate.ts'
+import { startedAnew } from '../functions/start-times.ts'
 import type { Position } from '../parse/ast.ts'
 import type { AnnotationSet } from './annotations.ts'
-import { type Context, type StepHistograms, stepTimeMs, viewsOf } from './context.ts'
-import type { SeriesColumns } from './selector.ts'
+import { type Context, type StepHistograms, viewsOf } from './context.ts'
+import {
+  freshFloats,
+  freshHistograms,
+  inOrder,
+  isFloat,
+  type Outcome,
+  putOutcomes,
+  type SeriesColumns,
+  type TimedSample,
+  within,
+} from './samples.ts'
 
-/** A window that holds at least one histogram; stale markers are gone. */
+/** A window that holds at least one histogram, or floats with start timestamps; stale markers are gone. */
 interface MixedWindow {
   readonly floats: readonly TimedFloat[]
   readonly points: readonly TimedHistogram[]
@@ -28,16 +36,8 @@ interface MixedWindow {
   readonly notes: SeriesNotes
 }
 
-interface TimedFloat {
-  readonly timeMs: number
-  readonly value: number
-}
-
-/** A value, a histogram, nothing, or what the kernels found. */
-type Outcome = number | Histogram | undefined | 'as floats'
-
 /** Annotations of one series. */
-interface SeriesNotes {
+export interface SeriesNotes {
   readonly annotations: AnnotationSet
   readonly name: string
   readonly pos: Position
@@ -89,50 +89,18 @@ export function windowHistograms(
   row: Parameters<typeof viewsOf>[1],
 ): StepHistograms {
   const { values, present } = viewsOf(context, row)
-  const floats = freshFloats(series.columns)
-  const points = series.histograms.filter((point): point is TimedHistogram => point.histogram !== undefined)
+  const floats = freshFloats(series)
+  const points = freshHistograms(series)
+  const started = series.starts.length > 0
   const notes = { annotations: context.query.annotations, name: labelValue(series.labels, metricName), pos }
-  const histograms: (Histogram | undefined)[] = new Array(present.length).fill(undefined)
-  for (let i = 0; i < present.length; i++) {
-    const endMs = stepTimeMs(reference, reference.count === 1 ? 0 : i)
+  return putOutcomes({ values, present }, reference, (endMs) => {
     const startMs = endMs - rangeMs
     const window = within(points, startMs, endMs)
-    if (window.length === 0) continue
-    const outcome = functions[func]({ floats: within(floats, startMs, endMs), points: window, startMs, endMs, notes })
-    if (outcome === 'as floats') continue
-    present[i] = typeof outcome === 'number' ? 1 : 0
-    if (typeof outcome === 'number') values[i] = outcome
-    else histograms[i] = outcome
-  }
-  return histograms
-}
-
-const staleBits = 0x7ff0000000000002n
-
-function freshFloats(columns: SampleColumns): TimedFloat[] {
-  const values = columns.values()
-  const bits = columns.valueBits()
-  const floats: TimedFloat[] = []
-  columns.times().forEach((timeMs, i) => {
-    if (bits[i] !== staleBits) floats.push({ timeMs, value: values[i]! })
+    if (window.length === 0 && !started) return 'as floats'
+    const inWindow = within(floats, startMs, endMs)
+    if (window.length + inWindow.length === 0) return 'as floats'
+    return functions[func]({ floats: inWindow, points: window, startMs, endMs, notes })
   })
-  return floats
-}
-
-/** The items after one time and up to another. */
-function within<T extends { readonly timeMs: number }>(items: readonly T[], startMs: number, endMs: number): T[] {
-  return items.slice(countUpTo(items, startMs), countUpTo(items, endMs))
-}
-
-function countUpTo(items: readonly { readonly timeMs: number }[], timeMs: number): number {
-  let low = 0
-  let high = items.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (items[middle]!.timeMs <= timeMs) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 function floatsAlone({ floats, notes }: MixedWindow): Outcome {
@@ -146,18 +114,20 @@ function refuseMixed({ floats, notes }: MixedWindow): boolean {
   return true
 }
 
-function say({ annotations, name, pos }: SeriesNotes, note: RateNote): void {
+export function say({ annotations, name, pos }: SeriesNotes, note: RateNote): void {
   const say: { readonly [K in RateNote]: () => void } = {
     'not-counter': () => annotations.nativeHistogramIsNot('counter', name, pos),
     'not-gauge': () => annotations.nativeHistogramIsNot('gauge', name, pos),
     'mixed-schemas': () => annotations.mixedSchemas(name, pos),
     'reconciled-addition': () => annotations.customBoundsReconciled('addition', pos),
     'reconciled-subtraction': () => annotations.customBoundsReconciled('subtraction', pos),
+    'starts-overlap': () => annotations.startsOverlap(name, pos),
   }
   say[note]()
 }
 
 function rateOf(window: MixedWindow, kind: RateKind): Outcome {
+  if (window.points.length === 0) return startedRate(window, kind, () => say(window.notes, 'starts-overlap'))
   return refuseMixed(window) ? undefined : histogramRate(window, kind, (note) => say(window.notes, note))
 }
 
@@ -165,7 +135,7 @@ function rateOf(window: MixedWindow, kind: RateKind): Outcome {
 function instantRateOf(window: MixedWindow, counter: boolean): Outcome {
   const [before, last] = inOrder(window).slice(-2)
   if (before === undefined || last === undefined) return undefined
-  if (isFloat(before) && isFloat(last)) return 'as floats'
+  if (isFloat(before) && isFloat(last)) return counter ? startedInstantRate(before, last) : 'as floats'
   if (isFloat(before) || isFloat(last)) {
     window.notes.annotations.mixedInRange(window.notes.name, window.notes.pos)
     return undefined
@@ -188,12 +158,6 @@ function totalOf(window: MixedWindow, average: boolean): Outcome {
   return total.result()
 }
 
-type TimedSample = TimedFloat | TimedHistogram
-
-function isFloat(sample: TimedSample): sample is TimedFloat {
-  return 'value' in sample
-}
-
 function later(float: TimedFloat | undefined, point: TimedHistogram): Outcome {
   return float !== undefined && float.timeMs > point.timeMs ? float.value : point.histogram
 }
@@ -202,23 +166,27 @@ function earlier(float: TimedFloat | undefined, point: TimedHistogram): Outcome 
   return float !== undefined && float.timeMs < point.timeMs ? float.value : point.histogram
 }
 
-function inOrder({ floats, points }: MixedWindow): TimedSample[] {
-  return [...floats, ...points].sort((a, b) => a.timeMs - b.timeMs)
+function countPairs(window: MixedWindow, counts: (before: TimedSample, after: TimedSample) => boolean): number {
+  return pairs(inOrder(window), counts)
 }
 
-function countPairs(window: MixedWindow, counts: (before: TimedSample, after: TimedSample) => boolean): number {
-  const samples = inOrder(window)
+/** How many samples differ so from the one before. */
+export function pairs(
+  samples: readonly TimedSample[],
+  counts: (before: TimedSample, after: TimedSample) => boolean,
+): number {
   return samples.filter((sample, i) => i > 0 && counts(samples[i - 1]!, sample)).length
 }
 
-function changed(before: TimedSample, after: TimedSample): boolean {
+export function changed(before: TimedSample, after: TimedSample): boolean {
   if (isFloat(before) && isFloat(after)) {
     return before.value !== after.value && !(Number.isNaN(before.value) && Number.isNaN(after.value))
   }
   return isFloat(before) || isFloat(after) || !equalHistograms(after.histogram, before.histogram)
 }
 
-function wasReset(before: TimedSample, after: TimedSample): boolean {
-  if (isFloat(before) && isFloat(after)) return after.value < before.value
-  return isFloat(before) || isFloat(after) || detectReset(after.histogram, before.histogram)
+export function wasReset(before: TimedSample, after: TimedSample): boolean {
+  if (isFloat(before) && isFloat(after)) return after.value < before.value || startedAnew(before, after)
+  if (isFloat(before) || isFloat(after)) return true
+  return startedAnew(before, after) || detectReset(after.histogram, before.histogram)
 }

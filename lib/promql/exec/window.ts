@@ -12,15 +12,19 @@ import {
   type Context,
   executionError,
   type SeriesStream,
+  type StepHistograms,
   stepTimeMs,
   viewsOf,
 } from './context.ts'
 import { evaluateExtended, floatSamples } from './extended.ts'
+import { extendedOutcome } from './extended-histograms.ts'
 import { refuseEqualLabels } from './matrix.ts'
 import { dropName } from './names.ts'
-import { readSeries, referenceSteps, type SeriesColumns } from './selector.ts'
+import { freshFloats, freshHistograms, putOutcomes, type SeriesColumns } from './samples.ts'
+import { readSeries, referenceSteps } from './selector.ts'
 import { subquerySeries } from './subquery.ts'
 import { windowHistograms } from './window-histograms.ts'
+import { WindowTotals } from './window-totals.ts'
 
 /** The series of a range vector, and the times that its windows end at: one a step, or one for all. */
 export function openSource(
@@ -48,11 +52,14 @@ async function* windowRows(plan: WindowPlan, context: Context): SeriesStream {
   for (const param of plan.params) params.push(await run.scalar(param, context))
   const { series: source, reference, rangeMs } = openSource(plan.source, context)
   const call = new WindowCall(plan, { context, reference, rangeMs, params })
-  const windows = { func: plan.func, pos: plan.pos, context, reference, rangeMs }
+  const sums = new WindowCall({ ...plan, func: 'sum_over_time' }, { context, reference, rangeMs, params })
   const row = kernels.row(context.steps.count)
+  let totals: WindowTotals | undefined
   for await (const series of source) {
-    call.evaluate(series.columns, row)
-    const histograms = series.histograms.length > 0 ? windowHistograms(windows, series, row) : undefined
+    const { counts } = series
+    if (counts) totals ??= new WindowTotals(context, (summed, into) => sums.of(summed, into))
+    const total = plan.func === 'count_over_time' ? 'count' : 'average'
+    const histograms = counts ? totals?.[total](series, counts, row) : call.of(series, row)
     if (anyPresent(context, row)) call.annotate(series, row)
     else if (!anyHistogram(histograms)) continue
     if (plan.keepsName) yield { labels: series.labels, dropName: series.dropName, row, histograms }
@@ -91,7 +98,13 @@ class WindowCall {
     return stepTimeMs(this.#reference, this.#reference.count === 1 ? 0 : step)
   }
 
-  evaluate(columns: SampleColumns, row: Row): void {
+  /** The series' floats into the row; its histograms by step, where it has any. */
+  of(series: SeriesColumns, row: Row): StepHistograms | undefined {
+    this.#evaluate(series.columns, row)
+    return series.histograms.length + series.starts.length === 0 ? undefined : this.#mixed(series, row)
+  }
+
+  #evaluate(columns: SampleColumns, row: Row): void {
     const { source } = this.#plan
     const extended = source.kind === 'range_selector' ? source.select.extended : undefined
     if (extended !== undefined) {
@@ -126,6 +139,21 @@ class WindowCall {
     }
   }
 
+  /** The series' histograms by step; the row's floats are changed where histograms or start timestamps have a say. */
+  #mixed(series: SeriesColumns, row: Row): StepHistograms {
+    const { func, pos, source } = this.#plan
+    const [context, reference, rangeMs] = [this.#context, this.#reference, this.#rangeMs]
+    const extended = source.kind === 'range_selector' ? source.select.extended : undefined
+    if (extended === undefined) return windowHistograms({ func, pos, context, reference, rangeMs }, series, row)
+    const { annotations, lookbackMs } = context.query
+    const notes = { annotations, name: labelValue(series.labels, metricName), pos }
+    const samples = { floats: freshFloats(series), points: freshHistograms(series) }
+    return putOutcomes(viewsOf(context, row), reference, (endMs) => {
+      const range = { extended, startMs: endMs - rangeMs, endMs, lookbackMs }
+      return extendedOutcome(func, samples, range, notes)
+    })
+  }
+
   // An error only where there is a sample to smooth, as in Prometheus.
   #checkSmoothing(columns: SampleColumns, row: Row): void {
     if (this.#plan.func !== 'double_exponential_smoothing') return
@@ -157,6 +185,12 @@ class WindowCall {
     const { annotations } = this.#context.query
     if (func === 'rate' || func === 'increase') {
       const name = labelValue(labels, metricName)
+      if (this.#context.query.typeAndUnitLabels) {
+        const type = labelValue(labels, '__type__')
+        if (name !== '' && type !== 'counter' && type !== 'histogram')
+          annotations.possibleNonCounterType(name, type, pos)
+        return
+      }
       if (this.#namesSeen.has(name)) return
       this.#namesSeen.add(name)
       if (name !== '' && !/_(total|sum|count|bucket)$/.test(name)) annotations.possibleNonCounter(name, pos)

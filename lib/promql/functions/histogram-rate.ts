@@ -1,25 +1,26 @@
 // rate, increase, delta, irate and idelta of the native histograms in a window.
 // Specification: Prometheus 3.14, promql/functions.go (histogramRate, extrapolatedRate, instantValue).
-// Owns counter resets between histograms and the extrapolation to the window's edges.
+// Owns counter resets between histograms, by their buckets and by start timestamps.
 
 import { compact, type Histogram, isCustom, noBuckets } from '../../histogram/histogram.ts'
 import { detectReset } from '../../histogram/reset.ts'
 import { divide, multiply, toSchema } from '../../histogram/scale.ts'
-import { HistogramSum, subtractHistograms } from '../../histogram/sum.ts'
+import { addHistograms, HistogramSum, subtractHistograms } from '../../histogram/sum.ts'
+import { extrapolation, type RateKind, zeroWithin } from './extrapolate.ts'
+import { type Started, startedAnew, startsOverlap } from './start-times.ts'
 
-export interface TimedHistogram {
-  readonly timeMs: number
+export interface TimedHistogram extends Started {
   readonly histogram: Histogram
 }
 
 /** What a series' histograms gave rise to; each may come up more than once. */
-export type RateNote = 'not-counter' | 'not-gauge' | 'mixed-schemas' | 'reconciled-addition' | 'reconciled-subtraction'
-
-export interface RateKind {
-  /** Resets are made up for; else (delta) the last is taken less the first. */
-  readonly counter: boolean
-  readonly perSecond: boolean
-}
+export type RateNote =
+  | 'not-counter'
+  | 'not-gauge'
+  | 'mixed-schemas'
+  | 'reconciled-addition'
+  | 'reconciled-subtraction'
+  | 'starts-overlap'
 
 export interface RateWindow {
   /** At least one, times ascending. */
@@ -32,11 +33,37 @@ type OnNote = (note: RateNote) => void
 
 /** The increase of the window, extrapolated; undefined where there is none. */
 export function histogramRate(window: RateWindow, kind: RateKind, note: OnNote): Histogram | undefined {
-  const { points } = window
-  if (points.length < 2) return undefined
-  const increase = increaseOf(points, kind.counter, note)
+  const { points, startMs, endMs } = window
+  const first = points[0]!
+  const zeroAtMs = kind.counter ? zeroWithin(window, first) : undefined
+  if (points.length < 2 && zeroAtMs === undefined) return undefined
+  let increase = points.length < 2 ? first.histogram : increaseOf(points, kind.counter, note)
+  if (increase !== undefined && zeroAtMs !== undefined && points.length > 1) {
+    increase = withFirst(increase, first.histogram, note)
+  }
   if (increase === undefined) return undefined
-  return multiply(increase, extrapolation(window, increase, kind))
+  const times = {
+    startMs,
+    endMs,
+    firstMs: first.timeMs,
+    lastMs: points.at(-1)!.timeMs,
+    samples: points.length,
+    zeroAtMs,
+  }
+  return multiply(
+    increase,
+    extrapolation({ ...times, firstValue: first.histogram.count, increase: increase.count }, kind),
+  )
+}
+
+function withFirst(increase: Histogram, first: Histogram, note: OnNote): Histogram | undefined {
+  const { sum, met } = addHistograms(increase, first)
+  if (met.incompatible) {
+    note('mixed-schemas')
+    return undefined
+  }
+  if (met.boundsReconciled) note('reconciled-addition')
+  return sum
 }
 
 function increaseOf(points: readonly TimedHistogram[], counter: boolean, note: OnNote): Histogram | undefined {
@@ -45,7 +72,8 @@ function increaseOf(points: readonly TimedHistogram[], counter: boolean, note: O
   if (counter && (first.hint === 'gauge' || last.hint === 'gauge')) note('not-counter')
   // A reset right after the first sample: its buckets count for nothing, whatever their layout.
   const second = points[1]!.histogram
-  const start = counter && detectReset(second, first) ? emptyLike(second) : first
+  const anew = counter && (startedAnew(points[0]!, points[1]!) || detectReset(second, first))
+  const start = anew ? emptyLike(second) : first
   const schema = lowestSchema(points, start, counter, note)
   if (schema === undefined) return undefined
   const sum = new HistogramSum(toSchema(last, schema), { compensated: false })
@@ -83,34 +111,15 @@ function lowestSchema(
 
 function addResets(sum: HistogramSum, points: readonly TimedHistogram[], start: Histogram, note: OnNote): void {
   let previous = start
-  for (const { histogram } of points.slice(1)) {
-    if (detectReset(histogram, previous) && sum.add(previous).boundsReconciled) note('reconciled-addition')
-    previous = histogram
+  let overlaps = false
+  for (let i = 1; i < points.length; i++) {
+    const [before, point] = [points[i - 1]!, points[i]!]
+    overlaps ||= startsOverlap(before, point)
+    const anew = startedAnew(before, point) || detectReset(point.histogram, previous)
+    if (anew && sum.add(previous).boundsReconciled) note('reconciled-addition')
+    previous = point.histogram
   }
-}
-
-/** What the increase between the samples is multiplied by, to be that of the window. */
-function extrapolation(
-  { points, startMs, endMs }: RateWindow,
-  increase: Histogram,
-  { counter, perSecond }: RateKind,
-): number {
-  const firstMs = points[0]!.timeMs
-  const lastMs = points.at(-1)!.timeMs
-  const sampledSeconds = (lastMs - firstMs) / 1000
-  const averageSeconds = sampledSeconds / (points.length - 1)
-  const threshold = averageSeconds * 1.1
-  let toStart = (firstMs - startMs) / 1000
-  let toEnd = (endMs - lastMs) / 1000
-  if (toStart >= threshold) toStart = averageSeconds / 2
-  const firstCount = points[0]!.histogram.count
-  if (counter && increase.count > 0 && firstCount >= 0) {
-    // A counter does not begin below zero.
-    toStart = Math.min(toStart, sampledSeconds * (firstCount / increase.count))
-  }
-  if (toEnd >= threshold) toEnd = averageSeconds / 2
-  const factor = sampledSeconds === 0 ? 1 : (sampledSeconds + toStart + toEnd) / sampledSeconds
-  return perSecond ? factor / ((endMs - startMs) / 1000) : factor
+  if (overlaps) note('starts-overlap')
 }
 
 /** Between the last two samples: irate (`counter`, per second) and idelta. */
@@ -124,7 +133,7 @@ export function instantHistogramRate(
   if (counter && both.includes('gauge')) note('not-counter')
   if (!counter && both.some((hint) => hint !== 'gauge')) note('not-gauge')
   let result = later.histogram
-  if (!counter || !detectReset(later.histogram, earlier.histogram)) {
+  if (!counter || !(startedAnew(earlier, later) || detectReset(later.histogram, earlier.histogram))) {
     const { difference, met } = subtractHistograms(later.histogram, earlier.histogram)
     if (met.incompatible) {
       note('mixed-schemas')

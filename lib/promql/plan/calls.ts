@@ -33,8 +33,10 @@ interface Arguments {
 export function planCall(call: Call, planner: Planner): Planned<TypedPlan> {
   const exprs = call.args.map(unwrapParens)
   const first = exprs[0]
-  if (call.func === 'timestamp' && first?.kind === 'vector_selector') {
-    const { plan, invariant } = planner.timestamps(first, hintOf(call))
+  const shows = call.func === 'timestamp' ? 'time' : call.func === 'start_timestamp' ? 'startTime' : undefined
+  const readable = shows === 'time' || planner.options.startTimestamps
+  if (shows !== undefined && readable && first?.kind === 'vector_selector') {
+    const { plan, invariant } = planner.times(first, shows, hintOf(call))
     return { plan: { type: 'vector', plan }, invariant }
   }
   const build = builders.get(call.func)

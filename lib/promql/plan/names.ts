@@ -9,7 +9,7 @@ import type { ElementOp, MatrixPlan, Select, VectorPlan } from './plan.ts'
 export function staticName(plan: VectorPlan): string | undefined {
   switch (plan.kind) {
     case 'selector':
-      if (plan.timestamps) return ''
+      if (plan.shows !== 'value') return ''
       return selectedName(plan.select)
     case 'vector_invariant':
     case 'sort':

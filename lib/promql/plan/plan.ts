@@ -20,6 +20,8 @@ export interface Select {
   readonly extended?: 'anchored' | 'smoothed' | undefined
   /** Of histograms, count and sum are all that is asked for. */
   readonly withoutBuckets?: boolean
+  /** Start timestamps are read and count. */
+  readonly startTimestamps?: boolean
   /** Hints: the call or aggregation above, and the labels of an aggregation right above. */
   readonly func: string
   readonly grouping: Grouping | undefined
@@ -47,8 +49,10 @@ export type ScalarPlan =
 export interface SelectorPlan extends DropsName {
   readonly kind: 'selector'
   readonly select: Select
-  /** The sample's time in seconds in place of its value, and no name: timestamp(). */
-  readonly timestamps: boolean
+  /** A time of the sample, in seconds, in place of its value, and no name: timestamp() and start_timestamp(). */
+  readonly shows: 'value' | 'time' | 'startTime'
+  /** Where annotations point. */
+  readonly pos: Position
 }
 
 export interface WindowPlan extends DropsName {

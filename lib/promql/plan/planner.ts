@@ -17,15 +17,27 @@ import {
 import { planCall } from './calls.ts'
 import { statsSelectors } from './histogram-stats.ts'
 import { selectedName, staticName } from './names.ts'
-import type { ElementOp, Grouping, MatrixPlan, QueryPlan, ScalarPlan, Select, SetOp, VectorPlan } from './plan.ts'
-import { type Hint, noHint, type Planned, type Planner, unwrapParens, wrapScalar, wrapVector } from './planning.ts'
-
-export interface PlanOptions {
-  readonly startMs: number
-  readonly endMs: number
-  /** 0 in an instant query. */
-  readonly stepMs: number
-}
+import type {
+  ElementOp,
+  Grouping,
+  MatrixPlan,
+  QueryPlan,
+  ScalarPlan,
+  Select,
+  SelectorPlan,
+  SetOp,
+  VectorPlan,
+} from './plan.ts'
+import {
+  type Hint,
+  noHint,
+  type Planned,
+  type Planner,
+  type PlanOptions,
+  unwrapParens,
+  wrapScalar,
+  wrapVector,
+} from './planning.ts'
 
 /** The plan of a query. Throws `bad_data` where the tree does not type-check, `execution` for wrong arguments. */
 export function planQuery(expr: Expr, options: PlanOptions): QueryPlan {
@@ -52,7 +64,7 @@ function createPlanner(options: PlanOptions, withoutBuckets: ReadonlySet<VectorS
     scalar: (expr, hint) => planScalar(expr, planner, hint),
     vector: (expr, hint) => planVector(expr, planner, hint),
     matrix: (expr, hint) => planMatrix(expr, planner, hint),
-    timestamps: (expr, hint) => planSelector(expr, planner, { hint, timestamps: true }),
+    times: (expr, shows, hint) => planSelector(expr, planner, { hint, shows }),
     string: (expr) => {
       const literal = unwrapParens(expr)
       if (literal.kind !== 'string') throw mistyped(expr, 'string')
@@ -109,7 +121,7 @@ function planVector(expr: Expr, planner: Planner, hint: Hint): Planned<VectorPla
     case 'paren':
       return planVector(expr.expr, planner, hint)
     case 'vector_selector':
-      return planSelector(expr, planner, { hint, timestamps: false })
+      return planSelector(expr, planner, { hint, shows: 'value' })
     case 'unary':
       return planVectorUnary(expr, planner, hint)
     case 'aggregate':
@@ -134,11 +146,13 @@ function planVectorUnary(expr: Unary, planner: Planner, hint: Hint): Planned<Vec
 function planSelector(
   expr: VectorSelector,
   planner: Planner,
-  { hint, timestamps }: { hint: Hint; timestamps: boolean },
+  { hint, shows }: { hint: Hint; shows: SelectorPlan['shows'] },
 ): Planned<VectorPlan> {
-  const select = planSelect(expr, planner, hint)
+  const plain = planSelect(expr, planner, hint)
+  const select = shows === 'startTime' ? { ...plain, startTimestamps: true } : plain
   const oneName = selectedName(select) !== undefined
-  return { plan: { kind: 'selector', select, timestamps, oneName }, invariant: select.atMs !== undefined }
+  const plan: SelectorPlan = { kind: 'selector', select, shows, oneName, pos: expr.pos }
+  return { plan, invariant: select.atMs !== undefined }
 }
 
 function planSelect(expr: VectorSelector, planner: Planner, hint: Hint): Select {
@@ -165,9 +179,14 @@ function planMatrix(expr: Expr, planner: Planner, hint: Hint): Planned<MatrixPla
   throw mistyped(expr, 'range vector')
 }
 
+/** Functions over ranges that start timestamps have a say in. */
+const readsStarts: ReadonlySet<string> = new Set(['rate', 'irate', 'increase', 'resets'])
+
 function planRangeSelector(expr: MatrixSelector, planner: Planner, hint: Hint): Planned<MatrixPlan> {
   const { selector, rangeMs } = expr
-  const select = planSelect(selector, planner, hint)
+  const plain = planSelect(selector, planner, hint)
+  const started = planner.options.startTimestamps && readsStarts.has(hint.func)
+  const select = started ? { ...plain, startTimestamps: true } : plain
   return { plan: { kind: 'range_selector', select, rangeMs }, invariant: select.atMs !== undefined }
 }
 

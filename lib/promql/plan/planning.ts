@@ -1,6 +1,6 @@
 // What the two halves of planning share: the planner each calls back into, and the hints passed down.
 // Specification: Prometheus 3.14, promql/engine.go (extractFuncFromPath, extractGroupsFromPath).
-// Owns no logic; it keeps planner.ts and calls.ts out of each other.
+// Owns no logic but wrapping; it keeps planner.ts and calls.ts out of each other.
 
 import type { Expr, VectorSelector } from '../parse/ast.ts'
 import type { Grouping, MatrixPlan, ScalarPlan, VectorPlan } from './plan.ts'
@@ -19,15 +19,25 @@ export interface Planned<T> {
   readonly invariant: boolean
 }
 
+/** What a query is planned for. */
+export interface PlanOptions {
+  readonly startMs: number
+  readonly endMs: number
+  /** 0 in an instant query. */
+  readonly stepMs: number
+  /** Start timestamps count in the functions that know them. */
+  readonly startTimestamps: boolean
+}
+
 export interface Planner {
-  readonly options: { readonly startMs: number; readonly endMs: number; readonly stepMs: number }
+  readonly options: PlanOptions
   /** Selectors of whose histograms only count and sum matter. */
   readonly withoutBuckets: ReadonlySet<VectorSelector>
   scalar(expr: Expr, hint: Hint): Planned<ScalarPlan>
   vector(expr: Expr, hint: Hint): Planned<VectorPlan>
   matrix(expr: Expr, hint: Hint): Planned<MatrixPlan>
-  /** A selector right under timestamp(). */
-  timestamps(expr: VectorSelector, hint: Hint): Planned<VectorPlan>
+  /** A selector right under timestamp() or start_timestamp(). */
+  times(expr: VectorSelector, shows: 'time' | 'startTime', hint: Hint): Planned<VectorPlan>
   string(expr: Expr): string
 }
 

@@ -1,18 +1,21 @@
 // Native histograms in scripts: {{schema:1 sum:5 count:4 buckets:[1 2 1]}}, runs of them, and those made of classic ones.
 // Specification: Prometheus 3.14, promql/parser (buildHistogramFromMap, histogramsSeries), util/convertnhcb and promqltest.
-// Owns this notation, what hints a series has once it is stored, and when two histograms count as the same.
+// Owns this notation, and when two histograms count as the same.
 
-import { type CounterResetHint, customBucketsSchema } from '../../../lib/chunkenc/float-histogram.ts'
+import { spansOf } from '../../../lib/chunkenc/cut-histograms.ts'
+import {
+  type CounterResetHint,
+  customBucketsSchema,
+  type FloatHistogram,
+} from '../../../lib/chunkenc/float-histogram.ts'
 import {
   bucketsOf,
   compact,
   equalNumbers,
   type Histogram,
-  type HistogramPoint,
   isCustom,
   noBuckets,
 } from '../../../lib/histogram/histogram.ts'
-import { detectReset } from '../../../lib/histogram/reset.ts'
 import { addHistograms, subtractHistograms } from '../../../lib/histogram/sum.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { parseFloatGo } from '../../../lib/promql/functions/go-format.ts'
@@ -73,24 +76,21 @@ function parseNumber(text: string): number {
   return value
 }
 
-/** Hints as a chunk gives them back: known behind a sample of the same chunk alone, which a reset or a new layout ends. */
-export function withStoredHints(points: readonly HistogramPoint[], isBroken: (betweenMs: [number, number]) => boolean) {
-  let previous: HistogramPoint | undefined
-  return points.map((point): HistogramPoint => {
-    const { timeMs, histogram } = point
-    const follows = previous?.histogram !== undefined && histogram !== undefined && !isBroken([previous.timeMs, timeMs])
-    const hint = histogram?.hint === 'gauge' ? 'gauge' : follows && continues(histogram, previous!.histogram!)
-    previous = point
-    if (histogram === undefined) return point
-    return { timeMs, histogram: { ...histogram, hint: hint === 'gauge' ? hint : hint ? 'not_reset' : 'unknown' } }
-  })
-}
-
-function continues(histogram: Histogram, previous: Histogram): boolean {
-  if (previous.hint === 'gauge' || histogram.hint === 'reset') return false
-  if (histogram.schema !== previous.schema || histogram.zeroThreshold !== previous.zeroThreshold) return false
-  if (!equalNumbers(histogram.customBounds, previous.customBounds)) return false
-  return !detectReset({ ...histogram, hint: 'unknown' }, previous)
+/** The histogram as chunks hold it. */
+export function chunkHistogramOf(h: Histogram): FloatHistogram {
+  return {
+    counterResetHint: h.hint,
+    schema: h.schema,
+    zeroThreshold: h.zeroThreshold,
+    zeroCount: h.zeroCount,
+    count: h.count,
+    sum: h.sum,
+    positiveSpans: spansOf(h.positive.indexes),
+    negativeSpans: spansOf(h.negative.indexes),
+    positiveBuckets: Float64Array.from(h.positive.counts),
+    negativeBuckets: Float64Array.from(h.negative.counts),
+    customValues: Float64Array.from(h.customBounds),
+  }
 }
 
 /** A classic histogram at one time, as its series tell of it. */

@@ -2,7 +2,8 @@
 // Specification: Prometheus 3.14, promql/promqltest/README.md; every instant query runs as a range query too, and with @.
 // Owns the script language and the verdict on each eval: passed, or failed and why.
 
-import type { HistogramPoint } from '../../../lib/histogram/histogram.ts'
+import type { MixedSample } from '../../../lib/compact/overlap-mixed.ts'
+import type { Histogram } from '../../../lib/histogram/histogram.ts'
 import type { Kernels } from '../../../lib/kernels/kernels.ts'
 import { parseDurationMs } from '../../../lib/kit/duration.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
@@ -23,19 +24,24 @@ import { parseExpr } from '../../../lib/promql/parse/parser.ts'
 import { everySyntax } from '../../../lib/promql/parse/token-stream.ts'
 import { atVariants } from './at-variants.ts'
 import { checkAnnotations, checkFailure, checkValue, type Expectation, mismatch, parseExpectation } from './expect.ts'
-import { type ClassicSample, customHistogramOf } from './histograms.ts'
-import { type Point, parseSeriesDescription, splitMetric } from './series-description.ts'
-import { type LoadedSample, ScriptStorage, staleBits } from './storage.ts'
+import { type ClassicSample, chunkHistogramOf, customHistogramOf } from './histograms.ts'
+import {
+  type Point,
+  parseLabels,
+  parseSeriesDescription,
+  parseStarts,
+  type SeriesDescription,
+} from './series-description.ts'
+import { ScriptStorage } from './storage.ts'
 
 export interface EvalOutcome {
   readonly line: number
   readonly query: string
   /** Why it failed: what was got, what was wanted. */
   readonly failure?: string
-  /** It failed for what this version says by its name that it does not do. */
-  readonly unsupported?: boolean
 }
 
+const staleBits = 0x7ff0000000000002n
 const evalInstant = /^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(\S+)\s+)?(.+)$/
 const evalRange = /^eval(?:_(fail|warn|info))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)$/
 
@@ -84,39 +90,45 @@ function load(storage: ScriptStorage, line: string, block: readonly string[]): v
   const match = /^load(_with_nhcb)?\s+(\S+)$/.exec(line)
   if (match === null) throw new MnemoError('bad_data', `got invalid command "${line}", want load <interval>`)
   const gapMs = parseDurationMs(match[2]!)
-  const startTimestamps = new Set<string>()
+  const starts = new Map<string, (number | undefined)[]>()
   // A later line of the same series replaces an earlier one of the same load.
-  const series = new Map<string, string>()
+  const series = new Map<string, SeriesDescription>()
   for (const text of block) {
-    const { metric, rest } = splitMetric(text.replace('@st', ' @st'))
-    if (rest.startsWith('@st')) startTimestamps.add(metric)
-    else series.set(metric, text)
+    const started = /^(\S*)@st\s+(.*)$/.exec(text)
+    if (started !== null) starts.set(labelsKey(parseLabels(`${started[1]!} _`)), parseStarts(started[2]!))
+    else {
+      const description = parseSeriesDescription(text)
+      series.set(labelsKey(description.labels), description)
+    }
   }
   const classic = new ClassicHistograms()
-  for (const [metric, text] of series) {
-    const { labels, points } = parseSeriesDescription(text)
-    loadSeries(storage, labels, points, gapMs)
+  for (const [key, { labels, points }] of series) {
+    storage.add(labels, samplesOf(points, { gapMs, starts: starts.get(key) ?? [] }))
     if (match[1] !== undefined) classic.add(labels, points, gapMs)
-    if (startTimestamps.has(metric))
-      storage.addUnreadable(
-        labels,
-        points.map((_, i) => i * gapMs),
-        'start timestamps are not supported',
-      )
   }
   classic.addTo(storage)
 }
 
-function loadSeries(storage: ScriptStorage, labels: Labels, points: readonly Point[], gapMs: number): void {
-  const samples: LoadedSample[] = []
-  const histograms: HistogramPoint[] = []
-  points.forEach((point, i) => {
+function samplesOf(
+  points: readonly Point[],
+  { gapMs, starts }: { gapMs: number; starts: readonly (number | undefined)[] },
+): MixedSample[] {
+  return points.flatMap((point, i): MixedSample[] => {
     const timeMs = i * gapMs
-    if (typeof point === 'object') histograms.push({ timeMs, histogram: point.histogram })
-    else if (point !== 'none') samples.push({ timeMs, value: point === 'stale' ? staleBits : point })
+    const distanceMs = starts[i]
+    const startTimeMs = distanceMs === undefined ? 0 : timeMs + distanceMs
+    if (point === 'none') return []
+    if (typeof point === 'object') return [histogramSample({ timeMs, startTimeMs }, point.histogram)]
+    return [{ timeMs, startTimeMs, bits: point === 'stale' ? staleBits : bitsOf(point) }]
   })
-  storage.add(labels, samples)
-  storage.addHistograms(labels, histograms)
+}
+
+function histogramSample(times: { timeMs: number; startTimeMs: number }, histogram: Histogram): MixedSample {
+  return { ...times, stale: false, integer: false, histogram: chunkHistogramOf(histogram) }
+}
+
+function bitsOf(value: number): bigint {
+  return new BigUint64Array(Float64Array.of(value).buffer)[0]!
 }
 
 /** The native histograms that load_with_nhcb makes beside classic ones. */
@@ -151,9 +163,9 @@ class ClassicHistograms {
     for (const { labels, samples } of this.#series.values()) {
       const points = [...samples].flatMap(([timeMs, sample]) => {
         const histogram = customHistogramOf(sample)
-        return histogram === undefined ? [] : [{ timeMs, histogram }]
+        return histogram === undefined ? [] : [histogramSample({ timeMs, startTimeMs: 0 }, histogram)]
       })
-      storage.addHistograms(labels, points)
+      storage.add(labels, points)
     }
   }
 }
@@ -200,14 +212,8 @@ async function runEval(command: EvalCommand, setup: Setup): Promise<EvalOutcome>
     return { line, query }
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error)
-    return { line, query, failure, ...(isUnsupported(error) && { unsupported: true }) }
+    return { line, query, failure }
   }
-}
-
-/** What this version does not do says so itself, by error code or in the parser's words for a feature flag. */
-function isUnsupported(error: unknown): boolean {
-  if (!(error instanceof MnemoError)) return false
-  return error.code === 'unsupported' || (error.code === 'bad_data' && error.message.includes('experimental'))
 }
 
 async function checkEval(command: EvalCommand, setup: Setup): Promise<void> {
@@ -256,7 +262,7 @@ async function run(
 ): Promise<QueryResult | undefined> {
   const signal = new AbortController().signal
   const result = await failing(expectation, () =>
-    execute({ ...query, queryable, kernels, signal, delayedNameRemoval: true }),
+    execute({ ...query, queryable, kernels, signal, delayedNameRemoval: true, startTimestamps: true }),
   )
   if (result !== undefined && expectation.fail !== undefined) throw mismatch('got no error, want one')
   return result
@@ -267,7 +273,7 @@ async function failing<T>(expectation: Expectation, action: () => Promise<T>): P
   try {
     return await action()
   } catch (error) {
-    if (expectation.fail === undefined || isUnsupported(error)) throw error
+    if (expectation.fail === undefined) throw error
     checkFailure(expectation.fail, error)
     return undefined
   }

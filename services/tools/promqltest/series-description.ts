@@ -2,6 +2,7 @@
 // Specification: Prometheus 3.14, promql/parser (series descriptions).
 // Owns the expansion of points.
 
+import { parseDurationMs } from '../../../lib/kit/duration.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { type Labels, labelsOf } from '../../../lib/labels/labels.ts'
 import { parseFloatGo } from '../../../lib/promql/functions/go-format.ts'
@@ -20,6 +21,11 @@ export interface SeriesDescription {
 export function parseSeriesDescription(line: string): SeriesDescription {
   const { metric, rest } = splitMetric(line)
   return { labels: parseMetric(metric), points: parsePoints(rest) }
+}
+
+/** Throws `bad_data` where the line does not begin with a series. */
+export function parseLabels(line: string): Labels {
+  return parseMetric(splitMetric(line).metric)
 }
 
 /** The metric's text, and what follows it. */
@@ -95,6 +101,32 @@ function expand(item: string): Point[] {
   const points = [start]
   for (let i = 0; i < count; i++) points.push(points.at(-1)! + delta)
   return points
+}
+
+const startItem = /^([+-]?(?:\d+[smhdwy]*)+)(?:([+-])((?:\d+[smhdwy]*)+))?(?:x(\d+))?$/
+
+/**
+ * Start timestamps as a line `series@st …` has them: ms before (-) or after a sample's own time, undefined where there is none.
+ * Items are `_`, `_xN`, durations, and runs of those: `-30s-1mx2`.
+ */
+export function parseStarts(text: string): (number | undefined)[] {
+  return text.split(/\s+/).filter(Boolean).flatMap(expandStart)
+}
+
+function expandStart(item: string): (number | undefined)[] {
+  const none = /^_(?:x(\d+))?$/.exec(item)
+  if (none !== null) return new Array<undefined>(Number(none[1] ?? 1)).fill(undefined)
+  const match = startItem.exec(item)
+  if (match === null) throw new MnemoError('bad_data', `got "${item}", want a start timestamp's distance`)
+  const [, first, sign, step, times] = match as unknown as [string, string, string?, string?, string?]
+  const start = parseDistance(first)
+  const delta = step === undefined ? 0 : parseDistance(sign + step)
+  return Array.from({ length: Number(times ?? 0) + 1 }, (_, i) => start + i * delta)
+}
+
+function parseDistance(text: string): number {
+  const durationMs = parseDurationMs(text.replace(/^[+-]/, ''))
+  return text.startsWith('-') ? -durationMs : durationMs
 }
 
 function parsePoint(text: string): Point {

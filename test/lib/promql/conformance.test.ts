@@ -1,5 +1,5 @@
 // Prometheus's conformance scripts, where they lie beside the project; our own in the same language always.
-// What fails may do so only for what this version says by its name that it does not do yet.
+// None may fail.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,11 +24,7 @@ if (conformance.length === 0) console.log('conformance scripts: none found besid
 for (const file of [...conformance, ...scripts(own)]) {
   test(basename(file), { timeout: 60_000 }, async () => {
     const outcomes = await runScript(readFileSync(file, 'utf8'), kernels)
-    const failed = outcomes.filter(({ failure }) => failure !== undefined)
-    const unsupported = failed.filter((outcome) => outcome.unsupported)
-    const passed = outcomes.length - failed.length
-    console.log(`${basename(file)}: ${passed} passed, ${unsupported.length} not supported yet`)
-    expect(failed.filter((outcome) => !outcome.unsupported)).toEqual([])
-    if (file.startsWith(own)) expect(unsupported).toEqual([])
+    console.log(`${basename(file)}: ${outcomes.length} evaluations`)
+    expect(outcomes.filter(({ failure }) => failure !== undefined)).toEqual([])
   })
 }
