@@ -3,12 +3,12 @@
 // Owns which types there are; S3's keys are read in s3-config.ts, and its SDK is loaded only where S3 is configured.
 import { readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
+import { ConfigSection } from '../kit/config-section.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { type FlagValues, stringFlag } from '../kit/flags.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Registry } from '../kit/metrics.ts'
 import type { Bucket } from './bucket.ts'
-import { ConfigSection } from './config-section.ts'
 import { FilesystemBucket } from './filesystem.ts'
 import { metricsBucket } from './metrics.ts'
 import { prefixBucket } from './prefix.ts'

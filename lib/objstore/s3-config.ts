@@ -2,8 +2,8 @@
 // Specification: Thanos docs/storage.md, "S3"; names, defaults and meanings are Thanos's.
 // Owns what each key means here: every key is honoured or refused, none is ignored.
 import { readFileSync } from 'node:fs'
+import type { ConfigSection } from '../kit/config-section.ts'
 import { MnemoError } from '../kit/errors.ts'
-import type { ConfigSection } from './config-section.ts'
 
 export interface S3Settings {
   readonly bucket: string

@@ -3,11 +3,11 @@ import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { ConfigSection } from '../../../lib/kit/config-section.ts'
 import type { MnemoError } from '../../../lib/kit/errors.ts'
 import { parseFlags } from '../../../lib/kit/flags.ts'
 import { createRegistry } from '../../../lib/kit/metrics.ts'
 import { createBucket, objstoreFlags, readObjstoreConfig, requireObjstoreConfig } from '../../../lib/objstore/config.ts'
-import { ConfigSection } from '../../../lib/objstore/config-section.ts'
 import { parseS3Config } from '../../../lib/objstore/s3-config.ts'
 
 const folder = await fs.mkdtemp(path.join(tmpdir(), 'mnemo-config-'))

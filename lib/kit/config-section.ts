@@ -1,8 +1,8 @@
 // Sections of a YAML configuration, read key by key: what is left over is an error that names it.
 // Scalars are kept as they were written (an access key may be all digits), so each reader parses its own text.
 // Owns the error texts of a wrong configuration.
-import { parseDurationMs } from '../kit/duration.ts'
-import { MnemoError } from '../kit/errors.ts'
+import { parseDurationMs } from './duration.ts'
+import { MnemoError } from './errors.ts'
 
 const yes = new Set(['true', 'yes', 'on', 'y'])
 const no = new Set(['false', 'no', 'off', 'n', ''])
@@ -10,14 +10,19 @@ const no = new Set(['false', 'no', 'off', 'n', ''])
 /** A mapping of texts and mappings, as YAML's failsafe schema gives it. */
 export class ConfigSection {
   readonly #path: string
+  readonly #what: string
   readonly #values: Map<string, unknown>
 
-  /** `path` names the section in errors: 'config.http_config'. An absent or empty section has no keys. */
-  constructor(value: unknown, path: string) {
+  /**
+   * `path` names the section in errors: 'config.http_config'; `what` the whole: "cannot use the bucket configuration".
+   * An absent or empty section has no keys.
+   */
+  constructor(value: unknown, path: string, what = 'the bucket configuration') {
     this.#path = path
+    this.#what = what
     if (value === undefined || value === null || value === '') this.#values = new Map()
     else if (typeof value === 'object' && !Array.isArray(value)) this.#values = new Map(Object.entries(value))
-    else throw wrong(path, JSON.stringify(value), 'a mapping')
+    else throw wrong({ what, path }, JSON.stringify(value), 'a mapping')
   }
 
   has(key: string): boolean {
@@ -68,14 +73,14 @@ export class ConfigSection {
   }
 
   section(key: string): ConfigSection {
-    return new ConfigSection(this.#take(key), `${this.#path}.${key}`)
+    return new ConfigSection(this.#take(key), this.#pathOf(key), this.#what)
   }
 
   /** Throws `config` where a key was not read. */
   end(): void {
     const [unknown] = this.#values.keys()
     if (unknown === undefined) return
-    throw new MnemoError('config', `cannot use the bucket configuration: got unknown key ${this.#path}.${unknown}`)
+    throw new MnemoError('config', `cannot use ${this.#what}: got unknown key ${this.#pathOf(unknown)}`)
   }
 
   /** The error for a key that is known, but whose value is not supported here. */
@@ -91,11 +96,20 @@ export class ConfigSection {
 
   /** The error for a value that cannot be. */
   wrong(key: string, got: string, want: string, cause?: unknown): MnemoError {
-    return wrong(`${this.#path}.${key}`, got, want, cause)
+    return wrong({ what: this.#what, path: this.#pathOf(key) }, got, want, cause)
+  }
+
+  #pathOf(key: string): string {
+    return this.#path === '' ? key : `${this.#path}.${key}`
   }
 }
 
-function wrong(path: string, got: string, want: string, cause?: unknown): MnemoError {
-  const message = `cannot use the bucket configuration: ${path}: got ${got || '""'}, want ${want}`
+interface Place {
+  readonly what: string
+  readonly path: string
+}
+
+function wrong({ what, path }: Place, got: string, want: string, cause?: unknown): MnemoError {
+  const message = `cannot use ${what}: ${path || 'it all'}: got ${got || '""'}, want ${want}`
   return new MnemoError('config', message, cause === undefined ? {} : { cause })
 }
