@@ -1,6 +1,7 @@
 // The HTTP server of a service: /-/healthy, /-/ready, /metrics, and the service's routes, measured as Thanos measures them.
 // Fastify does the work. When the process is asked to stop, running requests may end within the grace period.
 // Owns the listening and the draining; routes and their error format are the service's.
+import type { Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { formatAddress, listenError, parseListenAddress } from './address.ts'
 import { asMnemoError, describeError } from './errors.ts'
@@ -62,6 +63,7 @@ export async function startHttp(
   // In a scope of its own, so that the service may set its own error handler.
   app.register(async (scope) => configure(scope))
   await app.ready()
+  const unused = trackUnused(app)
   const { host, port } = parseListenAddress(options.address)
   try {
     await app.listen({ host, port })
@@ -72,7 +74,7 @@ export async function startHttp(
   const address = formatAddress({ host, port: bound })
   options.logger.info({ address }, 'listening for requests and metrics')
   const graceMs = options.graceMs ?? 120_000
-  const close = once(() => drain(app, graceMs))
+  const close = once(() => drain(app, { graceMs, unused }))
   options.onStop?.('http', close, { graceMs })
   options.signal.addEventListener(
     'abort',
@@ -120,10 +122,30 @@ function measure(app: FastifyInstance, registry: Registry): void {
   })
 }
 
-async function drain(app: FastifyInstance, graceMs: number): Promise<void> {
+/** The connections that have not asked anything yet: browsers open some ahead. To Node they are not idle, as requests may be on the way. */
+function trackUnused({ server }: FastifyInstance): ReadonlySet<Socket> {
+  const unused = new Set<Socket>()
+  const isTls = 'setSecureContext' in server
+  server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    unused.add(socket)
+    socket.once('close', () => unused.delete(socket))
+  })
+  server.on('request', ({ socket }: { socket: Socket }) => unused.delete(socket))
+  return unused
+}
+
+interface Draining {
+  readonly graceMs: number
+  readonly unused: ReadonlySet<Socket>
+}
+
+async function drain(app: FastifyInstance, { graceMs, unused }: Draining): Promise<void> {
   const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)
   // Closing ends the connections that are idle at that moment; those that answer a last request fall idle later.
-  const sweep = setInterval(() => app.server.closeIdleConnections(), sweepIntervalMs)
+  const sweep = setInterval(() => {
+    app.server.closeIdleConnections()
+    for (const socket of unused) socket.destroy()
+  }, sweepIntervalMs)
   try {
     await app.close()
   } finally {

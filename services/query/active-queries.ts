@@ -10,26 +10,39 @@ interface Entry {
   readonly arrivedMs: number
   readonly fetched: Fetched
   readonly abort: AbortController
+  isRunning: boolean
+}
+
+interface StartedQuery {
+  readonly signal: AbortSignal
+  readonly fetched: Fetched
+  run(): void
+  done(): void
 }
 
 export class ActiveQueries {
   readonly #entries = new Map<string, Entry>()
   #nextId = 1
 
-  /** Adds a query; `done()` takes it off. */
-  start(request: QueryRequest): { readonly signal: AbortSignal; readonly fetched: Fetched; done(): void } {
+  /** Adds a query that waits; `run()` tells that it is its turn, `done()` takes it off. */
+  start(request: QueryRequest): StartedQuery {
     const id = String(this.#nextId++)
     const abort = new AbortController()
     const fetched = new Fetched()
-    this.#entries.set(id, { request, arrivedMs: performance.now(), fetched, abort })
-    return { signal: abort.signal, fetched, done: () => this.#entries.delete(id) }
+    const entry = { request, arrivedMs: performance.now(), fetched, abort, isRunning: false }
+    this.#entries.set(id, entry)
+    const run = () => {
+      entry.isRunning = true
+    }
+    return { signal: abort.signal, fetched, run, done: () => this.#entries.delete(id) }
   }
 
   /** Oldest first. */
   list(): readonly ActiveQuery[] {
     const now = performance.now()
-    return [...this.#entries].map(([id, { request, arrivedMs, fetched }]) => ({
+    return [...this.#entries].map(([id, { request, arrivedMs, fetched, isRunning }]) => ({
       id,
+      state: isRunning ? 'running' : 'waiting',
       query: request.query,
       startMs: request.startMs,
       endMs: request.endMs,

@@ -61,10 +61,10 @@ export class WorkerBackend implements QueryBackend {
     signal: AbortSignal,
     jobOf: (data: Pick<J, 'endpoints' | 'fetched'>) => J,
   ): Promise<JobResults[J['kind']]> {
-    const { fetched, signal: ended, done } = this.#active.start(request)
+    const { fetched, signal: ended, run, done } = this.#active.start(request)
     try {
       const job = jobOf({ ...this.#stores(), fetched: fetched.shared })
-      return await this.#run(job, AbortSignal.any([signal, ended]), request.timeoutMs)
+      return await this.#run(job, AbortSignal.any([signal, ended]), { timeoutMs: request.timeoutMs, onTurn: run })
     } finally {
       done()
     }
@@ -107,7 +107,11 @@ export class WorkerBackend implements QueryBackend {
   }
 
   /** Throws the job's error, `timeout` after its time, `canceled` on the signal; both texts are Prometheus's. */
-  async #run<J extends Job>(job: J, signal: AbortSignal, timeoutMs?: number): Promise<JobResults[J['kind']]> {
+  async #run<J extends Job>(
+    job: J,
+    signal: AbortSignal,
+    { timeoutMs, onTurn }: { timeoutMs?: number | undefined; onTurn?: () => void } = {},
+  ): Promise<JobResults[J['kind']]> {
     let stage = 'query queue'
     const abort = new AbortController()
     const onTimeout = () => abort.abort(new MnemoError('timeout', `query timed out in ${stage}`))
@@ -122,6 +126,7 @@ export class WorkerBackend implements QueryBackend {
     try {
       const result = await this.#gate.run(abort.signal, () => {
         stage = 'expression evaluation'
+        onTurn?.()
         return this.#pool.run(job, { signal: abort.signal })
       })
       // The pool knows no kinds; a worker answers each job by its own (worker.ts).

@@ -11,6 +11,7 @@ export class Gate {
   readonly #waiting: (() => void)[] = []
   #running = 0
   readonly #inFlight
+  readonly #waitingGauge
   readonly #total
   readonly #waited
 
@@ -21,6 +22,10 @@ export class Gate {
     this.#inFlight = gauge(registry, {
       name: `${name}_in_flight`,
       help: 'Number of queries that are currently in flight.',
+    })
+    this.#waitingGauge = gauge(registry, {
+      name: 'mnemo_query_gate_queries_waiting',
+      help: 'Number of queries that wait for their turn.',
     })
     this.#total = counter(registry, { name: `${name}_total`, help: 'Total number of queries.' })
     this.#waited = histogram(registry, {
@@ -54,9 +59,11 @@ export class Gate {
     const onAbort = () => {
       const at = this.#waiting.indexOf(resolve)
       if (at >= 0) this.#waiting.splice(at, 1)
+      this.#waitingGauge.set(this.#waiting.length)
       reject(signal.reason)
     }
     this.#waiting.push(resolve)
+    this.#waitingGauge.set(this.#waiting.length)
     signal.addEventListener('abort', onAbort, { once: true })
     // Once it is its turn, `resolve` has left the queue and the place is already counted.
     await promise.finally(() => signal.removeEventListener('abort', onAbort))
@@ -64,6 +71,7 @@ export class Gate {
 
   #leave(): void {
     const next = this.#waiting.shift()
+    this.#waitingGauge.set(this.#waiting.length)
     if (next) next()
     else this.#running--
     this.#inFlight.set(this.#running)

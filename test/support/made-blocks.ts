@@ -64,7 +64,8 @@ export async function putMadeBlock(bucket: Bucket, block: MadeBlock): Promise<Bl
   }
 }
 
-function chunksOf(samples: MadeSeries['samples']) {
+/** The samples in XOR chunks of 120. */
+export function chunksOf(samples: MadeSeries['samples']) {
   const columns = kernels.columns()
   try {
     for (const [time, value] of samples) columns.push(time, value)

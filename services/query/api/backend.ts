@@ -48,6 +48,7 @@ export interface LookupRequest {
 /** A query that waits for its turn or runs. */
 export interface ActiveQuery {
   readonly id: string
+  readonly state: 'waiting' | 'running'
   readonly query: string
   readonly startMs: number
   readonly endMs: number

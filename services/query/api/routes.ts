@@ -191,9 +191,9 @@ function storesOf(backend: QueryBackend) {
   )
 }
 
-function describeActive({ id, query, startMs, endMs, stepMs, ageMs, series, bytes }: ActiveQuery) {
+function describeActive({ id, state, query, startMs, endMs, stepMs, ageMs, series, bytes }: ActiveQuery) {
   const range = { start: startMs / 1000, end: endMs / 1000, step: stepMs / 1000 }
-  return { id, query, ...range, ageSeconds: ageMs / 1000, series, bytes }
+  return { id, state, query, ...range, ageSeconds: ageMs / 1000, series, bytes }
 }
 
 const buildInfo = {

@@ -1,5 +1,7 @@
 // The HTTP server: probes, metrics, errors, an address that is taken, and draining.
+import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { type HttpOptions, type HttpServer, startHttp } from '../../../lib/kit/http.ts'
@@ -131,4 +133,13 @@ test('requests that outlive the grace period are cut', async () => {
   const stuck = get('/stuck')
   await reached.promise
   await Promise.all([expect(stuck).rejects.toThrow(), server.close()])
+})
+
+test('a connection that a browser opened ahead does not hold up the end', async () => {
+  const { server } = await start(() => {}, { graceMs: 60_000 })
+  const socket = connect(server.port, '127.0.0.1')
+  await once(socket, 'connect')
+  const closed = once(socket.resume(), 'close')
+  await server.close()
+  await closed
 })

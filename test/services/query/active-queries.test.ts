@@ -21,10 +21,11 @@ test('a query is listed with the counters that its worker shares', () => {
   const active = new ActiveQueries()
   const first = active.start(request)
   const second = active.start({ ...request, query: 'down' })
+  first.run()
   new Fetched(first.fetched.shared).add([chunk(10), chunk(20)], noLimits)
   expect(active.list()).toMatchObject([
-    { id: '1', query: 'up', stepMs: 15_000, series: 1, bytes: 30 },
-    { id: '2', query: 'down', series: 0, bytes: 0 },
+    { id: '1', state: 'running', query: 'up', stepMs: 15_000, series: 1, bytes: 30 },
+    { id: '2', state: 'waiting', query: 'down', series: 0, bytes: 0 },
   ])
   first.done()
   expect(active.list().map(({ id }) => id)).toEqual(['2'])

@@ -55,11 +55,17 @@ test('a failing job leaves its place; the metrics tell', async () => {
   await expect(gate.run(never, () => Promise.reject(new MnemoError('execution', 'no')))).rejects.toThrow('no')
   const job = started(gate)
   await tick()
+  const waiting = started(gate)
+  await tick()
   expect(await registry.metrics()).toMatch(/^thanos_query_concurrent_gate_queries_in_flight 1$/m)
+  expect(await registry.metrics()).toMatch(/^mnemo_query_gate_queries_waiting 1$/m)
   job.end()
   await job.done
+  waiting.end()
+  await waiting.done
   const text = await registry.metrics()
   expect(text).toMatch(/^thanos_query_concurrent_gate_queries_in_flight 0$/m)
+  expect(text).toMatch(/^mnemo_query_gate_queries_waiting 0$/m)
   expect(text).toMatch(/^thanos_query_concurrent_gate_queries_max 1$/m)
-  expect(text).toMatch(/^thanos_query_concurrent_gate_queries_total 2$/m)
+  expect(text).toMatch(/^thanos_query_concurrent_gate_queries_total 3$/m)
 })

@@ -44,7 +44,17 @@ export function fakeBackend(): FakeBackend {
       return { values: fake.labelSets, warnings: fake.warnings }
     },
     activeQueries: () => [
-      { id: '7', query: 'up', startMs: 0, endMs: 60_000, stepMs: 15_000, ageMs: 1500, series: 3, bytes: 999 },
+      {
+        id: '7',
+        state: 'running',
+        query: 'up',
+        startMs: 0,
+        endMs: 60_000,
+        stepMs: 15_000,
+        ageMs: 1500,
+        series: 3,
+        bytes: 999,
+      },
     ],
     endQuery(id) {
       if (id !== '7') throw new MnemoError('not_found', `cannot end query: got id ${id}, want one that is active`)

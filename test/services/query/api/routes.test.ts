@@ -218,7 +218,7 @@ test('active queries are listed in seconds and ended by id', async () => {
   const app = await apiOver(backend)
   const path = '/api/v1/status/active_queries'
   expect((await app.inject({ url: path })).json().data).toEqual([
-    { id: '7', query: 'up', start: 0, end: 60, step: 15, ageSeconds: 1.5, series: 3, bytes: 999 },
+    { id: '7', state: 'running', query: 'up', start: 0, end: 60, step: 15, ageSeconds: 1.5, series: 3, bytes: 999 },
   ])
   expect((await app.inject({ method: 'DELETE', url: `${path}/7` })).json()).toEqual({ status: 'success', data: null })
   expect(backend.ended).toEqual(['7'])
