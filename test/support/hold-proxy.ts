@@ -1,7 +1,10 @@
 // An HTTP proxy on loopback in front of an S3 server: it counts requests, holds one so that a test can act in the middle
-// of an upload, and fails some. Every header goes through as it came, Host among them: signatures stay valid.
+// of an upload, and fails some or spoils their answers. Every header goes through as it came, Host among them: signatures
+// stay valid.
 // Owns its server and its connections; what is held is dropped when the client goes away.
 import * as http from 'node:http'
+import { buffer } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { portOf } from './free-port.ts'
 
 export interface ProxiedRequest {
@@ -33,7 +36,12 @@ export interface FailOptions {
   readonly times?: number
   /** The status to answer with; unless told the connection is broken. */
   readonly status?: number
+  /** The code of S3's error answer. */
+  readonly code?: string
 }
+
+/** What becomes of a server's good answer: no answer, half of its body and then the end, another byte in it, or it comes late. */
+export type Spoiling = 'hang' | 'cut' | 'corrupt' | 'late'
 
 interface HoldRule {
   readonly match: RequestMatch
@@ -44,9 +52,11 @@ interface HoldRule {
 
 interface FailRule {
   readonly match: RequestMatch
-  readonly status: number | undefined
+  readonly how: { readonly status?: number | undefined; readonly code?: string | undefined } | Spoiling
   left: number
 }
+
+const lateMs = 300
 
 export class HoldProxy {
   /** All requests so far, in order of arrival. */
@@ -89,8 +99,18 @@ export class HoldProxy {
   }
 
   /** Fails matching requests from now on. */
-  fail(match: RequestMatch, { times = Number.POSITIVE_INFINITY, status }: FailOptions = {}): void {
-    this.#fails.push({ match, status, left: times })
+  fail(match: RequestMatch, { times = Number.POSITIVE_INFINITY, status, code }: FailOptions = {}): void {
+    this.#fails.push({ match, how: { status, code }, left: times })
+  }
+
+  /** Spoils the answers of matching requests from now on. */
+  spoil(match: RequestMatch, how: Spoiling, times = Number.POSITIVE_INFINITY): void {
+    this.#fails.push({ match, how, left: times })
+  }
+
+  /** Nothing is failed or spoilt any more. */
+  heal(): void {
+    this.#fails.length = 0
   }
 
   async close(): Promise<void> {
@@ -105,8 +125,10 @@ export class HoldProxy {
     const failed = this.#fails.find((rule) => rule.left > 0 && rule.match(seen))
     if (failed) {
       failed.left--
-      if (failed.status === undefined) request.socket.destroy()
-      else answerFailure(request, response, failed.status)
+      const { how } = failed
+      if (typeof how === 'string') await spoil(how, await this.#forward(request, response), response)
+      else if (how.status === undefined) request.socket.destroy()
+      else answerFailure(request, response, how.status, how.code)
       return
     }
     const rule = this.#holds.find((hold) => hold.left > 0 && hold.match(seen))
@@ -140,12 +162,31 @@ export class HoldProxy {
   }
 }
 
-function answerFailure(request: http.IncomingMessage, response: http.ServerResponse, status: number): void {
+function answerFailure(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  status: number,
+  code = `TestFailure${status}`,
+): void {
   request.resume()
   request.once('end', () => {
     response.writeHead(status, { 'content-type': 'application/xml' })
-    response.end(`<Error><Code>TestFailure${status}</Code><Message>failed by the test</Message></Error>`)
+    response.end(`<Error><Code>${code}</Code><Message>failed by the test</Message></Error>`)
   })
+}
+
+async function spoil(how: Spoiling, answer: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  const body = await buffer(answer)
+  if (how === 'hang') return
+  if (how === 'late') await sleep(lateMs)
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.rawHeaders)
+  const middle = body.length >> 1
+  if (how === 'cut') {
+    response.write(body.subarray(0, middle), () => response.destroy())
+    return
+  }
+  if (how === 'corrupt' && body.length > 0) body[middle] = ~body[middle]!
+  response.end(body)
 }
 
 /** Whether to go on: false where it was dropped, or the client went away. */
