@@ -57,8 +57,21 @@ export class BlockChanges {
     const folder = join(this.#options.workFolder, ulid)
     try {
       await work({ ulid, folder })
-    } finally {
+    } catch (error) {
+      // Why the work failed matters more; what is left on the disk goes with the next round.
+      await this.#remove(folder).catch((err: unknown) =>
+        this.#options.logger.warn({ err }, 'leftovers stay on the disk'),
+      )
+      throw error
+    }
+    await this.#remove(folder)
+  }
+
+  async #remove(folder: string): Promise<void> {
+    try {
       await rm(folder, { recursive: true, force: true })
+    } catch (error) {
+      throw fileError(error, `remove ${folder}`)
     }
   }
 

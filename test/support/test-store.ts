@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
+import { MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
 import { deduplicateFilter } from '../../lib/blocks/filters.ts'
 import { PageCache } from '../../lib/bytes/sync-bytes.ts'
 import { createLogger } from '../../lib/kit/log.ts'
@@ -31,6 +31,8 @@ export interface TestStoreOptions {
   /** Made in the data folder before the start. */
   readonly folders?: readonly string[]
   readonly prepare?: (dataDir: string) => Promise<void>
+  /** Unless told, duplicates alone are left out. */
+  readonly filters?: readonly MetaFilter[]
 }
 
 /** Synced once. */
@@ -42,7 +44,7 @@ export async function openTestStore(bucket: Bucket, options: TestStoreOptions = 
   const logger = createLogger({ level: 'silent' })
   const metrics = createStoreMetrics(registry)
   const pages = new PageCache(1 << 20)
-  const fetcher = new MetaFetcher({ bucket, filters: [deduplicateFilter()] })
+  const fetcher = new MetaFetcher({ bucket, filters: options.filters ?? [deduplicateFilter()] })
   const stopping = new AbortController()
   const blocks = new BlockSet({
     dataDir,

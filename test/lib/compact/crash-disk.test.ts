@@ -1,0 +1,101 @@
+// The compactor's disk failing at each call (full, or gone from then on): nothing of it is seen in the bucket's samples,
+// the round says so, and the next one, on a disk that works, ends as an undisturbed one and leaves nothing behind.
+import * as realFs from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { compactOnce, copyOf, crashScenarios, filledBucket } from '../../support/crash-scenarios.ts'
+import { Faults, faultModes } from '../../support/faults.ts'
+import { isNightly } from '../../support/nightly.ts'
+import { openStoreReader } from '../../support/store-reader.ts'
+
+const failing = vi.hoisted(() => ({ faults: undefined as Faults | undefined }))
+type Call = (...args: unknown[]) => Promise<unknown>
+
+const handleCalls: ReadonlySet<keyof realFs.FileHandle> = new Set([
+  'write',
+  'read',
+  'sync',
+  'datasync',
+  'stat',
+] as const)
+
+vi.mock('node:fs/promises', async (importOriginal) => {
+  const original = await importOriginal<typeof realFs>()
+  const close = async (answer: unknown) => {
+    const { close } = Object(answer) as { close?: () => Promise<void> }
+    await close?.()
+  }
+  const through =
+    (name: string, call: Call): Call =>
+    (...args) =>
+      failing.faults ? failing.faults.call(name, () => call(...args), close) : call(...args)
+  const faulty = (name: keyof typeof realFs) => through(name, original[name] as Call)
+  return {
+    ...original,
+    open: through('open', async (...args) => {
+      const handle = await (original.open as Call)(...args)
+      return new Proxy(handle as realFs.FileHandle, {
+        get(target, key: keyof realFs.FileHandle) {
+          const value = target[key]
+          if (typeof value !== 'function') return value
+          const call = (value as Call).bind(target)
+          // What is open can always be closed, and a stream of the handle is the handle's own.
+          return handleCalls.has(key) ? through(String(key), call) : call
+        },
+      })
+    }),
+    ...Object.fromEntries(
+      (['mkdir', 'rename', 'readdir', 'stat', 'writeFile', 'rm'] as const).map((name) => [name, faulty(name)]),
+    ),
+  }
+})
+
+let folder: string
+beforeEach(async () => {
+  folder = await realFs.mkdtemp(path.join(tmpdir(), 'crash-disk-'))
+})
+afterEach(() => realFs.rm(folder, { recursive: true }))
+
+const diskIsFull = (what: string) =>
+  Object.assign(new Error(`ENOSPC: no space left on device, ${what}`), { code: 'ENOSPC' })
+
+describe.each(crashScenarios.slice(0, -1))('$name', (scenario) => {
+  test.each(faultModes)('each call to the disk in turn: %s', async (mode) => {
+    const work = path.join(folder, 'work')
+    const whole = await filledBucket(scenario)
+    const undisturbed = await copyOf(whole)
+    await compactOnce(undisturbed, scenario, work)
+    const samplesOf = async (bucket: typeof whole, ignoreMarksAfterMs?: number) => {
+      const reader = await openStoreReader(bucket, ignoreMarksAfterMs)
+      const seen = [await reader.samples(scenario.replicaLabels), ignoreMarksAfterMs && (await reader.counted())]
+      await reader.close()
+      return seen
+    }
+    const [before, end] = [await samplesOf(whole), await samplesOf(undisturbed, -1)]
+    // Between them, CI's three modes take every call.
+    const step = isNightly ? 1 : faultModes.length
+    for (let n = isNightly ? 1 : faultModes.indexOf(mode) + 1; ; n += step) {
+      const bucket = await copyOf(whole)
+      const faults = new Faults(n, mode, diskIsFull)
+      failing.faults = faults
+      const error = await compactOnce(bucket, scenario, work)
+      failing.faults = undefined
+      const when = `after call ${n} (${mode}): ${error}`
+      expect(await samplesOf(bucket), when).toEqual(before)
+      await compactOnce(bucket, scenario, work)
+      expect(await samplesOf(bucket, -1), `${when}, once more`).toEqual(end)
+      expect(await realFs.readdir(work), when).toEqual([])
+      if (!faults.reached) return
+      if (mode === 'gone') expect(error, when).toMatchObject({ code: 'unavailable' })
+      expect(await marksOf(bucket), `${when}: no block is to blame`).toEqual(await marksOf(undisturbed))
+    }
+  })
+})
+
+/** Files of no-compact and no-downsample marks. */
+async function marksOf(bucket: Awaited<ReturnType<typeof filledBucket>>): Promise<string[]> {
+  const names: string[] = []
+  for await (const { name } of bucket.list('', { recursive: true })) if (name.includes('/no-')) names.push(name)
+  return names
+}
