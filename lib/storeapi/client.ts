@@ -5,8 +5,8 @@ import { Client, type ClientReadableStream, Metadata, type MethodDefinition, typ
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import { type ClientTls, channelOptions, clientCredentials, errorOfStatus } from '../kit/grpc.ts'
 import { encodeSeriesRequest, SeriesDecoder } from './messages.ts'
-import { encodeMetadataRequest, type MetadataMerge, type MetadataRequest, metadataMethods } from './metadata.ts'
 import { infoMethods, storeMethods } from './methods.ts'
+import { type PeerAnswer, PeerAnswerReader, type PeerCall, type PeerRequest } from './peer-call.ts'
 import type { LabelsRequest, LabelsResponse, SeriesRequest, SeriesResponse, StoreApi, StoreInfo } from './types.ts'
 import { decodeInfo, decodeLabelsResponse, encodeLabelsRequest } from './unary-messages.ts'
 
@@ -20,8 +20,12 @@ export interface StoreClientOptions {
 
 export interface StoreClient extends StoreApi {
   readonly address: string
-  /** Adds what metrics are to `merge`; resolves to the peer's warnings. */
-  metadata(request: MetadataRequest, merge: MetadataMerge, signal: AbortSignal): Promise<readonly string[]>
+  /** Asks an API beside the StoreAPI; the answer is read whole. */
+  ask<Request extends PeerRequest, Item>(
+    call: PeerCall<Request, Item>,
+    request: Request,
+    signal: AbortSignal,
+  ): Promise<PeerAnswer<Item>>
   /** Ends the connection; calls that run fail. */
   close(): void
 }
@@ -74,16 +78,19 @@ class GrpcStoreClient implements StoreClient {
     })
   }
 
-  async metadata(request: MetadataRequest, merge: MetadataMerge, signal: AbortSignal): Promise<readonly string[]> {
-    const warnings: string[] = []
-    const what = `read metadata from ${this.address}`
+  async ask<Request extends PeerRequest, Item>(
+    call: PeerCall<Request, Item>,
+    request: Request,
+    signal: AbortSignal,
+  ): Promise<PeerAnswer<Item>> {
+    const reader = new PeerAnswerReader(call)
     const decode = (frame: Buffer): never[] => {
-      merge.addFrame(frame, (warning) => warnings.push(warning))
+      reader.add(frame)
       return []
     }
-    const bytes = encodeMetadataRequest(request)
-    await Array.fromAsync(this.#frames(metadataMethods.MetricMetadata, bytes, what, { signal, decode }))
-    return warnings
+    const what = `read ${call.api} from ${this.address}`
+    await Array.fromAsync(this.#frames(call.method, call.request.encode(request), what, { signal, decode }))
+    return reader
   }
 
   /** What the frames of a streamed answer say, read no faster than the caller takes it. */

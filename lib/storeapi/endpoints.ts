@@ -63,6 +63,12 @@ export function selectEndpoints(
   }
 }
 
+/** Whether an endpoint may know series that match, as far as its external labels say. */
+export function mayKnow({ labelSets }: Pick<Endpoint, 'labelSets'>, matchers: readonly LabelMatcher[]): boolean {
+  const compiled = matchers.map((matcher) => ({ name: matcher.name, matches: compileMatcher(matcher) }))
+  return labelSets.length === 0 || labelSets.some((labels) => mayMatch(labels, compiled))
+}
+
 /** A matcher on a name that is no external label says nothing: the series themselves may have it. */
 function mayMatch(
   labels: Labels,

@@ -7,7 +7,6 @@ import type { Logger } from '../../lib/kit/log.ts'
 import { EndpointSet, type EndpointTarget } from '../../lib/storeapi/endpoint-set.ts'
 import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 import { limitSeries } from '../../lib/storeapi/limits.ts'
-import { type MetadataRequest, metadataService } from '../../lib/storeapi/metadata.ts'
 import { createProxy } from '../../lib/storeapi/proxy.ts'
 import { storeService } from '../../lib/storeapi/server.ts'
 import { registerApi } from './api/routes.ts'
@@ -17,9 +16,9 @@ import { Connections } from './connections.ts'
 import { Discovery } from './discovery.ts'
 import { readFeatures } from './features.ts'
 import { queryService } from './grpc-query.ts'
-import { askMetadata } from './metadata.ts'
 import { exposeConnections, formatLabelSets } from './metrics.ts'
 import { renderPage } from './page.ts'
+import { Peers, proxiedApis } from './peers.ts'
 
 const summary = "Prometheus's HTTP API over StoreAPIs: fans out, deduplicates replicas, runs PromQL."
 const infoIntervalMs = 5_000
@@ -35,14 +34,17 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const endpoints = openEndpoints(values, { discovery, connections }, ctx)
   exposeConnections(registry, endpoints)
   const backend = openBackend(values, endpoints, ctx)
+  const syntax = readFeatures(values.enableFeature)
+  const peers = new Peers({ stores: endpoints, connections, syntax })
   const { httpAddress: address, httpGracePeriodMs: graceMs } = values
   await startHttp({ ...ctx, address, graceMs }, (app) => {
-    const metadata = (request: MetadataRequest, asked: AbortSignal) =>
-      askMetadata({ endpoints: endpoints.endpoints, connections }, request, asked)
-    registerApi(app, backend, { ...values, metadata, syntax: readFeatures(values.enableFeature) })
+    registerApi(app, backend, { ...values, peers, syntax })
     app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(renderPage(endpoints.statuses)))
   })
-  await startGrpc({ ...ctx, ...grpcOptionsOf(values) }, grpcServices(values, { endpoints, connections, backend }, ctx))
+  await startGrpc(
+    { ...ctx, ...grpcOptionsOf(values) },
+    grpcServices(values, { endpoints, connections, backend, peers }, ctx),
+  )
   if (discovery.isEmpty) logger.warn('no --endpoint is given: there is nothing to query')
   const setTargets = async (targets: readonly EndpointTarget[]) => {
     endpoints.setTargets(targets)
@@ -74,24 +76,20 @@ function openEndpoints(
 /** What a querier above this one, or Thanos's, asks: StoreAPI, Info, and whole queries. */
 function grpcServices(
   values: QueryFlags,
-  { endpoints, connections, backend }: { endpoints: EndpointSet; connections: Connections; backend: WorkerBackend },
+  parts: { endpoints: EndpointSet; connections: Connections; backend: WorkerBackend; peers: Peers },
   { logger, registry }: ServiceContext,
 ): GrpcService[] {
+  const { endpoints, connections, backend, peers } = parts
   const proxy = createProxy({
     stores: endpoints,
     client: (endpoint) => connections.of(endpoint),
     responseTimeoutMs: values.responseTimeoutMs,
-    apis: ['query', 'metadata'],
+    apis: ['query', ...proxiedApis],
   })
   return [
     ...storeService(limitSeries(proxy, values, registry), { logger }),
     queryService({ backend, replicaLabels: values.replicaLabels, logger }),
-    metadataService(
-      (request, signal) => askMetadata({ endpoints: endpoints.endpoints, connections }, request, signal),
-      {
-        logger,
-      },
-    ),
+    ...peers.services({ logger }),
   ]
 }
 

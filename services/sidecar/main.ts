@@ -13,14 +13,9 @@ import type { Logger } from '../../lib/kit/log.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, readObjstoreConfig } from '../../lib/objstore/config.ts'
 import { limitSeries } from '../../lib/storeapi/limits.ts'
-import {
-  type MetadataAnswer,
-  MetadataMerge,
-  type MetadataRequest,
-  metadataService,
-} from '../../lib/storeapi/metadata.ts'
 import { storeService } from '../../lib/storeapi/server.ts'
 import { checkFlags, flags, type SidecarConfig } from './config.ts'
+import { peerServices } from './peer-apis.ts'
 import { PrometheusClient } from './prometheus.ts'
 import { PrometheusState } from './prometheus-state.ts'
 import { sidecarStoreApi } from './store-api.ts'
@@ -37,16 +32,6 @@ export function main(argv: string[]): Promise<void> {
   })
 }
 
-async function metadataOf(
-  client: PrometheusClient,
-  { metric, limit }: MetadataRequest,
-  signal: AbortSignal,
-): Promise<MetadataAnswer> {
-  const merge = new MetadataMerge()
-  for (const [name, metas] of Object.entries(await client.metadata(metric, signal))) merge.add(name, metas)
-  return { metadata: merge.result(limit), warnings: [] }
-}
-
 async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   const { logger, registry, signal } = ctx
   checkFlags(config)
@@ -59,7 +44,7 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
   await startGrpc({ ...ctx, ...grpcOptionsOf(config) }, [
     ...storeService(limitSeries(sidecarStoreApi(client, state, createKernels()), config, registry), { logger }),
-    metadataService((request, signal) => metadataOf(client, request, signal), { logger }),
+    ...peerServices(client, state, { logger }),
   ])
   await state.untilUp(signal)
   await Promise.all([state.keepReading(signal), bucket ? ship(bucket, config, state, ctx) : ctx.untilStopped()])

@@ -5,9 +5,10 @@ import { parse as parseYaml } from 'yaml'
 import { parseDurationMs } from '../../lib/kit/duration.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { type Labels, labelsOf } from '../../lib/labels/labels.ts'
-import type { LabelMatcher } from '../../lib/labels/matcher.ts'
+import { formatSelector, type LabelMatcher } from '../../lib/labels/matcher.ts'
 import type { MetricMeta } from '../../lib/storeapi/metadata.ts'
 import { noBoundMs } from '../../lib/storeapi/types.ts'
+import type { ApiRuleGroup, ApiSeriesExemplars, ApiTargets, ApiTsdbStatus } from './prometheus-answers.ts'
 
 export interface PrometheusFlags {
   readonly minBlockDurationMs: number
@@ -86,6 +87,33 @@ export class PrometheusClient {
     return this.#api(`/api/v1/metadata?${new URLSearchParams({ metric })}`, signal)
   }
 
+  /** Groups of rules; `type` 'alert', 'record', or '' for both. */
+  async rules(type: string, signal: AbortSignal): Promise<readonly ApiRuleGroup[]> {
+    const { groups } = await this.#api<{ groups?: ApiRuleGroup[] | null }>(`/api/v1/rules${search({ type })}`, signal)
+    return groups ?? []
+  }
+
+  /** `state` 'active', 'dropped', or '' for both. */
+  targets(state: string, signal: AbortSignal): Promise<ApiTargets> {
+    return this.#api(`/api/v1/targets${search({ state })}`, signal)
+  }
+
+  /** None where exemplars are not stored. */
+  async exemplars(
+    { query, startMs, endMs }: { readonly query: string; readonly startMs: number; readonly endMs: number },
+    signal: AbortSignal,
+  ): Promise<readonly ApiSeriesExemplars[]> {
+    const params = { query, start: formatSeconds(startMs), end: formatSeconds(endMs) }
+    return (
+      (await this.#api<ApiSeriesExemplars[] | null>(`/api/v1/query_exemplars${search(params)}`, signal, null)) ?? []
+    )
+  }
+
+  /** `limit` 0: Prometheus's own, which versions before 2.46 always take. */
+  tsdbStatus(limit: number, signal: AbortSignal): Promise<ApiTsdbStatus> {
+    return this.#api(`/api/v1/status/tsdb${search({ limit: limit > 0 ? String(limit) : '' })}`, signal)
+  }
+
   /** The answer to an encoded ReadRequest. No timeout of its own: the caller's signal ends it. */
   async remoteRead(body: Uint8Array, signal: AbortSignal): Promise<RemoteReadAnswer> {
     const headers = {
@@ -98,7 +126,8 @@ export class PrometheusClient {
     return { contentType: response.headers.get('content-type') ?? '', body: bodyOf(url, response, signal) }
   }
 
-  async #api<T>(path: string, signal: AbortSignal): Promise<T> {
+  /** `data` of an answer; `whenAbsent` where there is none, which is an error unless told. */
+  async #api<T>(path: string, signal: AbortSignal, whenAbsent?: T): Promise<T> {
     const bytes = await this.#get(path, signal)
     let answer: { status?: string; data?: T } | null
     try {
@@ -106,12 +135,13 @@ export class PrometheusClient {
     } catch (cause) {
       throw new MnemoError('unavailable', `cannot ask ${this.#base}${path}: got no JSON`, { cause })
     }
-    if (answer?.status !== 'success' || answer.data === undefined)
+    const data = answer?.data ?? whenAbsent
+    if (answer?.status !== 'success' || data === undefined)
       throw new MnemoError(
         'unavailable',
-        `cannot ask ${this.#base}${path}: got status "${answer?.status}", want "success"`,
+        `cannot ask ${this.#base}${path}: got status "${answer?.status}", want "success" and data`,
       )
-    return answer.data
+    return data
   }
 
   async #get(path: string, signal: AbortSignal): Promise<Buffer> {
@@ -187,9 +217,15 @@ function externalLabelsOf(yaml: string): Labels {
   return labelsOf(config?.global?.external_labels || {})
 }
 
+/** The parameters that are given, as the end of a URL. */
+function search(params: Readonly<Record<string, string>>): string {
+  const given = Object.entries(params).filter(([, value]) => value !== '')
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
+}
+
 function searchParams({ matchers, minTime, maxTime, limit }: LabelQuery): string {
   const params = new URLSearchParams()
-  if (matchers.length > 0) params.set('match[]', formatMatchers(matchers))
+  if (matchers.length > 0) params.set('match[]', formatSelector(matchers))
   params.set('start', formatSeconds(minTime))
   params.set('end', formatSeconds(maxTime))
   if (limit !== undefined) params.set('limit', String(limit))
@@ -198,13 +234,4 @@ function searchParams({ matchers, minTime, maxTime, limit }: LabelQuery): string
 
 function formatSeconds(ms: number): string {
   return (Math.min(maxApiTimeMs, Math.max(-maxApiTimeMs, ms)) / 1000).toFixed(3)
-}
-
-/** A selector as PromQL writes it; names that need quotes are refused by older versions of Prometheus, others pass. */
-function formatMatchers(matchers: readonly LabelMatcher[]): string {
-  const texts = matchers.map(({ name, type, value }) => {
-    const spelled = /^[a-zA-Z_]\w*$/.test(name) ? name : JSON.stringify(name)
-    return `${spelled}${type}${JSON.stringify(value)}`
-  })
-  return `{${texts.join(',')}}`
 }

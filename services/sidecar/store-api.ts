@@ -37,6 +37,7 @@ import type {
   StoreApi,
   StoreInfo,
 } from '../../lib/storeapi/types.ts'
+import { sidecarApis } from './peer-apis.ts'
 import { type PrometheusClient, readWhole } from './prometheus.ts'
 import type { PrometheusState } from './prometheus-state.ts'
 
@@ -65,7 +66,7 @@ export function sidecarStoreApi(client: PrometheusClient, state: PrometheusState
         supportsWithoutReplicaLabels: true,
         tsdbInfos: [{ labels, minTime, maxTime }],
       },
-      apis: ['metadata'],
+      apis: sidecarApis,
     }
   }
 

@@ -19,6 +19,7 @@ export interface PrometheusOptions {
   /** host:port of what it scrapes, as job "test", the labels of the exposition honoured. */
   readonly targets?: readonly string[]
   readonly scrapeInterval?: string
+  readonly ruleFiles?: readonly string[]
   readonly minBlockDuration?: string
   /** The same as the minimum unless told. */
   readonly maxBlockDuration?: string
@@ -38,10 +39,12 @@ export interface Prometheus {
 
 /** Starts it; ready when this resolves. A restart takes the same folder and port. */
 export async function startPrometheusOver(options: PrometheusOptions): Promise<Prometheus> {
-  const { data, externalLabels, targets = [], scrapeInterval = '1s', minBlockDuration = '2h', args = [] } = options
+  const { data, externalLabels, targets = [], ruleFiles = [], minBlockDuration = '2h', args = [] } = options
+  const { scrapeInterval = '1s' } = options
   const port = options.port ?? (await freePort())
   const config = {
-    global: { scrape_interval: scrapeInterval, external_labels: externalLabels },
+    global: { scrape_interval: scrapeInterval, evaluation_interval: scrapeInterval, external_labels: externalLabels },
+    rule_files: ruleFiles,
     scrape_configs: [{ job_name: 'test', honor_labels: true, static_configs: [{ targets }] }],
   }
   await mkdir(data, { recursive: true })
@@ -101,10 +104,16 @@ export interface Exposition {
   stop(): Promise<void>
 }
 
+/** What OpenMetrics is sent as: only of that Prometheus reads exemplars. */
+export const openMetricsType = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+
 /** A target: `text()` at every scrape. */
-export async function startExposition(text: () => string): Promise<Exposition> {
+export async function startExposition(
+  text: () => string,
+  contentType = 'text/plain; version=0.0.4',
+): Promise<Exposition> {
   const server: Server = createServer((_, response) => {
-    response.setHeader('content-type', 'text/plain; version=0.0.4')
+    response.setHeader('content-type', contentType)
     response.end(text())
   })
   await new Promise<void>((resolve, reject) => {

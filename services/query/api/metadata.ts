@@ -1,23 +1,23 @@
 // The route /api/v1/metadata: what metrics are, for editors that complete and explain them.
-// Specification: Prometheus 3.14, web/api/v1/api.go (metricMetadata); partial_response is Thanos's.
+// Specification: Prometheus 3.14, web/api/v1/api.go (metricMetadata).
 // Owns its parameters and the form of the answer.
 import { MnemoError } from '../../../lib/kit/errors.ts'
-import type { MetadataAnswer, MetadataRequest } from '../../../lib/storeapi/metadata.ts'
-import { type Params, parseBool } from './params.ts'
+import { mergeMetadata, metadataCall } from '../../../lib/storeapi/metadata.ts'
+import type { Params } from './params.ts'
+import { type PeerRouteCall, strategyOf } from './peers.ts'
 import type { Answer } from './reply.ts'
 
-export async function answerMetadata(
-  ask: (request: MetadataRequest, signal: AbortSignal) => Promise<MetadataAnswer>,
-  params: Params,
-  { partialResponse }: { readonly partialResponse: boolean },
-  signal: AbortSignal,
-): Promise<Answer> {
+export async function answerMetadata(call: PeerRouteCall): Promise<Answer> {
+  const { params, peers, signal } = call
   const limit = numberOf(params, 'limit')
   const perMetric = numberOf(params, 'limit_per_metric')
-  const partialResponseDisabled = !parseBool(params, 'partial_response', partialResponse)
-  const request = { metric: params.get('metric'), limit, partialResponseDisabled }
-  const { metadata, warnings } = await ask(request, signal)
-  const entries = [...metadata].map(([name, metas]) => [name, perMetric > 0 ? metas.slice(0, perMetric) : metas])
+  // Each peer is asked for all: the first metrics of one need not be the first of all.
+  const request = { metric: params.get('metric'), limit: -1, strategy: strategyOf(call, 'metadata') }
+  const { items, warnings } = await peers.ask(metadataCall, request, signal)
+  const entries = [...mergeMetadata(items, limit)].map(([name, metas]) => [
+    name,
+    perMetric > 0 ? metas.slice(0, perMetric) : metas,
+  ])
   return { data: JSON.stringify(Object.fromEntries(entries)), warnings }
 }
 

@@ -82,7 +82,7 @@ export class RequestReader {
     const timing = timingOf(params)
     const scope = this.#scope(params)
     // At least five samples between two steps.
-    const maxSourceResolutionMs = this.#maxSourceResolutionMs(params, stepMs / 5)
+    const maxSourceResolutionMs = this.#maxSourceResolutionMs(params, Math.floor(stepMs / 5))
     const type = valueType(this.#exprAt(params, { stepMs, rangeMs: endMs - startMs }))
     if (type !== 'scalar' && type !== 'vector') inParameter('query', () => fail(notForRange(describeType(type))))
     const query = params.get('query')
@@ -150,7 +150,8 @@ function prefixed<T>(prefix: string, read: () => T): T {
   }
 }
 
-function timeParameter(params: Params, name: string, byDefault: number): number {
+/** A time in ms, `byDefault` where the parameter is empty. Throws `bad_data` that names it. */
+export function timeParameter(params: Params, name: string, byDefault: number): number {
   const text = params.get(name)
   if (text === '') return byDefault
   return inParameter(name, () => prefixed(`invalid time value for '${name}'`, () => parseTimeMs(text)))
@@ -175,7 +176,8 @@ function timingOf(params: Params): Pick<QueryRequest, 'timeoutMs' | 'lookbackMs'
   }
 }
 
-function matcherSetsOf(params: Params): LabelMatcher[][] {
+/** The match[] parameters, each of which must match something other than the empty string. Throws `bad_data`. */
+export function matcherSetsOf(params: Params): LabelMatcher[][] {
   const sets = params.all('match[]').map((text) => [...parseSelector(text)])
   for (const set of sets)
     if (!set.some((matcher) => !compileMatcher(matcher)('')))

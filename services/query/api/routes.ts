@@ -7,21 +7,27 @@ import { version } from '../../../lib/kit/version.ts'
 import { labelsToObject } from '../../../lib/labels/labels.ts'
 import { quoteGo } from '../../../lib/promql/functions/go-format.ts'
 import { prettifyExpr } from '../../../lib/promql/parse/format.ts'
-import type { MetadataAnswer, MetadataRequest } from '../../../lib/storeapi/metadata.ts'
 import type { ActiveQuery, Found, QueryBackend, QueryRequest } from './backend.ts'
 import { encodeLabels, truncatedWarning } from './encode.ts'
+import { answerExemplars } from './exemplars.ts'
 import { unescapeLabelName } from './label-names.ts'
 import { answerMetadata } from './metadata.ts'
 import { Params } from './params.ts'
+import type { PeerDefaults, PeerRouteCall, PeerSource } from './peers.ts'
 import { type Answer, sendAnswer, sendError, setCors } from './reply.ts'
 import { type RequestDefaults, RequestReader } from './requests.ts'
+import { answerAlerts, answerRules } from './rules.ts'
 import { translateExpr } from './syntax-tree.ts'
+import { answerScrapePools, answerTargets } from './targets.ts'
+import { answerTsdbStatus } from './tsdb-status.ts'
 
 export interface ApiOptions extends RequestDefaults {
   /** Whether pages of other origins may ask; true unless told. */
   readonly cors?: boolean
-  /** What metrics are; absent: the route is not there. */
-  readonly metadata?: (request: MetadataRequest, signal: AbortSignal) => Promise<MetadataAnswer>
+  /** Who knows rules, targets, exemplars and metadata; absent: their routes are not there. */
+  readonly peers?: PeerSource
+  /** What one of them that does not answer means; a warning unless told. */
+  readonly peerPartialResponse?: PeerDefaults['peerPartialResponse']
   /** The time now, Unix ms. */
   readonly now?: () => number
 }
@@ -106,8 +112,19 @@ function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOp
     const { request, limit } = reader.series(params)
     return list(await backend.series(request, signal), limit, encodeLabels)
   })
-  const { metadata } = options
-  if (metadata) route(get, '/metadata', ({ params, signal }) => answerMetadata(metadata, params, options, signal))
+  const { peers, peerPartialResponse = {} } = options
+  if (peers) {
+    const defaults = { ...options, peerPartialResponse }
+    const peerRoute = (methods: string[], url: string, answer: (call: PeerRouteCall) => Promise<Answer>) =>
+      route(methods, url, ({ params, signal }) => answer({ params, signal, peers, defaults }))
+    peerRoute(get, '/metadata', answerMetadata)
+    peerRoute(get, '/rules', answerRules)
+    peerRoute(get, '/alerts', answerAlerts)
+    peerRoute(get, '/targets', answerTargets)
+    peerRoute(get, '/scrape_pools', answerScrapePools)
+    peerRoute(both, '/query_exemplars', answerExemplars)
+    peerRoute(get, '/status/tsdb', answerTsdbStatus)
+  }
   route(get, '/stores', () => json(storesOf(backend)))
   route(get, '/status/active_queries', () => json(backend.activeQueries().map(describeActive)))
   route(['DELETE'], '/status/active_queries/:name', ({ name }) => {

@@ -154,10 +154,12 @@ test('the help texts of metrics: none, where no sidecar is asked', async () => {
   expect(await response.json()).toMatchObject({ status: 'success', data: {} })
 })
 
-// The data source does without these where the answer is 404: no exemplars, no recording rules expanded.
-test.each(['query_exemplars', 'rules'])('%s is plainly not there', async (endpoint) => {
+test.each([
+  ['query_exemplars', []],
+  ['rules', { groups: [] }],
+])('%s: none, where no sidecar is asked', async (endpoint, data) => {
   const params = new URLSearchParams({ ...range, query: 'test' })
   const response = await fetch(`${cluster.url}/api/v1/${endpoint}?${params}`)
-  await response.arrayBuffer()
-  expect(response.status).toBe(404)
+  expect(response.status).toBe(200)
+  expect(await response.json()).toEqual({ status: 'success', data })
 })

@@ -16,7 +16,7 @@ import {
 } from '../../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../../lib/labels/matcher.ts'
 import { createStoreClient, type StoreClient } from '../../../lib/storeapi/client.ts'
-import { MetadataMerge } from '../../../lib/storeapi/metadata.ts'
+import { mergeMetadata, metadataCall } from '../../../lib/storeapi/metadata.ts'
 import { hashBytes, shardPredicate } from '../../../lib/storeapi/shard.ts'
 import { noBoundMs, type SeriesRequest, type StoreSeries } from '../../../lib/storeapi/types.ts'
 import { asValues, samplesOf } from '../../support/chunk-samples.ts'
@@ -153,7 +153,7 @@ describe.skipIf(reason !== undefined)('the StoreAPI of a sidecar', () => {
   test('Info: the external labels, from the oldest sample on', async () => {
     const info = await client.info(signal)
     expect(info.labelSets).toEqual([external])
-    expect(info.apis).toEqual(['metadata'])
+    expect(info.apis).toEqual(['rules', 'metadata', 'targets', 'exemplars', 'status'])
     expect(info.componentType).toBe('sidecar')
     expect(info.store).toMatchObject({ maxTime: noBoundMs, supportsSharding: true, supportsWithoutReplicaLabels: true })
     expect(info.store!.minTime).toBe(blockMinTime)
@@ -161,9 +161,8 @@ describe.skipIf(reason !== undefined)('the StoreAPI of a sidecar', () => {
   })
 
   test('Metadata: as the HTTP API has it', async () => {
-    const merge = new MetadataMerge()
-    expect(await client.metadata({ metric: '', limit: -1 }, merge, signal)).toEqual([])
-    expect(Object.fromEntries(merge.result(-1))).toEqual(await prometheus.api('metadata', {}))
+    const { items } = await client.ask(metadataCall, { metric: '', limit: -1, strategy: 0 }, signal)
+    expect(Object.fromEntries(mergeMetadata(items, -1))).toEqual(await prometheus.api('metadata', {}))
   })
 
   test('Series: the samples that the HTTP API has, chunks with their hashes', async () => {
