@@ -35,7 +35,7 @@ const bodyRetries = 4
 
 /** The bucket of the settings; connects with the first operation. */
 export function openS3Bucket(settings: S3Settings, logger?: Logger): Bucket {
-  return new S3Bucket(createS3Client(settings, logger), settings)
+  return new S3Bucket(createS3Client(settings, logger), settings, logger)
 }
 
 class S3Bucket implements Bucket {
@@ -45,9 +45,12 @@ class S3Bucket implements Bucket {
   /** The customer's key has to come with each request, the other kinds of encryption with writes alone. */
   readonly #readParams: ReadParams
   readonly #writeParams: WriteParams
+  readonly #logger: Logger | undefined
+  #knowsConditions = true
 
-  constructor(client: S3Client, settings: S3Settings) {
+  constructor(client: S3Client, settings: S3Settings, logger: Logger | undefined) {
     this.#client = client
+    this.#logger = logger
     this.#settings = settings
     this.description = `s3://${settings.bucket} at ${settings.endpoint ?? `amazonaws.com, ${settings.region}`}`
     this.#readParams = readParams(settings.encryption)
@@ -223,11 +226,19 @@ class S3Bucket implements Bucket {
       await this.#client.send(new PutObjectCommand(input), abortOptions(signal))
     } catch (error) {
       const known = s3Error(error, `create ${this.#url(name)}`, signal)
+      if (known.code === 'unsupported') return this.#putUnconditionally(name, body, signal)
       if (known.code !== 'already_exists') throw known
       // The answer to a first attempt may have been lost: then the object that is in the way is ours.
       if (attemptsOf(error) > 1 && (await this.#holds(name, body, signal))) return
       throw new MnemoError('already_exists', taken, { cause: error })
     }
+  }
+
+  /** Of two that race one is lost then; nothing but the compactor's lease minds. */
+  async #putUnconditionally(name: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#knowsConditions) this.#logger?.warn('the S3 server knows no conditional put: objects are put without')
+    this.#knowsConditions = false
+    await this.upload(name, body, signal)
   }
 
   async #holds(name: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {

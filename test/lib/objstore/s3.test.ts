@@ -177,6 +177,14 @@ describe.skipIf(reason !== undefined)('S3', async () => {
     expect(await buffer(await bucket.get('mark'))).toEqual(Buffer.from('theirs'))
   })
 
+  test('a server that knows no conditional put gets a plain one', async () => {
+    const { proxy, bucket } = await openProxied()
+    proxy.fail(({ headers }) => headers['if-none-match'] !== undefined, { status: 501 })
+    await bucket.putIfAbsent('mark', Buffer.from('ours'))
+    await fails('already_exists', () => bucket.putIfAbsent('mark', Buffer.from('theirs')))
+    expect(await buffer(await bucket.get('mark'))).toEqual(Buffer.from('ours'))
+  })
+
   test('a wrong key, bucket or address', async () => {
     const name = await freshName()
     const wrongKey = await createBucket(ceph.config(name).replace(ceph.secretKey, 'wrong'))
