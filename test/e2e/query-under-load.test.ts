@@ -1,25 +1,15 @@
 // What users see of a querier under load, on real processes: a thousand queries at once, one of fifty million samples beside a
 // hundred small ones, one over its limit, a client that leaves, a store that hangs. Health is asked throughout.
-// Owns a store and a querier over one made block of 2,000 series, whose chunks are encoded once and written for each.
+// Owns a store and a querier over one made block of 2,000 series.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { formatMeta } from '../../lib/blocks/meta-format.ts'
-import { newUlid } from '../../lib/blocks/ulid.ts'
-import { compareStrings, type Labels } from '../../lib/labels/labels.ts'
-import { BlockWriter } from '../../lib/tsdb/block-writer.ts'
-import { metaOf } from '../support/block-metas.ts'
 import { startCluster } from '../support/cluster.ts'
-import { chunksOf } from '../support/made-blocks.ts'
+import { wideBlock, writeWideBlock } from '../support/wide-block.ts'
 
-const fromMs = 1_700_006_400_000
-const stepMs = 15_000
-const samplesPerSeries = 25_000
-const seriesCount = 2_000
-const smallSeries = 20
-const toMs = fromMs + samplesPerSeries * stepMs
+const { samplesPerSeries, smallSeries, wideSeries } = wideBlock
 const concurrency = 20
 
 let folder: string
@@ -28,7 +18,7 @@ let cluster: Awaited<ReturnType<typeof startCluster>>
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'mnemo-load-'))
   const bucket = path.join(folder, 'bucket')
-  await writeBlock(bucket)
+  await writeWideBlock(bucket)
   const queryArgs = [
     `--query.max-concurrent=${concurrency}`,
     '--query.max-samples=10000000',
@@ -42,20 +32,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** Series `wide` and, of the same samples, a few `small`: each counts up by one every step. */
-async function writeBlock(bucket: string): Promise<void> {
-  const samples = Array.from({ length: samplesPerSeries }, (_, i) => [fromMs + i * stepMs, i] as const)
-  const chunks = chunksOf(samples)
-  const series = (metric: string, count: number): Labels[] =>
-    Array.from({ length: count }, (_, i) => ['__name__', metric, 'i', String(i).padStart(4, '0')])
-  const all = [...series('small', smallSeries), ...series('wide', seriesCount)]
-  const meta = metaOf({ minTime: fromMs, maxTime: toMs, ulid: newUlid(fromMs), thanos: { labels: ['replica', 'a'] } })
-  const symbols = [...new Set(all.flat())].sort(compareStrings)
-  const writer = await BlockWriter.create({ folder: path.join(bucket, meta.ulid), symbols })
-  for (const labels of all) await writer.addSeries(labels, chunks)
-  await writer.finish(({ stats }) => formatMeta({ ...meta, stats }))
-}
-
 interface Answer {
   readonly status: number
   readonly value: number | undefined
@@ -65,7 +41,7 @@ interface Answer {
 
 async function ask(query: string, options: AskOptions = {}): Promise<Answer> {
   const { signal, ...parameters } = options
-  const time = String((toMs - stepMs) / 1000)
+  const time = String(wideBlock.lastMs / 1000)
   const url = `${cluster.url}/api/v1/query?${new URLSearchParams({ query, time, ...parameters })}`
   const response = await fetch(url, signal ? { signal } : {})
   const body = (await response.json()) as Body
@@ -133,7 +109,7 @@ async function answersAgain(): Promise<void> {
 
 const lastValue = samplesPerSeries - 1
 const heavy = 'sum(sum_over_time(wide[5d]))'
-const heavyValue = (seriesCount * samplesPerSeries * lastValue) / 2
+const heavyValue = (wideSeries * samplesPerSeries * lastValue) / 2
 
 test('a thousand queries at once: each is answered, no more than the maximum run, those that wait are told', async () => {
   const lists: (readonly ActiveQuery[])[] = []
