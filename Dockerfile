@@ -24,6 +24,7 @@ COPY --from=build /usr/local/bin/node /usr/local/bin/node
 WORKDIR /mnemo
 COPY --from=build /mnemo/node_modules node_modules
 COPY --from=build /mnemo/build build
+COPY --from=build /mnemo/proto proto
 COPY package.json LICENSE ./
 COPY bin bin
 COPY scripts/make-bucket.mjs scripts/

@@ -20,6 +20,7 @@ import { asMnemoError, describeError, type ErrorCode, MnemoError } from './error
 import type { FlagValues } from './flags.ts'
 import { healthService } from './grpc-health.ts'
 import { measureCalls } from './grpc-metrics.ts'
+import { reflectionServices } from './grpc-reflection.ts'
 import type { GrpcService } from './grpc-service.ts'
 import type { grpcFlags, ServiceContext } from './lifecycle.ts'
 import type { Logger } from './log.ts'
@@ -83,7 +84,7 @@ export function grpcOptionsOf(
   }
 }
 
-/** Serves the services and gRPC health at the address. Throws `config` where the address cannot be listened at. */
+/** Serves the services, gRPC health and reflection at the address. Throws `config` where the address cannot be listened at. */
 export async function startGrpc(options: GrpcOptions, services: readonly GrpcService[]): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': maxRequestBytes,
@@ -92,11 +93,10 @@ export async function startGrpc(options: GrpcOptions, services: readonly GrpcSer
     ...(options.maxConnectionAgeMs && { 'grpc.max_connection_age_ms': options.maxConnectionAgeMs }),
     interceptors: [measureCalls(options.registry, services)],
   })
-  const health = healthService(
-    options.probe,
-    services.flatMap(({ definition }) => serviceNames(definition)),
-  )
-  for (const { definition, implementation } of [...services, health.service])
+  const names = services.flatMap(({ definition }) => serviceNames(definition))
+  const health = healthService(options.probe, names)
+  const reflection = reflectionServices([...names, ...serviceNames(health.service.definition)])
+  for (const { definition, implementation } of [...services, health.service, ...reflection])
     server.addService(definition, implementation)
 
   const { host, port } = parseListenAddress(options.address)
