@@ -93,7 +93,7 @@ export async function viewOf(bucket: Bucket, ignoreMarksAfterMs = Number.POSITIV
   const filters = [ignoreDeletionMarkFilter(ignoreMarksAfterMs, { bucket }), deduplicateFilter()]
   const { metas } = await new MetaFetcher({ bucket, filters }).fetch()
   const lines: string[] = []
-  for (const meta of metas.values()) lines.push(...(await samplesOf(bucket, meta)))
+  for (const meta of metas.values()) for (const line of await samplesOf(bucket, meta)) lines.push(line)
   return lines.sort()
 }
 
