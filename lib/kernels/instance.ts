@@ -14,6 +14,7 @@ import type {
   SampleRange,
   Steps,
   WindowFunction,
+  WireRange,
 } from './kernels.ts'
 import { accumulators, instantiate, type KernelExports, windowExports } from './module.ts'
 import { type Block, PageHeap } from './page-heap.ts'
@@ -114,6 +115,20 @@ class Instance implements Kernels {
     const decoded = this.wasm.decodeXor2(ptr, used, ptr + bytes / 2, ...columns)
     if (decoded < 0) throw this.decodeError('XOR2', decoded, { count, length: chunk.length })
     into.length += decoded
+  }
+
+  decodePlain(fields: Uint8Array, { minTime, maxTime, samples, start }: WireRange, into: SampleColumns): boolean {
+    const length = this.stageChunk(fields, fields.length)
+    into.reserve(samples)
+    const at = into.length * 8
+    const last = into.length > start ? into.times()[into.length - 1]! : Number.NEGATIVE_INFINITY
+    const { ptr, bytes } = this.staging
+    const { timesPtr, valuesPtr } = into
+    const words = ptr + bytes / 2
+    const decoded = this.wasm.decodePlain(ptr, length, words, timesPtr + at, valuesPtr + at, minTime, maxTime, last)
+    if (decoded < 0) return false
+    into.length += decoded
+    return true
   }
 
   /** Copies a chunk of at most so many bytes into the first half of the staging block; returns the number of bytes copied. */

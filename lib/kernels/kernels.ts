@@ -83,6 +83,15 @@ export interface SampleRange {
 /** Columns of windows' aggregates, all of one length; a window's time is its last millisecond. */
 export type AggregateColumns = Readonly<Record<'count' | 'sum' | 'min' | 'max' | 'counter', SampleColumns>>
 
+/** What is decoded of chunks on the wire: times in ms, both inclusive; no more samples than the chunks' headers tell. */
+export interface WireRange {
+  readonly minTime: number
+  readonly maxTime: number
+  readonly samples: number
+  /** Index in the columns where the series begins. */
+  readonly start: number
+}
+
 export interface KernelOptions {
   /** Cap of the linear memory, 4 GiB unless told. Memory never shrinks. */
   readonly maxMemoryBytes?: number
@@ -101,6 +110,11 @@ export interface Kernels {
   columns(): SampleColumns & { free(): void }
   /** Appends an XOR chunk's samples (bytes as in the chunk file, without length, encoding and checksum). Throws `corrupt`; never reads past `chunk`. */
   decodeXor(chunk: Uint8Array, into: SampleColumns): void
+  /**
+   * Appends the samples of a series' chunks as they stand on the wire (AggrChunk fields, lib/storeapi/wire-series.ts), those in the
+   * range and later than the last one held since `start`. False, with nothing appended, where a chunk is not a plain one or corrupt.
+   */
+  decodePlain(fields: Uint8Array, range: WireRange, into: SampleColumns): boolean
   /** Encodes samples [from, to) as one XOR chunk, byte for byte as Prometheus's appender. The caller owns the bytes. */
   encodeXor(from: SampleColumns, fromIndex: number, toIndex: number): Uint8Array
   /**

@@ -20,6 +20,17 @@ export interface KernelExports extends Record<(typeof windowExports)[WindowFunct
   ) => number
   /** Number of samples that the last failed decode had read. */
   readonly failedSample: { readonly value: number }
+  readonly walkFrame: (frame: number, length: number, places: number, room: number) => number
+  readonly decodePlain: (
+    fields: number,
+    length: number,
+    words: number,
+    times: number,
+    values: number,
+    from: number,
+    to: number,
+    last: number,
+  ) => number
   readonly encodeXor: (times: number, values: number, count: number, chunk: number) => number
   readonly encodeXor2: (times: number, values: number, starts: number, count: number, chunk: number) => number
   readonly dropStale: (times: number, values: number, count: number, after: number) => number

@@ -56,6 +56,12 @@ export class BackWriter {
     this.head(field, end)
   }
 
+  /** Bytes that are fields already. */
+  raw(bytes: Uint8Array): void {
+    this.position -= bytes.length
+    this.#bytes.set(bytes, this.position)
+  }
+
   /** An int64: ±noBoundMs as int64's extremes, exactly. */
   intField(field: number, value: number): void {
     if (value === 0) return

@@ -2,7 +2,8 @@
 // The order is Thanos's (storepb AggrChunk.Compare): it decides which chunk opens the first lane of deduplication.
 // Owns what "the same chunk" means: equal bytes over the same time.
 import { Buffer } from 'node:buffer'
-import type { AggrChunk, Chunk } from './types.ts'
+import type { AggrChunk, Chunk, StoreSeries } from './types.ts'
+import { joinWireSeries } from './wire-series.ts'
 
 const fields = ['raw', 'count', 'sum', 'min', 'max', 'counter'] as const
 
@@ -33,6 +34,15 @@ export function orderChunks(chunks: readonly AggrChunk[]): AggrChunk[] {
   const kept: AggrChunk[] = []
   for (const chunk of sorted) if (!isDuplicate(chunk, kept)) kept.push(chunk)
   return kept
+}
+
+/** Series of equal labels as one: its chunks in order, each once. */
+export function joinSeries(series: readonly StoreSeries[]): StoreSeries {
+  const joined = joinWireSeries(series)
+  if (joined) return joined
+  const [first] = series
+  const chunks = series.length === 1 ? first!.chunks : series.flatMap(({ chunks }) => chunks)
+  return { labels: first!.labels, chunks: orderChunks(chunks) }
 }
 
 function followInTime(chunks: readonly AggrChunk[]): boolean {

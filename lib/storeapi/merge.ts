@@ -3,9 +3,10 @@
 // Owns what becomes of a stream that fails or falls silent: a warning that names the store, or an error.
 import { asMnemoError, describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
 import { compareLabels, formatLabels, type Labels, withoutLabels } from '../labels/labels.ts'
-import { orderChunks } from './chunk-order.ts'
+import { joinSeries } from './chunk-order.ts'
 import { checkHashes } from './shard.ts'
-import type { AggrChunk, SeriesResponse, StoreSeries } from './types.ts'
+import type { SeriesResponse, StoreSeries } from './types.ts'
+import { relabelled, WireSeries } from './wire-series.ts'
 
 /** One store's answer to a Series call. */
 export interface SeriesSource {
@@ -52,20 +53,14 @@ export async function* mergeSeries(
 /** Takes the smallest label set off all cursors that are at it and moves these on. */
 async function takeSmallest(heap: Cursor[]): Promise<StoreSeries> {
   const { labels } = heap[0]!.series
-  let chunks: AggrChunk[] | undefined
-  let several = false
+  const found: StoreSeries[] = []
   while (heap.length > 0 && compareLabels(heap[0]!.series.labels, labels) === 0) {
     const cursor = heap[0]!
-    if (chunks === undefined) chunks = cursor.series.chunks
-    else {
-      if (!several) chunks = chunks.slice()
-      several = true
-      for (const chunk of cursor.series.chunks) chunks.push(chunk)
-    }
+    found.push(cursor.series)
     if (!(await cursor.advance())) removeTop(heap)
     else siftDown(heap)
   }
-  return { labels, chunks: orderChunks(chunks!) }
+  return joinSeries(found)
 }
 
 type Step = IteratorResult<SeriesResponse> | { readonly error: unknown }
@@ -148,7 +143,8 @@ class Cursor {
       const got = `got ${formatLabels(labels)} after ${formatLabels(this.#last)}`
       throw new MnemoError('corrupt', `${got}, want series in ascending order of labels`)
     }
-    checkHashes(response.series)
+    // Those of a wire series have been held against its hashes already.
+    if (!(response.series instanceof WireSeries)) checkHashes(response.series)
     this.#last = labels
     this.series = response.series
     return true
@@ -233,8 +229,7 @@ async function* resort(
       if (response.kind !== 'series') yield response
       else if (all.length === maxResortedSeries) throw tooMany(store)
       else {
-        const { labels, chunks } = response.series
-        all.push({ kind: 'series', series: { labels: withoutLabels(labels, remove), chunks } })
+        all.push({ kind: 'series', series: relabelled(response.series, withoutLabels(response.series.labels, remove)) })
       }
     }
   } catch (error) {

@@ -1,183 +1,17 @@
-// The codec of a Series call: SeriesRequest (from series-request.ts) and the frames of SeriesResponse.
-// Specification: proto/store.proto. By hand, because a query reads and writes it once a series and chunk; chunk data are
-// views on the frame. Owns the reader's memory of the last series, whose strings the next one shares.
+// The codec of a Series call: SeriesRequest (series-request.ts), what reads frames of SeriesResponse (series-decoder.ts) and what writes them.
+// Specification: proto/store.proto. By hand, because a query writes it once a series and chunk.
+// Owns the writing, and how long a message can be.
 import { MnemoError } from '../kit/errors.ts'
-import { compareStrings, type Labels, labelsOf } from '../labels/labels.ts'
+import type { Labels } from '../labels/labels.ts'
 import { BackWriter } from './back-writer.ts'
-import { ProtoReader } from './proto-reader.ts'
+import { aggregateNames, rawField } from './chunk-fields.ts'
+import { hintsType } from './hints.ts'
 import { ProtoWriter } from './proto-writer.ts'
 import type { AggrChunk, Chunk, SeriesResponse, StoreSeries } from './types.ts'
+import { WireSeries } from './wire-series.ts'
 
+export { SeriesDecoder } from './series-decoder.ts'
 export { decodeSeriesRequest, encodeSeriesRequest } from './series-request.ts'
-
-/** More than any series has; what is beyond is refused before it is kept. */
-const maxLabels = 4096
-
-const hintsType = 'type.googleapis.com/hintspb.SeriesResponseHints'
-const noBytes = new Uint8Array(0)
-
-const aggregateNames = ['raw', 'count', 'sum', 'min', 'max', 'counter'] as const
-/** AggrChunk's field number of raw; the others follow. */
-const rawField = 3
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
-
-/**
- * Decodes the frames of one stream. A label that equals the last series' at the same place, byte for byte, shares its
- * strings: series come sorted, so that most do.
- */
-export class SeriesDecoder {
-  #frame: Buffer | undefined
-  /** Start and end in #frame of each Label message of the last series, and its labels as they stood there. */
-  #places: number[] = []
-  #labels: Labels = []
-
-  /** What a frame says, batches flattened; chunk data are views on the frame. Throws `corrupt`. */
-  decode(frame: Uint8Array): SeriesResponse[] {
-    const reader = new ProtoReader('SeriesResponse', frame)
-    const responses: SeriesResponse[] = []
-    reader.fields((tag) => {
-      if (tag === 0x0a) responses.push({ kind: 'series', series: this.#series(reader) })
-      else if (tag === 0x12) responses.push({ kind: 'warning', warning: reader.string() })
-      else if (tag === 0x1a) this.#hints(reader, responses)
-      else if (tag === 0x22)
-        reader.nested((inner) => {
-          if (inner === 0x0a) responses.push({ kind: 'series', series: this.#series(reader) })
-          else reader.skip(inner)
-        })
-      else reader.skip(tag)
-    })
-    return responses
-  }
-
-  #series(reader: ProtoReader): StoreSeries {
-    const outer = reader.enter()
-    const lastFrame = this.#frame
-    const lastPlaces = this.#places
-    const last = this.#labels
-    const places: number[] = []
-    const labels: string[] = []
-    const chunks: AggrChunk[] = []
-    let isSorted = true
-    while (reader.more) {
-      const tag = reader.tag()
-      if (tag === 0x12) chunks.push(readAggrChunk(reader))
-      else if (tag === 0x0a) {
-        const at = places.length
-        if (at >= 2 * maxLabels) reader.fail(`got more than ${maxLabels} labels`)
-        const start = reader.delimited()
-        const end = reader.position
-        places.push(start, end)
-        if (lastFrame && equalBytes(lastFrame, lastPlaces[at], lastPlaces[at + 1], reader.bytes, start, end)) {
-          labels.push(last[at]!, last[at + 1]!)
-        } else readLabel(reader, start, labels)
-        // Names that stand as they stood in the last series are in its order.
-        if (at > 0 && (labels[at] !== last[at] || labels[at - 2] !== last[at - 2]))
-          isSorted &&= compareStrings(labels[at - 2]!, labels[at]!) < 0
-      } else reader.skip(tag)
-    }
-    reader.leave(outer)
-    if (!isSorted) return { labels: sortLabels(reader, labels), chunks }
-    this.#frame = reader.bytes
-    this.#places = places
-    this.#labels = labels
-    return { labels, chunks }
-  }
-
-  #hints(reader: ProtoReader, into: SeriesResponse[]): void {
-    let type = ''
-    let value: Uint8Array = noBytes
-    reader.nested((tag) => {
-      if (tag === 0x0a) type = reader.string()
-      else if (tag === 0x12) value = reader.borrowBytes()
-      else reader.skip(tag)
-    })
-    // Hints of another kind are not ours to understand.
-    if (type === hintsType) into.push({ kind: 'hints', queriedBlocks: readBlocks(value) })
-  }
-}
-
-/** Reads the Label message that starts at `start` and ends at the reader's position. */
-function readLabel(reader: ProtoReader, start: number, into: string[]): void {
-  const outer = reader.end
-  reader.end = reader.position
-  reader.position = start
-  let name = ''
-  let value = ''
-  while (reader.more) {
-    const tag = reader.tag()
-    if (tag === 0x0a) name = reader.string()
-    else if (tag === 0x12) value = reader.string()
-    else reader.skip(tag)
-  }
-  reader.end = outer
-  into.push(name, value)
-}
-
-/** A peer that sends labels out of order: put in order, so that equal label sets are equal arrays. */
-function sortLabels(reader: ProtoReader, flat: readonly string[]): Labels {
-  const pairs = Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!] as const)
-  if (new Set(pairs.map(([name]) => name)).size < pairs.length) reader.fail('got a label name twice in a series')
-  return labelsOf(pairs)
-}
-
-function equalBytes(
-  a: Buffer,
-  aStart: number | undefined,
-  aEnd: number | undefined,
-  b: Buffer,
-  bStart: number,
-  bEnd: number,
-): boolean {
-  if (aStart === undefined || aEnd === undefined || aEnd - aStart !== bEnd - bStart) return false
-  // From the end: values differ more often than names.
-  for (let i = aEnd - 1, j = bEnd - 1; i >= aStart; i--, j--) if (a[i] !== b[j]) return false
-  return true
-}
-
-function readAggrChunk(reader: ProtoReader): AggrChunk {
-  const outer = reader.enter()
-  const chunk: Mutable<AggrChunk> = { minTime: 0, maxTime: 0 }
-  while (reader.more) {
-    const tag = reader.tag()
-    const aggregate = (tag & 7) === 2 ? aggregateNames[(tag >>> 3) - rawField] : undefined
-    if (aggregate) chunk[aggregate] = readChunk(reader)
-    else if (tag === 0x08) chunk.minTime = reader.int64()
-    else if (tag === 0x10) chunk.maxTime = reader.int64()
-    else reader.skip(tag)
-  }
-  reader.leave(outer)
-  return chunk
-}
-
-function readChunk(reader: ProtoReader): Chunk {
-  const outer = reader.enter()
-  let type = 0
-  let data: Uint8Array = noBytes
-  let hash = 0n
-  while (reader.more) {
-    const tag = reader.tag()
-    if (tag === 0x08) type = reader.uint32()
-    else if (tag === 0x12) data = reader.borrowBytes()
-    else if (tag === 0x18) hash = reader.uint64()
-    else reader.skip(tag)
-  }
-  reader.leave(outer)
-  return { type, data, hash }
-}
-
-function readBlocks(bytes: Uint8Array): string[] {
-  const reader = new ProtoReader('SeriesResponseHints', bytes)
-  const ids: string[] = []
-  reader.fields((tag) => {
-    if (tag !== 0x0a) return reader.skip(tag)
-    reader.nested((inner) => {
-      if (inner === 0x0a) ids.push(reader.string())
-      else reader.skip(inner)
-    })
-  })
-  return ids
-}
 
 /** Tag, length, type and hash of a Chunk message, at most, and the tag and length of its data. */
 const chunkOverheadBytes = 32
@@ -214,15 +48,21 @@ function isRawOnly(chunk: AggrChunk): chunk is AggrChunk & { readonly raw: Chunk
 /** No Series message of these is longer. */
 export function maxSeriesBytes(series: StoreSeries): number {
   let sum = maxLabelsBytes(series.labels)
+  if (series instanceof WireSeries) {
+    for (const { start, end } of series.parts) sum += end - start
+    return sum
+  }
   for (const chunk of series.chunks) sum += maxAggrChunkBytes(chunk)
   return sum
 }
 
 // Written from the end to the start: a message's length is known when its head is written.
 
-function writeSeries(writer: BackWriter, field: number, { labels, chunks }: StoreSeries): void {
+function writeSeries(writer: BackWriter, field: number, series: StoreSeries): void {
+  const { labels } = series
   const end = writer.position
-  for (let i = chunks.length - 1; i >= 0; i--) writeAggrChunk(writer, chunks[i]!)
+  if (series instanceof WireSeries) writeParts(writer, series)
+  else for (let i = series.chunks.length - 1; i >= 0; i--) writeAggrChunk(writer, series.chunks[i]!)
   for (let i = labels.length - 2; i >= 0; i -= 2) {
     const labelEnd = writer.position
     writer.stringField(2, labels[i + 1]!)
@@ -230,6 +70,14 @@ function writeSeries(writer: BackWriter, field: number, { labels, chunks }: Stor
     writer.head(1, labelEnd)
   }
   writer.head(field, end)
+}
+
+/** Chunks that stand in frames already go on as they are. */
+function writeParts(writer: BackWriter, { parts }: WireSeries): void {
+  for (let i = parts.length - 1; i >= 0; i--) {
+    const { frame, start, end } = parts[i]!
+    writer.raw(frame.subarray(start, end))
+  }
 }
 
 function writeAggrChunk(writer: BackWriter, chunk: AggrChunk): void {

@@ -1,0 +1,88 @@
+// A series as it stands in frames: its chunks are fields of Series messages, ready to be decoded by a kernel or sent on as they are.
+// Only plain series are so (lib/kernels/assembly/wire-read.ts): XOR chunks one after the other in time, their hashes verified.
+// Owns the reading of the chunks as objects, for those who want them so.
+import type { SampleColumns } from '../kernels/kernels.ts'
+import type { Labels } from '../labels/labels.ts'
+import { readAggrChunks } from './chunk-fields.ts'
+import type { AggrChunk, StoreSeries } from './types.ts'
+
+/** AggrChunk fields back to back: bytes [start, end) of a frame. Times are those of the first and the last chunk. */
+export interface ChunkFields {
+  readonly frame: Uint8Array
+  readonly start: number
+  readonly end: number
+  readonly minTime: number
+  readonly maxTime: number
+  readonly chunkCount: number
+  /** Of the chunks' data. */
+  readonly dataBytes: number
+  /** As the chunks' headers tell. */
+  readonly samples: number
+}
+
+export class WireSeries implements StoreSeries {
+  readonly labels: Labels
+  /** In order of time; they do not overlap. */
+  readonly parts: readonly ChunkFields[]
+  #chunks: AggrChunk[] | undefined
+
+  constructor(labels: Labels, parts: readonly ChunkFields[]) {
+    this.labels = labels
+    this.parts = parts
+  }
+
+  /** Each read anew into an object; data are views on the frames. */
+  get chunks(): AggrChunk[] {
+    this.#chunks ??= this.parts.flatMap(({ frame, start, end }) => readAggrChunks(frame, start, end))
+    return this.#chunks
+  }
+
+  /** Of the chunks' data. */
+  get dataBytes(): number {
+    let sum = 0
+    for (const part of this.parts) sum += part.dataBytes
+    return sum
+  }
+
+  /** As the chunks' headers tell. */
+  get samples(): number {
+    let sum = 0
+    for (const part of this.parts) sum += part.samples
+    return sum
+  }
+
+  /**
+   * Appends the samples in the range (ms, both inclusive) of chunks that touch it; false, with nothing appended, where a chunk is
+   * corrupt: whoever decodes `chunks` learns why.
+   */
+  decode(range: { readonly minTime: number; readonly maxTime: number }, into: SampleColumns): boolean {
+    const { minTime, maxTime } = range
+    const start = into.length
+    for (const part of this.parts) {
+      const fields = part.frame.subarray(part.start, part.end)
+      if (into.kernels.decodePlain(fields, { minTime, maxTime, samples: part.samples, start }, into)) continue
+      into.length = start
+      return false
+    }
+    return true
+  }
+}
+
+/** The series under other labels. */
+export function relabelled(series: StoreSeries, labels: Labels): StoreSeries {
+  return series instanceof WireSeries ? new WireSeries(labels, series.parts) : { labels, chunks: series.chunks }
+}
+
+/** Series of equal labels from several places as one wire series; undefined where they overlap in time or one of them is none. */
+export function joinWireSeries(series: readonly StoreSeries[]): WireSeries | undefined {
+  const [first] = series
+  if (series.length === 1) return first instanceof WireSeries ? first : undefined
+  const parts: ChunkFields[] = []
+  for (const one of series) {
+    if (!(one instanceof WireSeries)) return undefined
+    for (const part of one.parts) if (part.chunkCount > 0) parts.push(part)
+  }
+  parts.sort((a, b) => a.minTime - b.minTime)
+  for (let i = 1; i < parts.length; i++) if (parts[i]!.minTime <= parts[i - 1]!.maxTime) return undefined
+  return new WireSeries(first!.labels, parts)
+}
