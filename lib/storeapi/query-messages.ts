@@ -8,6 +8,7 @@ import type { LabelMatcher } from '../labels/matcher.ts'
 import { unaryOrStream } from './methods.ts'
 import { ProtoReader } from './proto-reader.ts'
 import { ProtoWriter } from './proto-writer.ts'
+import { type AnsweredHistogram, writeHistogram } from './query-histograms.ts'
 import { append, appendMatcher } from './series-request.ts'
 
 export const queryMethods: Readonly<Record<'Query' | 'QueryRange', MethodDefinition<Buffer, Buffer>>> = {
@@ -131,11 +132,12 @@ export function encodeQueryWarning(warning: string): Buffer {
   return writer.finish()
 }
 
-/** A series of an answer: times and values side by side. */
+/** A series of an answer: times and values of floats side by side, then its histograms. */
 export interface AnsweredSeries {
   readonly labels: Labels
   readonly times: ArrayLike<number>
   readonly values: ArrayLike<number>
+  readonly histograms?: readonly AnsweredHistogram[]
 }
 
 /** The frames of an answer's series, so many in each as the request says. */
@@ -163,7 +165,11 @@ function frame(write: (writer: ProtoWriter) => void): Buffer {
 
 const doubleField1 = 0x09
 
-function writeSeries(writer: ProtoWriter, field: number, { labels, times, values }: AnsweredSeries): void {
+function writeSeries(
+  writer: ProtoWriter,
+  field: number,
+  { labels, times, values, histograms = [] }: AnsweredSeries,
+): void {
   writer.message(field, (series) => {
     for (let i = 0; i < labels.length; i += 2)
       series.message(1, (label) => {
@@ -178,5 +184,6 @@ function writeSeries(writer: ProtoWriter, field: number, { labels, times, values
         sample.raw(bits)
         sample.intField(2, times[i]!)
       })
+    for (const one of histograms) series.message(4, (nested) => writeHistogram(nested, one))
   })
 }

@@ -7,16 +7,7 @@ import { type AnsweredSeries, encodeQuerySeries } from '../../lib/storeapi/query
 import type { EncodedFrames } from './jobs.ts'
 
 export function encodeFrames(result: QueryResult, batchSize: number): EncodedFrames {
-  refuseHistograms(result)
   return { frames: encodeQuerySeries(seriesOf(result), batchSize), warnings: [...result.warnings] }
-}
-
-/** Better no answer than one without some of its samples. */
-function refuseHistograms(result: QueryResult): void {
-  const entries = result.type === 'matrix' ? result.series : result.type === 'vector' ? result.samples : []
-  for (const entry of entries)
-    if ('histograms' in entry || 'histogram' in entry)
-      throw new MnemoError('unsupported', 'cannot send native histograms over the gRPC Query API: ask over HTTP')
 }
 
 function seriesOf(result: QueryResult): readonly AnsweredSeries[] {
@@ -24,7 +15,11 @@ function seriesOf(result: QueryResult): readonly AnsweredSeries[] {
     case 'matrix':
       return result.series
     case 'vector':
-      return result.samples.map(({ labels, timeMs, value }) => ({ labels, times: [timeMs], values: [value] }))
+      return result.samples.map(({ labels, timeMs, value, histogram }) =>
+        histogram === undefined
+          ? { labels, times: [timeMs], values: [value] }
+          : { labels, times: [], values: [], histograms: [{ timeMs, histogram }] },
+      )
     case 'scalar':
       return [{ labels: [], times: [result.timeMs], values: [result.value] }]
     case 'string':

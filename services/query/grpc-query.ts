@@ -7,6 +7,7 @@ import type { GrpcService } from '../../lib/kit/grpc.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import { valueType } from '../../lib/promql/parse/ast.ts'
 import { parseExpr } from '../../lib/promql/parse/parser.ts'
+import type { ParseOptions } from '../../lib/promql/parse/token-stream.ts'
 import {
   decodeQueryRangeRequest,
   decodeQueryRequest,
@@ -28,6 +29,8 @@ export interface GrpcQueryOptions {
   }
   /** Where a request names none. */
   readonly replicaLabels: readonly string[]
+  /** Syntax behind feature flags; none unless told. */
+  readonly syntax?: ParseOptions
   readonly logger: Logger
 }
 
@@ -48,12 +51,12 @@ export function queryService(options: GrpcQueryOptions): GrpcService {
 }
 
 async function* answer(
-  { backend, replicaLabels }: GrpcQueryOptions,
+  { backend, replicaLabels, syntax }: GrpcQueryOptions,
   asked: GrpcQuery,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const { query, startMs, endMs, stepMs, timeoutMs, lookbackMs, maxSourceResolutionMs, partialResponse } = asked
-  checkQuery(asked)
+  checkQuery(asked, syntax)
   const chosen = asked.replicaLabels.length > 0 ? asked.replicaLabels : replicaLabels
   const request: QueryRequest = {
     scope: {
@@ -82,10 +85,10 @@ function instant(asked: GrpcQuery): GrpcQuery {
   return { ...asked, startMs: nowMs, endMs: nowMs }
 }
 
-function checkQuery({ query, stepMs }: GrpcQuery): void {
+function checkQuery({ query, stepMs }: GrpcQuery, syntax: ParseOptions | undefined): void {
   if (query === '')
     throw new MnemoError('unsupported', 'cannot answer query: got no text, want PromQL and not a plan alone')
-  const type = valueType(parseExpr(query))
+  const type = valueType(parseExpr(query, syntax))
   if (type === 'string' || (stepMs > 0 && type === 'matrix'))
     throw new MnemoError('bad_data', `cannot answer query: got an expression of type ${type}, want a scalar or vector`)
 }

@@ -2,6 +2,8 @@
 // Subject: services/query/grpc-query.ts, frames.ts, lib/storeapi/query-messages.ts, over a backend of the test. Owns nothing.
 import { Client, credentials } from '@grpc/grpc-js'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { thanos } from '../../../build/proto.js'
+import type { Histogram } from '../../../lib/histogram/histogram.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { type GrpcServer, startGrpc } from '../../../lib/kit/grpc.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
@@ -174,11 +176,6 @@ describe('is refused', () => {
     await expect(answer).rejects.toMatchObject({ code, details: expect.stringContaining(details) })
   })
 
-  test('an answer with native histograms', () => {
-    const histograms = { ...vector, samples: [{ labels, timeMs: 5, value: Number.NaN, histogram: {} }] }
-    expect(() => encodeFrames(histograms as never, 0)).toThrow('cannot send native histograms')
-  })
-
   test('a shard of a query', async () => {
     const answer = call('Query', (writer) => {
       writer.stringField(1, 'up')
@@ -186,4 +183,53 @@ describe('is refused', () => {
     })
     await expect(answer).rejects.toMatchObject({ code: 12, details: expect.stringContaining('one of 3 shards') })
   })
+})
+
+test('native histograms, beside floats and alone, as the generated code reads them', () => {
+  const standard: Histogram = {
+    hint: 'gauge',
+    schema: -4,
+    zeroThreshold: 0.5,
+    zeroCount: 0,
+    count: 0,
+    sum: Number.NaN,
+    positive: { indexes: [-3, -2, 5], counts: [1, 2.5, 0] },
+    negative: { indexes: [0], counts: [-1] },
+    customBounds: [],
+  }
+  const custom: Histogram = {
+    ...standard,
+    hint: 'not_reset',
+    schema: -53,
+    zeroThreshold: 0,
+    count: 3,
+    sum: 0,
+    positive: { indexes: [1, 2], counts: [1, 2] },
+    negative: { indexes: [], counts: [] },
+    customBounds: [0.5, 1],
+  }
+  const histograms = [{ timeMs: -1, histogram: standard }, { timeMs: 7, histogram: custom }] // biome-ignore format: points
+  const mixed = { labels, times: Float64Array.of(5), values: Float64Array.of(1), histograms }
+  const { frames } = encodeFrames({ ...matrix, series: [mixed] }, 0)
+  const { timeseries } = thanos.QueryRangeResponse.decode(frames[0]!)
+  expect(timeseries!.samples).toHaveLength(1)
+  const [first, second] = timeseries!.histograms!.map((one) => JSON.parse(JSON.stringify(one)))
+  expect(first).toMatchObject({
+    countFloat: 0,
+    sum: null,
+    schema: -4,
+    zeroThreshold: 0.5,
+    zeroCountFloat: 0,
+    negativeSpans: [{ length: 1 }],
+    negativeCounts: [-1],
+    positiveSpans: [{ offset: -3, length: 2 }, { offset: 6, length: 1 }], // biome-ignore format: spans
+    positiveCounts: [1, 2.5, 0],
+    resetHint: 3,
+  })
+  expect(second).toMatchObject({ countFloat: 3, schema: -53, resetHint: 2, customValues: [0.5, 1] })
+  expect(timeseries!.histograms!.map(({ timestamp }) => String(timestamp))).toEqual(['-1', '7'])
+  const sample = { labels, timeMs: 7, value: Number.NaN, histogram: custom }
+  const alone = thanos.QueryResponse.decode(encodeFrames({ ...vector, samples: [sample] }, 0).frames[0]!)
+  expect(alone.timeseries!.samples).toEqual([])
+  expect(alone.timeseries!.histograms).toHaveLength(1)
 })
