@@ -13,6 +13,8 @@ import { maxMetaBytes } from './meta-parse.ts'
 const objectsInFlight = 4
 
 export interface CopyOptions {
+  /** The block must be whole by its meta: else it is not copied. Without, what there is of it is. */
+  readonly whole?: BlockMeta
   /** Every object is read back from the target and compared byte for byte (by SHA-256), before meta.json is put there. */
   readonly readBack?: boolean
   readonly signal?: AbortSignal | undefined
@@ -28,23 +30,23 @@ export interface CopiedBlock {
 }
 
 /**
- * Copies the block. Throws `corrupt` where an object is missing or of another size than meta.json says (nothing is written
- * then), or reads back otherwise; `already_exists` where the target has a block of that ULID with another meta.json.
+ * Copies the block. Throws `corrupt` where `whole` asks for objects that are missing or of another size (nothing is written
+ * then), or where one reads back otherwise; `already_exists` where the target has a block of that ULID with another meta.json.
  */
 export async function copyBlock(
   from: Bucket,
   to: Bucket,
-  meta: BlockMeta,
+  ulid: string,
   options: CopyOptions = {},
 ): Promise<CopiedBlock> {
   const { signal, onObject } = options
-  const metaName = `${meta.ulid}/${metaFileName}`
+  const metaName = `${ulid}/${metaFileName}`
   const metaBytes = await from.getRange(metaName, 0, maxMetaBytes + 1, signal)
   const there = await readIfThere(to, metaName, signal)
   if (there && Buffer.compare(there, metaBytes) !== 0)
-    throw new MnemoError('already_exists', `cannot copy block ${meta.ulid}: the target has it with another meta.json`)
+    throw new MnemoError('already_exists', `cannot copy block ${ulid}: the target has it with another meta.json`)
   if (there && !options.readBack) return { copied: false, objects: 0, bytes: 0 }
-  const objects = await listWhole(from, meta, signal)
+  const objects = await listObjects(from, ulid, options)
   let bytes = 0
   await forEachBounded(objects, objectsInFlight, async ({ name, sizeBytes = 0 }) => {
     if (!(await copyObject(from, to, { name, sizeBytes, readBack: options.readBack === true, signal }))) return
@@ -71,21 +73,34 @@ async function readIfThere(
   }
 }
 
-/** The block's objects but meta.json and a deletion mark; all that meta.json lists are there in their size. */
-async function listWhole(from: Bucket, meta: BlockMeta, signal: AbortSignal | undefined): Promise<ListedObject[]> {
-  const listed = new Map<string, ListedObject>()
-  for await (const object of from.list(`${meta.ulid}/`, { recursive: true, ...(signal && { signal }) })) {
-    const relPath = object.name.slice(meta.ulid.length + 1)
-    if (!relPath.endsWith('/') && relPath !== '') listed.set(relPath, object)
-  }
-  const [problem] = objectProblems(meta, new Map([...listed].map(([relPath, { sizeBytes }]) => [relPath, sizeBytes])))
-  if (problem !== undefined) throw new MnemoError('corrupt', `cannot copy block ${meta.ulid}: ${problem}`)
+/** The block's objects but meta.json and a deletion mark. */
+async function listObjects(from: Bucket, ulid: string, { whole, signal }: CopyOptions): Promise<ListedObject[]> {
+  const listed = await listFiles(from, ulid, signal)
+  const [problem] = whole ? objectProblems(whole, listed) : []
+  if (problem !== undefined) throw new MnemoError('corrupt', `cannot copy block ${ulid}: ${problem}`)
   for (const left of [metaFileName, markFileNames.deletion]) listed.delete(left)
   return [...listed.values()]
 }
 
-/** What is wrong with a block's objects, of which `sizes` are the sizes by path below its folder; nothing: []. */
-export function objectProblems(meta: BlockMeta, sizes: ReadonlyMap<string, number | undefined>): string[] {
+/** The objects of a block by their path below its folder. */
+export async function listFiles(
+  bucket: Bucket,
+  ulid: string,
+  signal?: AbortSignal,
+): Promise<Map<string, ListedObject>> {
+  const listed = new Map<string, ListedObject>()
+  for await (const object of bucket.list(`${ulid}/`, { recursive: true, ...(signal && { signal }) })) {
+    const relPath = object.name.slice(ulid.length + 1)
+    if (!relPath.endsWith('/') && relPath !== '') listed.set(relPath, object)
+  }
+  return listed
+}
+
+/** What is wrong with a block's objects, by their path below its folder; nothing: []. */
+export function objectProblems(
+  meta: BlockMeta,
+  listed: ReadonlyMap<string, { readonly sizeBytes?: number }>,
+): string[] {
   const problems: string[] = []
   const { files, segmentFiles } = meta.thanos
   const wanted = new Map<string, number | undefined>([['index', undefined]])
@@ -93,12 +108,12 @@ export function objectProblems(meta: BlockMeta, sizes: ReadonlyMap<string, numbe
   for (const { relPath, sizeBytes } of files) wanted.set(relPath, sizeBytes)
   for (const [relPath, wantBytes] of wanted) {
     if (relPath === metaFileName) continue
-    const gotBytes = sizes.get(relPath)
-    if (!sizes.has(relPath)) problems.push(`${relPath} is missing`)
+    const gotBytes = listed.get(relPath)?.sizeBytes
+    if (!listed.has(relPath)) problems.push(`${relPath} is missing`)
     else if (wantBytes !== undefined && gotBytes !== undefined && gotBytes !== wantBytes)
       problems.push(`${relPath} has ${gotBytes} bytes, want ${wantBytes}`)
   }
-  if (meta.stats.numChunks > 0 && ![...sizes.keys()].some((relPath) => relPath.startsWith('chunks/')))
+  if (meta.stats.numChunks > 0 && ![...listed.keys()].some((relPath) => relPath.startsWith('chunks/')))
     problems.push('it has no chunks')
   return problems
 }

@@ -1,6 +1,7 @@
 // A block of the bucket as the merge reads it: front to back, a bounded piece ahead, never a whole file.
 // Specification: lib/tsdb for the formats.
-// Owns nothing to close; memory is one window a file and the index's two tables.
+// Owns nothing to close; memory is one window a file and the index's two tables. What a window held goes when the caller says so:
+// garbage of this size would wait for a collection that comes late.
 import { openBucketBlock } from '../blocks/bucket-block.ts'
 import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
@@ -15,6 +16,8 @@ export interface InputBlock {
   readonly index: IndexReader
   readonly chunks: ChunkReader
   readonly tombstones: Tombstones
+  /** Frees the memory of chunks that have been read: their bytes must not be used any more. */
+  release(): void
 }
 
 const windowBytes = 2 * 1024 * 1024
@@ -22,25 +25,45 @@ const windowBytes = 2 * 1024 * 1024
 /** Opens a block's index and segments in the bucket. Throws `corrupt`, `not_found` or what the bucket says. */
 export async function openInputBlock(bucket: Bucket, meta: BlockMeta, signal: AbortSignal): Promise<InputBlock> {
   const { index, segments } = await openBucketBlock(bucket, meta, signal)
-  const chunks = await ChunkReader.over(segments.map(forwardWindow), signal)
+  const windows = segments.map(forwardWindow)
+  const chunks = await ChunkReader.over(windows, signal, { copyable: true })
   const tombstones = await readBucketTombstones(bucket, meta, signal)
-  return { meta, index: await IndexReader.open(forwardWindow(index), signal), chunks, tombstones }
+  const release = () => {
+    for (const window of windows) window.release()
+  }
+  return { meta, index: await IndexReader.open(forwardWindow(index), signal), chunks, tombstones, release }
 }
 
-/** Serves reads that move forward from a window of the source; any other read goes through. */
-function forwardWindow(source: RandomAccess): RandomAccess {
+export interface ForwardWindow extends RandomAccess {
+  /** Frees what reads have moved past. */
+  release(): void
+}
+
+/** Serves reads that move forward from a window of the source; any other read goes through. Reads are views of the window. */
+export function forwardWindow(source: RandomAccess): ForwardWindow {
   let start = 0
   let window: Uint8Array = new Uint8Array()
+  const past: Uint8Array[] = []
   return {
     name: source.name,
     sizeBytes: source.sizeBytes,
     async read(offset, length, signal) {
       if (offset < start || offset + length > start + window.length) {
         if (length >= windowBytes) return source.read(offset, length, signal)
-        window = await source.read(offset, Math.max(length, Math.min(windowBytes, source.sizeBytes - offset)), signal)
+        const next = await source.read(
+          offset,
+          Math.max(length, Math.min(windowBytes, source.sizeBytes - offset)),
+          signal,
+        )
+        past.push(window)
+        window = next
         start = offset
       }
       return window.subarray(offset - start, offset - start + length)
+    },
+    release() {
+      for (const { buffer, byteLength } of past.splice(0))
+        if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
     },
   }
 }

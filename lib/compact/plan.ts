@@ -65,7 +65,7 @@ export function planGroup(blocks: readonly BlockMeta[], options: PlanOptions): P
   const excluded = new Set(options.noCompact)
   const tooLarge: BlockMeta[] = []
   for (;;) {
-    const overlap = firstOverlap(blocks.filter(({ ulid }) => !excluded.has(ulid)))
+    const overlap = overlappingRuns(blocks.filter(({ ulid }) => !excluded.has(ulid)))[0] ?? []
     if (overlap.some(({ thanos }) => thanos.resolutionMs > 0))
       return {
         merge: [],
@@ -86,18 +86,16 @@ export function planGroup(blocks: readonly BlockMeta[], options: PlanOptions): P
   }
 }
 
-/** The earliest blocks that overlap, directly or through others; the newest may be among them. */
-function firstOverlap(blocks: readonly BlockMeta[]): BlockMeta[] {
-  const run: BlockMeta[] = []
+/** Runs of blocks that overlap, directly or through others, earliest first; `blocks` are ascending by minTime. */
+export function overlappingRuns(blocks: readonly BlockMeta[]): BlockMeta[][] {
+  const runs: BlockMeta[][] = []
   let latest = Number.NEGATIVE_INFINITY
-  for (const [i, block] of blocks.entries()) {
-    if (block.minTime < latest) {
-      if (run.length === 0) run.push(blocks[i - 1]!)
-      run.push(block)
-    } else if (run.length > 0) return run
+  for (const block of blocks) {
+    if (block.minTime < latest) runs.at(-1)!.push(block)
+    else runs.push([block])
     latest = Math.max(latest, block.maxTime)
   }
-  return run
+  return runs.filter((run) => run.length > 1)
 }
 
 /** Blocks that share some time with another block, ascending in time. */
@@ -174,7 +172,8 @@ function largestIndexOver(plan: readonly BlockMeta[], limitBytes: number): Block
   return plan.reduce((largest, block) => (indexBytes(block) > indexBytes(largest) ? block : largest))
 }
 
-function indexBytes(block: BlockMeta): number {
+/** The size of a block's index, as its meta.json tells; 0 where it does not. */
+export function indexBytes(block: BlockMeta): number {
   return block.thanos.files.find((file) => file.relPath === 'index')?.sizeBytes ?? 0
 }
 

@@ -146,7 +146,7 @@ async function replicate({ from, into, isChosen, fetcher, metrics, ids }: Replic
         metrics.objects.inc()
         logger.info({ object, bytes }, 'object replicated')
       }
-      const outcome = await copyBlock(from, into, meta, { signal, onObject })
+      const outcome = await copyBlock(from, into, block, { whole: meta, signal, onObject })
       if (outcome.copied) copied++
       metrics[outcome.copied ? 'blocks' : 'already'].inc()
       logger.info({ block, bytes: outcome.bytes }, outcome.copied ? 'block replicated' : 'the target has this block')

@@ -10,6 +10,7 @@ import { bucketMark } from './bucket-mark.ts'
 import { bucketReplicate } from './bucket-replicate.ts'
 import { bucketRetention } from './bucket-retention.ts'
 import { uploadBlocks } from './bucket-upload-blocks.ts'
+import { bucketVerify } from './bucket-verify.ts'
 import { promqltest } from './promqltest/main.ts'
 
 interface Command {
@@ -20,6 +21,7 @@ interface Command {
 const bucketCommands: Readonly<Record<string, Command>> = {
   ls: { summary: 'lists the blocks of a bucket', main: bucketLs },
   inspect: { summary: 'shows the blocks of a bucket as a table', main: bucketInspect },
+  verify: { summary: 'looks for issues of blocks, and repairs them', main: bucketVerify },
   mark: { summary: 'marks blocks for deletion, or to be left as they are', main: bucketMark },
   cleanup: { summary: 'deletes marked blocks and unfinished uploads', main: bucketCleanup },
   retention: { summary: 'marks blocks that have outlived their retention', main: bucketRetention },

@@ -8,7 +8,17 @@ import { freePorts } from '../support/free-port.ts'
 import { run, TestProcess } from '../support/process.ts'
 
 const mnemo = fileURLToPath(new URL('../../services/mnemo.ts', import.meta.url))
-const bucketTools = ['ls', 'inspect', 'mark', 'cleanup', 'retention', 'downsample', 'replicate', 'upload-blocks']
+const bucketTools = [
+  'ls',
+  'inspect',
+  'verify',
+  'mark',
+  'cleanup',
+  'retention',
+  'downsample',
+  'replicate',
+  'upload-blocks',
+]
 const tools = bucketTools.map((name) => `tools bucket ${name}`)
 const services = ['sidecar', 'store', 'query', 'compact', 'cluster', ...tools]
 
