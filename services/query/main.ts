@@ -88,7 +88,7 @@ function grpcServices(
   })
   return [
     ...storeService(limitSeries(proxy, values, registry), { logger }),
-    queryService({ backend, replicaLabels: values.replicaLabels, logger }),
+    queryService({ backend, replicaLabels: values.replicaLabels, syntax: readFeatures(values.enableFeature), logger }),
     ...peers.services({ logger }),
   ]
 }
