@@ -1,14 +1,11 @@
 // gRPC for both ends: a server with health, limits, metrics and draining; channel options and errors for clients.
 // Over grpc-js; metric names are those of grpc-ecosystem's Go middleware, which Thanos uses.
 // Owns listening and draining; what is served is handed in as services.
-import { readFileSync } from 'node:fs'
 import {
   type ChannelOptions,
-  credentials,
   logVerbosity,
   Metadata,
   Server,
-  ServerCredentials,
   type ServiceDefinition,
   type ServiceError,
   type StatusObject,
@@ -22,17 +19,11 @@ import { healthService } from './grpc-health.ts'
 import { measureCalls } from './grpc-metrics.ts'
 import { reflectionServices } from './grpc-reflection.ts'
 import type { GrpcService } from './grpc-service.ts'
+import { type ClientTls, type ServerTls, serverCredentials } from './grpc-tls.ts'
 import type { grpcFlags, ServiceContext } from './lifecycle.ts'
 import type { Logger } from './log.ts'
 import type { Registry } from './metrics.ts'
 import type { Probe } from './probe.ts'
-
-export interface ServerTls {
-  readonly certFile: string
-  readonly keyFile: string
-  /** Where given, clients must show a certificate of this authority. */
-  readonly clientCaFile?: string
-}
 
 export interface GrpcOptions {
   /** host:port; port 0 lets the system choose. */
@@ -61,6 +52,7 @@ export interface GrpcServer {
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE)
 
 export type { GrpcService } from './grpc-service.ts'
+export { type ClientTls, clientCredentials, type ServerTls } from './grpc-tls.ts'
 
 /** Requests are small; answers have no limit but the peer's. */
 const maxRequestBytes = 64 << 20
@@ -115,28 +107,13 @@ export async function startGrpc(options: GrpcOptions, services: readonly GrpcSer
   return { address, port: bound, close }
 }
 
-function bind(server: Server, address: string, { tls }: GrpcOptions): Promise<number> {
+function bind(server: Server, address: string, { tls, logger }: GrpcOptions): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
-  server.bindAsync(address, tls ? tlsCredentials(tls) : ServerCredentials.createInsecure(), (error, port) => {
+  server.bindAsync(address, serverCredentials(tls, logger), (error, port) => {
     if (error) reject(listenError(`grpc-address ${address}`, error))
     else resolve(port)
   })
   return promise
-}
-
-function tlsCredentials(tls: ServerTls): ServerCredentials {
-  const ca = tls.clientCaFile === undefined ? null : readTlsFile(tls.clientCaFile)
-  const pair = { cert_chain: readTlsFile(tls.certFile), private_key: readTlsFile(tls.keyFile) }
-  return ServerCredentials.createSsl(ca, [pair], ca !== null)
-}
-
-/** Reads a file that flags name; throws `config`. */
-export function readTlsFile(path: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch (error) {
-    throw new MnemoError('config', `cannot read TLS file ${path}`, { cause: error })
-  }
 }
 
 function drain(server: Server, graceMs: number): Promise<void> {
@@ -176,25 +153,6 @@ export function channelOptions(
     'grpc.max_reconnect_backoff_ms': 10_000,
     'grpc.enable_http_proxy': 0,
   }
-}
-
-export interface ClientTls {
-  readonly caFile?: string
-  readonly certFile?: string
-  readonly keyFile?: string
-  /** The name that the server's certificate is for, where it is not the address's. */
-  readonly serverName?: string
-  /** Accept any certificate. */
-  readonly skipVerify?: boolean
-}
-
-/** A client's credentials; none given: plain text. Throws `config` where a file cannot be read. */
-export function clientCredentials(tls?: ClientTls): ReturnType<typeof credentials.createInsecure> {
-  if (!tls) return credentials.createInsecure()
-  const file = (path: string | undefined) => (path === undefined ? null : readTlsFile(path))
-  return credentials.createSsl(file(tls.caFile), file(tls.keyFile), file(tls.certFile), {
-    rejectUnauthorized: tls.skipVerify !== true,
-  })
 }
 
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
