@@ -2,7 +2,6 @@
 // Algorithm: Prometheus storage/merge.go (compactChunkIterator) one-to-one, Thanos pkg/dedup/chunk_iter.go by penalty;
 // neither drops a chunk for its encoding. Owns the scratch columns until free().
 import { chunkEncoding } from '../chunkenc/encoding.ts'
-import { penaltyStart, type Taker, walkChain, walkPenalty } from '../dedup/walk.ts'
 import type { Kernels, SampleColumns } from '../kernels/kernels.ts'
 import { type ErrorCode, MnemoError } from '../kit/errors.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
@@ -25,15 +24,15 @@ export class OverlapMerger {
   readonly #function: OverlapFunction
   readonly #kernels: Kernels
   readonly #next: Scratch
-  #merged: Scratch
-  #tail: Scratch
+  readonly #merged: Scratch
+  readonly #scratch: Scratch
 
   constructor(kernels: Kernels, overlapFunction: OverlapFunction) {
     this.#function = overlapFunction
     this.#kernels = kernels
     this.#next = kernels.columns()
     this.#merged = kernels.columns()
-    this.#tail = kernels.columns()
+    this.#scratch = kernels.columns()
   }
 
   /**
@@ -48,20 +47,22 @@ export class OverlapMerger {
   }
 
   free(): void {
-    for (const columns of [this.#next, this.#merged, this.#tail]) columns.free()
+    for (const columns of [this.#next, this.#merged, this.#scratch]) columns.free()
   }
 
   /** Chunk by chunk, as Thanos does; what lies before the next chunk is settled and is not looked at again. */
   #mergeRun(run: readonly SourcedChunk[]): BlockChunk[] {
     if (run.some(({ chunk }) => chunk.encoding !== chunkEncoding.xor)) return this.#mergeMixedRun(run)
     const [first, ...rest] = run
-    decode(first!, this.#merged)
+    const [merged, next, scratch] = [this.#merged, this.#next, this.#scratch]
+    const rule = this.#function === 'penalty' ? 'penalty' : 'chain'
+    decode(first!, merged)
     let settled = 0
     for (const chunk of rest) {
-      decode(chunk, this.#next)
-      settled = this.#mergeNext(settled)
+      decode(chunk, next)
+      settled = this.#kernels.merge(rule, { merged, next, scratch, settled })
     }
-    return encodeChunks(this.#merged)
+    return encodeChunks(merged)
   }
 
   #mergeMixedRun(run: readonly SourcedChunk[]): BlockChunk[] {
@@ -74,29 +75,6 @@ export class OverlapMerger {
       return samples
     })
     return encodeMixed(mergeMixed(decoded, this.#function), this.#kernels)
-  }
-
-  #mergeNext(settled: number): number {
-    const [merged, next, tail] = [this.#merged, this.#next, this.#tail]
-    tail.clear()
-    const room = merged.length - settled + next.length
-    tail.reserve(room) // before any view is taken, which would not outlive a growth
-    const times = merged.times()
-    const nextTimes = next.times()
-    const firstTime = nextTimes[0]!
-    let start = settled
-    if (this.#function === 'penalty') {
-      const from = penaltyStart(times, settled, firstTime)
-      start = from.ia
-      walkPenalty(times, nextTimes, takerInto({ columns: tail, room }, merged, next), from)
-    } else {
-      while (start < times.length && times[start]! < firstTime) start++
-      const taker = takerInto({ columns: tail, room }, merged, next)
-      walkChain(times.subarray(start), nextTimes, { ...taker, takeA: (index) => taker.takeA(start + index) })
-    }
-    merged.length = start
-    append(merged, tail)
-    return start
   }
 }
 
@@ -165,29 +143,4 @@ function badChunk({ ulid, chunk }: SourcedChunk, code: ErrorCode, what: string, 
   return new BlockError(code, ulid, `cannot merge ${where} of block ${ulid} with one that overlaps it${what}`, {
     cause,
   })
-}
-
-/** Puts taken samples into columns that have room for them; values move as bits, so that no NaN changes. */
-function takerInto(
-  { columns: into, room }: { columns: SampleColumns; room: number },
-  a: SampleColumns,
-  b: SampleColumns,
-): Taker {
-  const { kernels } = into
-  const times = kernels.f64(into.timesPtr, room)
-  const bits = new BigUint64Array(kernels.memory.buffer, into.valuesPtr, room)
-  const take = (fromTimes: Float64Array, fromBits: BigUint64Array) => (index: number) => {
-    times[into.length] = fromTimes[index]!
-    bits[into.length] = fromBits[index]!
-    into.length++
-  }
-  return { takeA: take(a.times(), a.valueBits()), takeB: take(b.times(), b.valueBits()) }
-}
-
-function append(into: SampleColumns, from: SampleColumns): void {
-  into.reserve(from.length)
-  const start = into.length
-  into.length += from.length
-  into.times().set(from.times(), start)
-  into.valueBits().set(from.valueBits(), start)
 }

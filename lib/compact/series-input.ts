@@ -53,32 +53,43 @@ export class SeriesInput {
       )
   }
 
-  /** The chunks of the series at hand, checked against the block's time, without what has been deleted. */
+  /**
+   * The chunks of the series at hand, checked against the block's time, without what has been deleted. Their bytes are
+   * borrowed until the next call.
+   */
   async chunks(): Promise<BlockChunk[]> {
-    const { ref, labels, chunks: metas } = this.series!
-    const { minTime, maxTime } = this.#source.meta
-    let last = Number.NEGATIVE_INFINITY
-    for (const chunk of metas) {
-      const times = `chunk ${chunk.minTime} to ${chunk.maxTime} of ${formatLabels(labels)}`
-      if (chunk.minTime <= last) throw this.#bad(`got ${times} after ${last}, want chunks in order of time`)
-      if (chunk.minTime > chunk.maxTime || chunk.minTime < minTime || chunk.maxTime >= maxTime)
-        throw this.#bad(`got ${times}, want it inside [${minTime}, ${maxTime})`)
-      last = chunk.maxTime
-    }
+    const { ref, chunks: metas } = this.series!
+    this.#source.release()
+    this.#checkTimes()
     return this.#naming(async () => {
       const encoded = await this.#source.chunks.read(
         metas.map(({ ref }) => ref),
         this.#signal,
       )
-      const chunks = metas.map(({ minTime, maxTime }, i) => {
-        const { encoding, data } = encoded[i]!
-        return { minTime, maxTime, encoding, data, numSamples: sampleCount(encoding, data) }
+      const chunks = metas.map(({ minTime, maxTime }, i): BlockChunk => {
+        const { encoding, data, record } = encoded[i]!
+        const chunk = { minTime, maxTime, encoding, data, numSamples: sampleCount(encoding, data) }
+        return record ? { ...chunk, record } : chunk
       })
       const deleted = this.#source.tombstones.get(ref)
       if (!deleted) return chunks
       this.#kernels ??= createKernels()
       return chunks.flatMap((chunk) => dropIntervals(chunk, deleted, this.#kernels!))
     })
+  }
+
+  #checkTimes(): void {
+    const { labels, chunks } = this.series!
+    const { minTime, maxTime } = this.#source.meta
+    let last = Number.NEGATIVE_INFINITY
+    for (const chunk of chunks) {
+      const inOrder = chunk.minTime > last
+      if (!inOrder || chunk.minTime > chunk.maxTime || chunk.minTime < minTime || chunk.maxTime >= maxTime) {
+        const want = inOrder ? `it inside [${minTime}, ${maxTime})` : `chunks in order of time after ${last}`
+        throw this.#bad(`got chunk ${chunk.minTime} to ${chunk.maxTime} of ${formatLabels(labels)}, want ${want}`)
+      }
+      last = chunk.maxTime
+    }
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,7 @@ import type {
   AggregateColumns,
   KernelOptions,
   Kernels,
+  MergedRuns,
   Row,
   SampleColumns,
   SampleRange,
@@ -200,6 +201,27 @@ class Instance implements Kernels {
       if (output !== count) this.f64(output.timesPtr + output.length * 8, windows).set(times)
       output.length += windows
     }
+  }
+
+  merge(rule: 'chain' | 'penalty', { merged, next, scratch, settled }: MergedRuns): number {
+    scratch.clear()
+    scratch.reserve(merged.length - settled + next.length)
+    const mark = this.mark()
+    const call = this.alloc(32)
+    this.views()
+    const runs = [merged.timesPtr, merged.valuesPtr, merged.length, next.timesPtr, next.valuesPtr, next.length]
+    this.words.set([...runs, scratch.timesPtr, scratch.valuesPtr], call / 4)
+    const length = this.wasm[rule === 'chain' ? 'mergeChain' : 'mergePenalty'](call, settled)
+    this.release(mark)
+    const start = this.wasm.mergeStart.value
+    merged.length = start
+    merged.reserve(length)
+    this.views()
+    const copy = (to: number, from: number) => this.bytes.copyWithin(to + start * 8, from, from + length * 8)
+    copy(merged.timesPtr, scratch.timesPtr)
+    copy(merged.valuesPtr, scratch.valuesPtr)
+    merged.length = start + length
+    return start
   }
 
   /** Makes the staging block hold at least `bytes`. */

@@ -80,6 +80,13 @@ export interface SampleRange {
   readonly to: number
 }
 
+export interface MergedRuns {
+  readonly merged: SampleColumns
+  readonly next: SampleColumns
+  readonly scratch: SampleColumns
+  readonly settled: number
+}
+
 /** Columns of windows' aggregates, all of one length; a window's time is its last millisecond. */
 export type AggregateColumns = Readonly<Record<'count' | 'sum' | 'min' | 'max' | 'counter', SampleColumns>>
 
@@ -135,6 +142,13 @@ export interface Kernels {
   applyResets(columns: SampleColumns): number
   /** Appends the aggregates of the range's windows to `into`. Windows are aligned to 0, the last one ends with the last sample. Times must ascend. */
   aggregate(range: SampleRange, resolutionMs: number, into: AggregateColumns): void
+  /**
+   * Merges `next` into `merged`, both ascending in time; both must hold samples. `chain`: every time once, where both have it
+   * the one that is there. `penalty`: one replica's samples at a time (lib/dedup/walk.ts). Samples before index `settled` are
+   * known to be before `next`; returns the index before which none will be touched by what begins no earlier than `next`.
+   * `scratch` is overwritten.
+   */
+  merge(rule: 'chain' | 'penalty', runs: MergedRuns): number
   /** A row in the arena, all absent. */
   row(steps: number): Row
   /**

@@ -39,6 +39,10 @@ export interface KernelExports extends Record<(typeof windowExports)[WindowFunct
   readonly lastRawValue: { readonly value: number }
   /** `out` is a WindowColumns (assembly/downsample.ts). */
   readonly aggregateWindows: (times: number, values: number, count: number, resolution: bigint, out: number) => number
+  /** `call` is a MergeCall (assembly/merge.ts). */
+  readonly mergeChain: (call: number, settled: number) => number
+  readonly mergePenalty: (call: number, settled: number) => number
+  readonly mergeStart: { readonly value: number }
   readonly scratchBytes: (length: number, steps: number) => number
   readonly lookback: (call: number, outTimes: number) => void
   readonly accumulateSum: AccumulateExport

@@ -29,6 +29,8 @@ export const maxChunkLengthBytes = 5
 export interface EncodedChunk {
   readonly encoding: number
   readonly data: Uint8Array
+  /** The record that `data` was read from, length and verified checksum with it: to be copied as it is. */
+  readonly record?: Uint8Array
 }
 
 /** The segment's number, from 0, and the record's offset in it. */
@@ -81,13 +83,28 @@ export function chunkRecordLength(cursor: Cursor): number {
 
 /** Reads the record at the cursor, its checksum verified, and moves behind it. The data is a view of the cursor's bytes. */
 export function decodeChunkRecord(cursor: Cursor): EncodedChunk {
+  const { encoding, data } = decodeCopyableRecord(cursor)
+  return { encoding, data }
+}
+
+/** The same with its record, to be copied into another segment. */
+export function decodeCopyableRecord(cursor: Cursor): EncodedChunk {
+  const start = cursor.position
   const dataBytes = cursor.uvarint32()
   if (dataBytes > maxChunkDataBytes) cursor.fail(`got a chunk of ${dataBytes} bytes, want at most ${maxChunkDataBytes}`)
   cursor.checkCrc32c(1 + dataBytes)
   const encoding = cursor.u8()
   const data = cursor.borrowBytes(dataBytes)
   cursor.skip(4)
-  return { encoding, data }
+  return { encoding, data, record: cursor.bytes.subarray(start, cursor.position) }
+}
+
+/** The chunk's record as it was read; undefined where the chunk was not read, or its data is not the record's any more. */
+export function recordOf({ encoding, data, record }: EncodedChunk): Uint8Array | undefined {
+  if (record === undefined || record.buffer !== data.buffer) return undefined
+  const dataStart = data.byteOffset - record.byteOffset
+  const isSame = dataStart + data.length + 4 === record.length && record[dataStart - 1] === encoding
+  return isSame ? record : undefined
 }
 
 /** Appends a record to `out`. */

@@ -10,6 +10,7 @@ import {
   chunkPosition,
   chunkRecordLength,
   decodeChunkRecord,
+  decodeCopyableRecord,
   type EncodedChunk,
   segmentHeaderBytes,
   segmentName,
@@ -34,7 +35,8 @@ interface ChunkRead {
 
 /** Which ranges to read for `refs`, in any order; `segmentBytes` are the segments' sizes. References outside get a read that fails. */
 export function planChunkReads(refs: ArrayLike<number>, segmentBytes: readonly number[]): ChunkRead[] {
-  const order = Array.from(refs, (_, i) => i).sort((a, b) => refs[a]! - refs[b]!)
+  const order = Array.from(refs, (_, i) => i)
+  if (!isAscending(refs)) order.sort((a, b) => refs[a]! - refs[b]!)
   const reads: { segment: number; start: number; end: number; chunks: number[] }[] = []
   for (const i of order) {
     const { segment, offset } = chunkPosition(refs[i]!)
@@ -51,20 +53,33 @@ export function planChunkReads(refs: ArrayLike<number>, segmentBytes: readonly n
   return reads
 }
 
+function isAscending(refs: ArrayLike<number>): boolean {
+  for (let i = 1; i < refs.length; i++) if (refs[i]! < refs[i - 1]!) return false
+  return true
+}
+
 export class ChunkReader {
   readonly #segments: readonly RandomAccess[]
+  readonly #sizes: readonly number[]
+  readonly #decode: typeof decodeChunkRecord
 
   /** Reads from segments in order, the first being number 0; their headers have been checked. */
-  private constructor(segments: readonly RandomAccess[]) {
+  private constructor(segments: readonly RandomAccess[], decode: typeof decodeChunkRecord) {
     this.#segments = segments
+    this.#decode = decode
+    this.#sizes = segments.map(({ sizeBytes }) => sizeBytes)
   }
 
-  /** Checks the segments' headers. Throws `corrupt`. */
-  static async over(segments: readonly RandomAccess[], signal?: AbortSignal): Promise<ChunkReader> {
+  /** Checks the segments' headers. Throws `corrupt`. With `copyable`, chunks have their records with them. */
+  static async over(
+    segments: readonly RandomAccess[],
+    signal?: AbortSignal,
+    { copyable = false }: { readonly copyable?: boolean } = {},
+  ): Promise<ChunkReader> {
     for (const segment of segments) {
       checkSegmentHeader(await segment.read(0, segmentHeaderBytes, signal), segment.name)
     }
-    return new ChunkReader(segments)
+    return new ChunkReader(segments, copyable ? decodeCopyableRecord : decodeChunkRecord)
   }
 
   /** Bytes of all segments. */
@@ -78,8 +93,7 @@ export class ChunkReader {
    */
   async read(refs: ArrayLike<number>, signal?: AbortSignal): Promise<EncodedChunk[]> {
     const out = new Array<EncodedChunk>(refs.length)
-    const sizes = this.#segments.map(({ sizeBytes }) => sizeBytes)
-    for (const read of planChunkReads(refs, sizes)) {
+    for (const read of planChunkReads(refs, this.#sizes)) {
       const segment = this.#segment(read.segment, read.start)
       const bytes = await segment.read(read.start, read.end - read.start, signal)
       for (const i of read.chunks) {
@@ -94,11 +108,11 @@ export class ChunkReader {
   /** The record at the cursor; read again where the cursor's bytes end inside it. */
   async #readRecord(segment: RandomAccess, cursor: Cursor, signal?: AbortSignal): Promise<EncodedChunk> {
     const length = chunkRecordLength(cursor)
-    if (length <= cursor.remaining) return decodeChunkRecord(cursor)
+    if (length <= cursor.remaining) return this.#decode(cursor)
     const offset = cursor.place.offset + cursor.position
     if (offset + length > segment.sizeBytes)
       cursor.fail(`got a record of ${length} bytes, want it to end in the segment`)
-    return decodeChunkRecord(new Cursor(await segment.read(offset, length, signal), segmentPlace(segment.name, offset)))
+    return this.#decode(new Cursor(await segment.read(offset, length, signal), segmentPlace(segment.name, offset)))
   }
 
   #segment(number: number, offset: number): RandomAccess {

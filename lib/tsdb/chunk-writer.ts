@@ -14,6 +14,7 @@ import {
   encodeSegmentHeader,
   maxChunkDataBytes,
   maxChunkLengthBytes,
+  recordOf,
   segmentHeaderBytes,
   segmentName,
 } from './chunk-format.ts'
@@ -66,6 +67,11 @@ export class ChunkWriter {
       throw new MnemoError('internal', `cannot write a chunk: got ${chunk.data.length} bytes, want ${want}`)
     }
     const ref = chunkRef({ segment: this.#written.length, offset: segment.position })
+    const record = recordOf(chunk)
+    if (record !== undefined) {
+      await segment.append(record)
+      return ref
+    }
     this.#out.clear()
     encodeChunkRecord(chunk, this.#out)
     await segment.append(this.#out.borrowBytes())

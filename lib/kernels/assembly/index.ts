@@ -17,6 +17,7 @@ export {
 } from './accumulate'
 export { aggregateWindows, applyResets, dropNaN, dropStale, lastRawValue } from './downsample'
 export { lookback } from './lookback'
+export { mergeChain, mergePenalty, mergeStart } from './merge'
 export { scratchBytes } from './window'
 export { first, last, present, sampleCount, tsOfFirst, tsOfLast } from './window-edges'
 export { changes, resets } from './window-events'
