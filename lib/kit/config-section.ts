@@ -72,6 +72,15 @@ export class ConfigSection {
     return new Map([...section.#values.keys()].map((name) => [name, section.string(name)]))
   }
 
+  /** A list of texts; none where the key is not there. */
+  list(key: string): string[] {
+    const value = this.#take(key) ?? []
+    if (value === '') return []
+    if (!Array.isArray(value) || !value.every((item) => typeof item === 'string'))
+      throw this.wrong(key, JSON.stringify(value), 'a list of texts')
+    return value
+  }
+
   section(key: string): ConfigSection {
     return new ConfigSection(this.#take(key), this.#pathOf(key), this.#what)
   }

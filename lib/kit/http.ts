@@ -9,6 +9,7 @@ import type { ServiceContext } from './lifecycle.ts'
 import type { Logger } from './log.ts'
 import { counter, histogram, type Registry } from './metrics.ts'
 import type { Probe } from './probe.ts'
+import { createTlsServer, readWebConfig } from './web-config.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -27,6 +28,8 @@ export interface HttpOptions {
   readonly signal: AbortSignal
   /** How long running requests may take after the signal; 0: they are cut. Default 2 minutes. */
   readonly graceMs?: number
+  /** The file of --http.config; absent or '': plain text. Spread the service's context in. */
+  readonly httpConfigFile?: string | undefined
   /** Where given (spread the service's context in), the process waits for the draining. */
   readonly onStop?: ServiceContext['onStop']
 }
@@ -50,7 +53,7 @@ export async function startHttp(
   options: HttpOptions,
   configure: (app: FastifyInstance) => void | Promise<void> = () => {},
 ): Promise<HttpServer> {
-  const app = fastify({ http: { maxHeaderSize: maxHeaderBytes }, routerOptions: { maxParamLength: maxParamChars } })
+  const app = createApp(options)
   measure(app, options.registry)
   addProbes(app, options)
   app.setErrorHandler((error, _request, reply) => {
@@ -82,6 +85,21 @@ export async function startHttp(
     { once: true },
   )
   return { address, port: bound, close }
+}
+
+function createApp({ httpConfigFile, logger }: HttpOptions): FastifyInstance {
+  const http = { maxHeaderSize: maxHeaderBytes }
+  const routerOptions = { maxParamLength: maxParamChars }
+  if (!httpConfigFile) return fastify({ http, routerOptions })
+  const { tls, headers } = readWebConfig(httpConfigFile)
+  const app = tls
+    ? fastify({ routerOptions, serverFactory: (handler) => createTlsServer(tls, http, handler, logger) })
+    : fastify({ http, routerOptions })
+  if (headers.size > 0)
+    app.addHook('onRequest', async (_request, reply) => {
+      reply.headers(Object.fromEntries(headers))
+    })
+  return app
 }
 
 function addProbes(app: FastifyInstance, { probe, registry }: HttpOptions): void {

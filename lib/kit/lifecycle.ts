@@ -21,6 +21,10 @@ export const httpFlags = {
     help: 'Time to wait after an interrupt received for HTTP Server.',
     default: '2m',
   }),
+  httpConfig: stringFlag('http.config', {
+    help: 'Path to the configuration file that can enable TLS for all HTTP endpoints.',
+    default: '',
+  }),
 }
 
 export const grpcFlags = {
@@ -61,6 +65,8 @@ export interface ServiceContext {
   readonly logger: Logger
   readonly registry: Registry
   readonly probe: Probe
+  /** The file of --http.config, where the service has that flag and it is given. */
+  readonly httpConfigFile?: string
   /** Registers what has to be closed; the last one registered is stopped first. */
   onStop(part: string, stop: () => void | Promise<void>, options?: StopOptions): void
   /** Resolves when the process is asked to stop: a server's run ends with `await ctx.untilStopped()`. */
@@ -87,14 +93,22 @@ export async function runService<S extends FlagSpec>(service: Service<S>): Promi
   process.exit(await runToStatus(service))
 }
 
+/** What of the common flags is dealt with here. */
+interface CommonValues {
+  readonly logLevel?: LogLevel
+  readonly logFormat?: LogFormat
+  readonly httpConfig?: string
+}
+
 async function runToStatus<S extends FlagSpec>(service: Service<S>): Promise<number> {
   try {
     const values = parseFlags(service.name, service.summary, service.flags, service.argv)
-    const { logLevel, logFormat } = values as { logLevel?: LogLevel; logFormat?: LogFormat }
+    const { logLevel, logFormat, httpConfig } = values as CommonValues
     const logger = createLogger({ level: logLevel ?? 'info', format: logFormat ?? 'logfmt' })
     const life = new Life(service.name, logger)
+    const context = { ...life.context, ...(httpConfig && { httpConfigFile: httpConfig }) }
     try {
-      await untilDone(service.run(values, life.context), life.context)
+      await untilDone(service.run(values, context), context)
     } catch (error) {
       await life.stop().catch(() => logger.error('not everything was stopped'))
       throw error
