@@ -2,9 +2,9 @@
 // Algorithm: Prometheus tsdb/compact.go (DefaultBlockPopulator); overlap.ts for chunks that overlap.
 // Owns the order of the series; the checks on what is read are series-input.ts's.
 import { createKernels } from '../kernels/instance.ts'
-import { compareLabels, compareStrings } from '../labels/labels.ts'
+import { compareStrings } from '../labels/labels.ts'
 import { type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
-import type { IndexedSeries } from '../tsdb/index-reader.ts'
+import { alignedSeries } from './aligned-series.ts'
 import type { InputBlock } from './input-block.ts'
 import { type OverlapFunction, OverlapMerger, type SourcedChunk } from './overlap.ts'
 import { SeriesInput } from './series-input.ts'
@@ -30,16 +30,10 @@ export async function mergeBlocks(
   const inputs = sources.map((source) => new SeriesInput(source, signal))
   const merger = new OverlapMerger(createKernels(), options.overlap)
   try {
-    await Promise.all(inputs.map((input) => input.next()))
-    for (let first = smallest(inputs); first; first = smallest(inputs)) {
+    for await (const { labels, members } of alignedSeries(inputs)) {
       signal.throwIfAborted()
-      const { labels } = first
       const chunks: SourcedChunk[] = []
-      for (const input of inputs) {
-        if (!input.series || compareLabels(input.series.labels, labels) !== 0) continue
-        for (const chunk of await input.chunks()) chunks.push({ ulid: input.ulid, chunk })
-        await input.next()
-      }
+      for (const input of members) for (const chunk of await input.chunks()) chunks.push({ ulid: input.ulid, chunk })
       if (chunks.length > 0) await writer.addSeries(labels, merger.merge(chunks))
     }
     return await writer.finish(meta)
@@ -50,12 +44,6 @@ export async function mergeBlocks(
     merger.free()
     await Promise.all(inputs.map((input) => input.close()))
   }
-}
-
-function smallest(inputs: readonly SeriesInput[]): IndexedSeries | undefined {
-  let best: IndexedSeries | undefined
-  for (const { series } of inputs) if (series && (!best || compareLabels(series.labels, best.labels) < 0)) best = series
-  return best
 }
 
 /** All sources' symbols, each once, ascending by bytes. */

@@ -14,6 +14,8 @@ export interface Flag<T> {
   readonly isRepeated: boolean
   readonly isRequired: boolean
   readonly isHidden: boolean
+  /** It has no name on the command line: what is no flag belongs to it. */
+  readonly isPositional: boolean
   /** The default as a user would write it; none: undefined. */
   readonly defaultText: string | undefined
   /** The value of the texts given on the command line (none: the default). Throws where a text is ill-formed. */
@@ -34,6 +36,8 @@ export interface FlagOptions {
   readonly repeated?: boolean
   /** Accepted, but left out of --help. */
   readonly hidden?: boolean
+  /** What stands on the command line without a name: `tsdb dump PATH`. */
+  readonly positional?: boolean
 }
 
 type ValueOf<O, T> = O extends { repeated: true }
@@ -52,6 +56,7 @@ function valueFlag<T, O extends FlagOptions>(name: string, options: O, one: (tex
     isRepeated: options.repeated === true,
     isRequired: options.required === true,
     isHidden: options.hidden === true,
+    isPositional: options.positional === true,
     defaultText,
     parse(texts) {
       const given = texts.length > 0 || defaultText === undefined ? texts : [defaultText]
@@ -160,6 +165,7 @@ export function boolFlag(
     isRepeated: false,
     isRequired: false,
     isHidden: options.hidden === true,
+    isPositional: false,
     defaultText: options.default === true ? 'true' : undefined,
     parse(texts) {
       const text = texts[0]
@@ -203,12 +209,16 @@ export function parseFlags<S extends FlagSpec>(
 }
 
 function collect(service: string, flags: FlagSpec, argv: readonly string[]): Map<Flag<unknown>, string[]> {
-  const byName = new Map(Object.values(flags).map((flag) => [flag.name, flag]))
+  const named = Object.values(flags).filter(({ isPositional }) => !isPositional)
+  const byName = new Map(named.map((flag) => [flag.name, flag]))
   const given = new Map<Flag<unknown>, string[]>()
   for (let i = 0; i < argv.length; i++) {
     const argument = longForm(argv[i]!, flags)
     const match = /^--([^=]+)(?:=(.*))?$/s.exec(argument)
-    if (!match) throw wrong(service, `got argument "${argument}", want flags alone`)
+    if (!match) {
+      give(given, positional(service, flags, argument), { service, text: argument })
+      continue
+    }
     const [, name, inline] = match as unknown as [string, string, string | undefined]
     const negated = name.startsWith('no-') && !byName.has(name) ? byName.get(name.slice(3)) : undefined
     const flag = negated?.isSwitch ? negated : byName.get(name)
@@ -221,12 +231,29 @@ function collect(service: string, flags: FlagSpec, argv: readonly string[]): Map
       text = flag.isSwitch ? 'true' : argv[++i]
       if (text === undefined || text.startsWith('--')) throw wrong(service, `flag --${name} needs a value`)
     }
-    const texts = given.get(flag)
-    if (texts && !flag.isRepeated) throw wrong(service, `flag --${name} is given twice, want it once`)
-    if (texts) texts.push(text)
-    else given.set(flag, [text])
+    give(given, flag, { service, text })
   }
   return given
+}
+
+function give(
+  given: Map<Flag<unknown>, string[]>,
+  flag: Flag<unknown>,
+  { service, text }: { readonly service: string; readonly text: string },
+): void {
+  const texts = given.get(flag)
+  if (texts && !flag.isRepeated) {
+    const what = flag.isPositional ? `argument ${flag.name}` : `flag --${flag.name}`
+    throw wrong(service, `${what} is given twice, want it once`)
+  }
+  if (texts) texts.push(text)
+  else given.set(flag, [text])
+}
+
+function positional(service: string, flags: FlagSpec, argument: string): Flag<unknown> {
+  const flag = Object.values(flags).find(({ isPositional }) => isPositional)
+  if (flag && !argument.startsWith('-')) return flag
+  throw wrong(service, `got argument "${argument}", want flags${flag ? ` and ${flag.name}` : ''} alone`)
 }
 
 /** `-o`, `-o=wide` and `-owide` as `--output`, `--output=wide`; anything else as it is. */
@@ -243,15 +270,19 @@ function wrong(service: string, what: string, cause?: unknown): MnemoError {
 
 /** Usage: the summary, then each flag with its default and its help. */
 export function formatHelp(service: string, summary: string, flags: FlagSpec): string {
-  const lines = [`usage: mnemo ${service} [<flags>]`, '', summary, '', 'Flags:', '  -h, --help', '      Shows this.']
+  const args = Object.values(flags).filter(({ isPositional }) => isPositional)
+  const usage = ['usage: mnemo', service, '[<flags>]', ...args.map(({ name }) => `[<${name}>…]`)].join(' ')
+  const lines = [usage, '', summary, '', 'Flags:', '  -h, --help', '      Shows this.']
   for (const flag of Object.values(flags)) {
-    if (flag.isHidden) continue
+    if (flag.isHidden || flag.isPositional) continue
     const short = flag.short === undefined ? '' : `-${flag.short}, `
     const name = short + (flag.isSwitch ? `--[no-]${flag.name}` : `--${flag.name}`)
     const value = flag.isSwitch ? '' : `=${flag.defaultText ?? flag.name.split(/[.-]/).at(-1)?.toUpperCase()}`
     const notes = [flag.isRepeated ? ' …' : '', flag.isRequired ? ' (required)' : ''].join('')
     lines.push(`  ${name}${value}${notes}`, ...wrap(flag.help, 100).map((line) => `      ${line}`))
   }
+  if (args.length > 0) lines.push('', 'Arguments:')
+  for (const { name, help } of args) lines.push(`  ${name}`, ...wrap(help, 100).map((line) => `      ${line}`))
   return `${lines.join('\n')}\n`
 }
 

@@ -12,6 +12,7 @@ import { bucketRetention } from './bucket-retention.ts'
 import { uploadBlocks } from './bucket-upload-blocks.ts'
 import { bucketVerify } from './bucket-verify.ts'
 import { promqltest } from './promqltest/main.ts'
+import { tsdbDump } from './tsdb-dump.ts'
 
 interface Command {
   readonly summary: string
@@ -30,6 +31,11 @@ const bucketCommands: Readonly<Record<string, Command>> = {
   'upload-blocks': { summary: 'uploads the blocks of a directory', main: uploadBlocks },
 }
 
+const groups: Readonly<Record<string, Readonly<Record<string, Command>>>> = {
+  bucket: bucketCommands,
+  tsdb: { dump: { summary: 'prints the samples of blocks', main: tsdbDump } },
+}
+
 /** Flags may stand before the command's name, as Thanos allows. */
 export async function main([group, ...argv]: string[]): Promise<void> {
   if (group === '--help' || group === '-h' || group === 'help') {
@@ -37,11 +43,11 @@ export async function main([group, ...argv]: string[]): Promise<void> {
     return
   }
   if (group === 'promqltest') return promqltest(argv)
-  const at = argv[0]?.startsWith('-') ? argv.findIndex((argument) => Object.hasOwn(bucketCommands, argument)) : 0
+  const commands = (group !== undefined && Object.hasOwn(groups, group) && groups[group]) || {}
+  const at = argv[0]?.startsWith('-') ? argv.findIndex((argument) => Object.hasOwn(commands, argument)) : 0
   const name = argv[at]
-  if (group === 'bucket' && name !== undefined && Object.hasOwn(bucketCommands, name))
-    return bucketCommands[name]!.main(argv.toSpliced(at, 1))
-  if (group === 'bucket' && argv.some((argument) => argument === '--help' || argument === '-h')) {
+  if (name !== undefined && Object.hasOwn(commands, name)) return commands[name]!.main(argv.toSpliced(at, 1))
+  if (Object.keys(commands).length > 0 && argv.some((argument) => argument === '--help' || argument === '-h')) {
     console.log(usage())
     return
   }
@@ -52,7 +58,9 @@ export async function main([group, ...argv]: string[]): Promise<void> {
 }
 
 function usage(): string {
-  const lines = Object.entries(bucketCommands).map(([name, { summary }]) => `  bucket ${name.padEnd(16)}${summary}`)
+  const lines = Object.entries(groups).flatMap(([group, commands]) =>
+    Object.entries(commands).map(([name, { summary }]) => `  ${`${group} ${name}`.padEnd(23)}${summary}`),
+  )
   return [
     'usage: mnemo tools <command> [<flags>]',
     '',

@@ -19,7 +19,7 @@ const bucketTools = [
   'replicate',
   'upload-blocks',
 ]
-const tools = bucketTools.map((name) => `tools bucket ${name}`)
+const tools = [...bucketTools.map((name) => `tools bucket ${name}`), 'tools tsdb dump']
 const services = ['sidecar', 'store', 'query', 'compact', 'cluster', ...tools]
 
 const head = `# Reference

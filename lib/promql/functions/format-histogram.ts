@@ -6,13 +6,15 @@ import { type Bucket, signedBuckets, zeroBucket } from '../../histogram/buckets.
 import type { Histogram } from '../../histogram/histogram.ts'
 import { formatG } from './go-format.ts'
 
-export function formatHistogram(h: Histogram): string {
+/** `formatCount` spells the counts: those of integer histograms have no exponent in a dump. */
+export function formatHistogram(h: Histogram, formatCount: (count: number) => string = formatG): string {
   const buckets = [...signedBuckets(h, false).reverse(), zeroBucket(h), ...signedBuckets(h, true)]
   const filled = buckets.filter(({ count }) => count !== 0)
-  return `{${[`count:${formatG(h.count)}`, `sum:${formatG(h.sum)}`, ...filled.map(formatBucket)].join(', ')}}`
+  return `{${[`count:${formatCount(h.count)}`, `sum:${formatG(h.sum)}`, ...filled.map((one) => formatBucket(one, formatCount))].join(', ')}}`
 }
 
-function formatBucket({ lower, upper, lowerInclusive, upperInclusive, count }: Bucket): string {
+function formatBucket(bucket: Bucket, formatCount: (count: number) => string): string {
+  const { lower, upper, lowerInclusive, upperInclusive, count } = bucket
   const [open, close] = [lowerInclusive ? '[' : '(', upperInclusive ? ']' : ')']
-  return `${open}${formatG(lower)},${formatG(upper)}${close}:${formatG(count)}`
+  return `${open}${formatG(lower)},${formatG(upper)}${close}:${formatCount(count)}`
 }

@@ -148,3 +148,22 @@ test('help lists every flag with its default, and none that is hidden', () => {
   expect(help).toContain('  --endpoint=ENDPOINT …\n')
   expect(help).not.toContain('--old')
 })
+
+test('a letter for a flag, and arguments without a name', () => {
+  const short = {
+    output: stringFlag('output', { help: 'Form.', short: 'o', default: '' }),
+    repair: boolFlag('repair', { help: 'Repairs.', short: 'r' }),
+    path: stringFlag('path', { help: 'A folder.', positional: true }),
+  }
+  const parse = (...argv: string[]) => parseFlags('demo', '', short, argv)
+  expect(parse('-o', 'wide')).toEqual({ output: 'wide', repair: false, path: undefined })
+  expect(parse('-owide', '-r', '/data')).toEqual({ output: 'wide', repair: true, path: '/data' })
+  expect(parse('-o=wide', '-r=false')).toMatchObject({ output: 'wide', repair: false })
+  expect(() => parse('-x')).toThrow('got argument "-x", want flags and path alone')
+  expect(() => parse('a', 'b')).toThrow('argument path is given twice')
+  expect(() => parse('--path=a')).toThrow('unknown flag --path')
+  const help = formatHelp('demo', 'A demo.', short)
+  expect(help).toContain('usage: mnemo demo [<flags>] [<path>…]\n')
+  expect(help).toContain('  -o, --output=\n      Form.\n')
+  expect(help).toContain('\nArguments:\n  path\n      A folder.\n')
+})
