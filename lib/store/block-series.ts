@@ -6,6 +6,7 @@ import { compareLabels, type Labels, overlayLabels, withoutLabels } from '../lab
 import type { LabelMatcher } from '../labels/matcher.ts'
 import { type LabelChange, type OrderedItem, SeriesOrder } from '../storeapi/series-order.ts'
 import type { Aggr, StoreSeries } from '../storeapi/types.ts'
+import { WireSeries } from '../storeapi/wire-series.ts'
 import type { BlockIndex } from './block-index.ts'
 import { type ChunkFiles, type FetchedChunks, fetchChunks, plannedBytes } from './chunks.ts'
 import type { Deleted } from './deleted.ts'
@@ -136,8 +137,14 @@ async function* decoded(
   for await (const { series, chunks } of batches) {
     let end = 0
     for (let start = 0; start < series.length; start += decodedSeries) {
-      const out = series.slice(start, start + decodedSeries).map(({ ref, labels, chunks: places }) => {
+      const batch = series.slice(start, start + decodedSeries)
+      // What is deleted of a chunk is known when it is decoded.
+      const counts = batch.map(({ chunks }) => chunks.length)
+      const fields = deleted ? undefined : chunks?.encode(end, counts)
+      const out = batch.map(({ ref, labels, chunks: places }, i) => {
         end += places.length
+        const ready = fields?.[i]
+        if (ready) return new WireSeries(labels, [ready])
         const own = chunks?.decode(end - places.length, end, aggregates) ?? []
         return { labels, chunks: deleted?.without(ref, own) ?? own }
       })

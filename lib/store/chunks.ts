@@ -4,10 +4,12 @@
 import { type BytePlace, Cursor, corruptError } from '../bytes/cursor.ts'
 import { aggregates, splitAggregates } from '../chunkenc/aggregate.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
+import { ChunkWriter } from '../kernels/chunk-writer.ts'
 import { asMnemoError } from '../kit/errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { hashBytes } from '../storeapi/shard.ts'
 import { type Aggr, type AggrChunk, aggr, type Chunk } from '../storeapi/types.ts'
+import type { ChunkFields } from '../storeapi/wire-series.ts'
 import { chunkRecordLength, decodeChunkRecord, maxChunkLengthBytes, segmentPlace } from '../tsdb/chunk-format.ts'
 import { allOrAbort, type FetchGate } from './fetch.ts'
 import { type PlanLimits, planReads } from './plan.ts'
@@ -42,6 +44,13 @@ export function plannedBytes(chunks: readonly ChunkPlace[], chunkMaxBytes: numbe
   return chunks.map(({ knownBytes }) => knownBytes || assumed)
 }
 
+/** Bytes between two chunks that are copied along with them. */
+const maxPieceGapBytes = 64
+/** More than a batch has, but for single series of huge chunks: those are written one by one. */
+const maxEncodedBytes = 16 << 20
+
+let writer: ChunkWriter | undefined
+
 interface Wanted {
   readonly place: ChunkPlace
   readonly bytes: number
@@ -53,18 +62,64 @@ interface Wanted {
 export class FetchedChunks {
   readonly #places: readonly ChunkPlace[]
   readonly #cursors: Cursor[]
-  /** Where each chunk's record begins in its cursor. */
+  /** Where each chunk's record begins in its cursor, and its length. */
   readonly #starts: Uint32Array
+  readonly #lengths: Uint32Array
 
   constructor(places: readonly ChunkPlace[]) {
     this.#places = places
     this.#cursors = new Array<Cursor>(places.length)
     this.#starts = new Uint32Array(places.length)
+    this.#lengths = new Uint32Array(places.length)
   }
 
-  put(at: number, cursor: Cursor, start: number): void {
+  put(at: number, cursor: Cursor, start: number, length: number): void {
     this.#cursors[at] = cursor
     this.#starts[at] = start
+    this.#lengths[at] = length
+  }
+
+  /**
+   * The chunks from `from` on of series that have so many each as fields of their messages, checksums verified; undefined for a
+   * series that has others than XOR chunks one after the other in time, or corrupt ones: decode() says more of it.
+   */
+  encode(from: number, counts: readonly number[]): (ChunkFields | undefined)[] {
+    const to = counts.reduce((sum, count) => sum + count, from)
+    let pieceBytes = 0
+    for (let at = from; at < to; at++) pieceBytes += this.#lengths[at]! + maxPieceGapBytes
+    if (pieceBytes > maxEncodedBytes) return counts.map(() => undefined)
+    writer ??= new ChunkWriter()
+    writer.start({ records: to - from, series: counts.length, pieceBytes })
+    for (const count of counts) writer.addSeries(count)
+    for (let at = from; at < to; ) at = this.#addPiece(writer, at, to)
+    const { bytes, series } = writer.write()
+    let first = from
+    return series.map(({ isPlain, ...fields }, i) => {
+      const last = first + counts[i]! - 1
+      const minTime = this.#places[first]?.minTime ?? Infinity
+      const maxTime = this.#places[last]?.maxTime ?? -Infinity
+      first = last + 1
+      return isPlain && counts[i]! > 0 ? { frame: bytes, minTime, maxTime, ...fields } : undefined
+    })
+  }
+
+  /** Adds the chunk and those behind it that follow it in its read; returns the first that is not added. */
+  #addPiece(writer: ChunkWriter, from: number, to: number): number {
+    const cursor = this.#cursors[from]!
+    const pieceStart = this.#starts[from]!
+    let pieceEnd = pieceStart + this.#lengths[from]!
+    let end = from + 1
+    for (; end < to && this.#cursors[end] === cursor; end++) {
+      const gap = this.#starts[end]! - pieceEnd
+      if (gap < 0 || gap > maxPieceGapBytes) break
+      pieceEnd = this.#starts[end]! + this.#lengths[end]!
+    }
+    const ptr = writer.addPiece(cursor.bytes.subarray(pieceStart, pieceEnd)) - pieceStart
+    for (let at = from; at < end; at++) {
+      const { minTime, maxTime } = this.#places[at]!
+      writer.addRecord(ptr + this.#starts[at]!, this.#lengths[at]!, minTime, maxTime)
+    }
+    return end
   }
 
   /** Chunks [from, to) in the form of the wire, their checksums verified. Throws `corrupt`. */
@@ -168,8 +223,8 @@ function takeRecords(
     }
     if (isSparse) {
       const record = read.bytes.slice(start, start + size)
-      fetched.put(at, new Cursor(record, segmentPlace(read.name, place.offset)), 0)
-    } else fetched.put(at, cursor, start)
+      fetched.put(at, new Cursor(record, segmentPlace(read.name, place.offset)), 0, size)
+    } else fetched.put(at, cursor, start, size)
     stats.touched++
     stats.touchedBytes += size
   }

@@ -2,8 +2,8 @@
 // Works on batches: it waits for a block only where that one's batch is used up.
 // Owns the heap of streams; what a failing block means is decided by the caller.
 import { compareLabels } from '../labels/labels.ts'
-import { orderChunks } from '../storeapi/chunk-order.ts'
-import type { AggrChunk, StoreSeries } from '../storeapi/types.ts'
+import { joinSeries } from '../storeapi/chunk-order.ts'
+import type { StoreSeries } from '../storeapi/types.ts'
 import type { Batches } from './prefetch.ts'
 
 export interface BlockStream {
@@ -73,19 +73,12 @@ export async function* mergeBlocks(
         if (head.step() || (await refill(head))) siftDown(heap)
         else removeTop(heap)
       }
-      yield { labels, chunks: joinChunks(parts) }
+      yield joinSeries(parts)
     }
   } finally {
     abort()
     await Promise.all(streams.map(({ batches }) => batches.return()))
   }
-}
-
-/** Blocks follow each other in time, mostly: put in that order, their chunks are in order too. */
-function joinChunks(parts: StoreSeries[]): AggrChunk[] {
-  if (parts.length === 1) return orderChunks(parts[0]!.chunks)
-  parts.sort((a, b) => (a.chunks[0]?.minTime ?? 0) - (b.chunks[0]?.minTime ?? 0))
-  return orderChunks(parts.flatMap(({ chunks }) => chunks))
 }
 
 function siftUp(heap: Head[], head: Head): void {

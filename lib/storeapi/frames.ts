@@ -2,6 +2,7 @@
 // Many small frames are slow and huge ones pile up: a batch is closed by bytes as well as by the number of series that
 // the peer asked for, and a large series goes out in parts, each with its labels. Owns the open batch.
 import {
+  encodeSeries,
   encodeSeriesBatch,
   encodeSeriesResponse,
   maxAggrChunkBytes,
@@ -9,6 +10,7 @@ import {
   maxSeriesBytes,
 } from './messages.ts'
 import type { SeriesResponse, StoreSeries } from './types.ts'
+import { type SeriesFields, splitFields, WireSeries } from './wire-series.ts'
 
 /** A batch is sent once it has this many bytes; grpc-js is fastest from 16 to 64 KiB. */
 const batchTargetBytes = 32 << 10
@@ -21,7 +23,7 @@ const none: readonly Buffer[] = []
 export class FrameCutter {
   readonly #batchSize: number
   readonly #partBytes: number
-  #batch: StoreSeries[] = []
+  #batch: (StoreSeries | SeriesFields)[] = []
   #bytes = 0
 
   /** `batchSize` is the request's: series a frame at most; below 2: one a frame, unbatched. */
@@ -39,8 +41,8 @@ export class FrameCutter {
     return splitSeries(series, this.#partBytes).flatMap((part) => this.#addPart(part, maxSeriesBytes(part)))
   }
 
-  #addPart(part: StoreSeries, length: number): readonly Buffer[] {
-    if (this.#batchSize <= 1) return [encodeSeriesResponse({ kind: 'series', series: part })]
+  #addPart(part: StoreSeries | SeriesFields, length: number): readonly Buffer[] {
+    if (this.#batchSize <= 1) return [encodeSeries(part)]
     const full = this.#bytes + length > batchedPartBytes ? this.flush() : none
     this.#batch.push(part)
     this.#bytes += length
@@ -59,8 +61,12 @@ export class FrameCutter {
 }
 
 /** The series cut between chunks into parts of at most `partBytes` (or one chunk) each. */
-function splitSeries({ labels, chunks }: StoreSeries, partBytes: number): StoreSeries[] {
+function splitSeries(series: StoreSeries, partBytes: number): (StoreSeries | SeriesFields)[] {
+  const { labels } = series
   const ownBytes = maxLabelsBytes(labels)
+  if (series instanceof WireSeries)
+    return splitFields(series.parts, Math.max(1, partBytes - ownBytes)).map((parts) => ({ labels, parts }))
+  const { chunks } = series
   const parts: StoreSeries[] = []
   let from = 0
   let length = ownBytes

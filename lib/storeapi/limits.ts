@@ -4,7 +4,8 @@
 import { MnemoError } from '../kit/errors.ts'
 import { intFlag } from '../kit/flags.ts'
 import { counter, type Registry } from '../kit/metrics.ts'
-import type { AggrChunk, Chunk, StoreApi } from './types.ts'
+import type { AggrChunk, Chunk, StoreApi, StoreSeries } from './types.ts'
+import { WireSeries } from './wire-series.ts'
 
 export const limitFlags = {
   maxRequestSeries: intFlag('store.limits.request-series', {
@@ -56,7 +57,7 @@ export function limitSeries(api: StoreApi, limits: SeriesLimits, registry: Regis
       for await (const response of api.series(request, signal)) {
         if (response.kind === 'series') {
           check('series', ++series, maxRequestSeries)
-          if (maxRequestSamples > 0) for (const chunk of response.series.chunks) samples += samplesOf(chunk)
+          if (maxRequestSamples > 0) samples += samplesOf(response.series)
           check('samples', samples, maxRequestSamples)
         }
         yield response
@@ -65,8 +66,13 @@ export function limitSeries(api: StoreApi, limits: SeriesLimits, registry: Regis
   }
 }
 
+function samplesOf(series: StoreSeries): number {
+  if (series instanceof WireSeries) return series.samples
+  return series.chunks.reduce((sum, chunk) => sum + chunkSamples(chunk), 0)
+}
+
 /** Of a raw chunk, or of the aggregates together. */
-function samplesOf({ raw, count, sum, min, max, counter }: AggrChunk): number {
+function chunkSamples({ raw, count, sum, min, max, counter }: AggrChunk): number {
   return [raw, count, sum, min, max, counter].reduce((total, chunk) => total + (chunk ? countOf(chunk) : 0), 0)
 }
 

@@ -8,7 +8,7 @@ import { aggregateNames, rawField } from './chunk-fields.ts'
 import { hintsType } from './hints.ts'
 import { ProtoWriter } from './proto-writer.ts'
 import type { AggrChunk, Chunk, SeriesResponse, StoreSeries } from './types.ts'
-import { WireSeries } from './wire-series.ts'
+import type { SeriesFields } from './wire-series.ts'
 
 export { SeriesDecoder } from './series-decoder.ts'
 export { decodeSeriesRequest, encodeSeriesRequest } from './series-request.ts'
@@ -46,9 +46,9 @@ function isRawOnly(chunk: AggrChunk): chunk is AggrChunk & { readonly raw: Chunk
 }
 
 /** No Series message of these is longer. */
-export function maxSeriesBytes(series: StoreSeries): number {
+export function maxSeriesBytes(series: StoreSeries | SeriesFields): number {
   let sum = maxLabelsBytes(series.labels)
-  if (series instanceof WireSeries) {
+  if ('parts' in series) {
     for (const { start, end } of series.parts) sum += end - start
     return sum
   }
@@ -58,10 +58,10 @@ export function maxSeriesBytes(series: StoreSeries): number {
 
 // Written from the end to the start: a message's length is known when its head is written.
 
-function writeSeries(writer: BackWriter, field: number, series: StoreSeries): void {
+function writeSeries(writer: BackWriter, field: number, series: StoreSeries | SeriesFields): void {
   const { labels } = series
   const end = writer.position
-  if (series instanceof WireSeries) writeParts(writer, series)
+  if ('parts' in series) writeParts(writer, series)
   else for (let i = series.chunks.length - 1; i >= 0; i--) writeAggrChunk(writer, series.chunks[i]!)
   for (let i = labels.length - 2; i >= 0; i -= 2) {
     const labelEnd = writer.position
@@ -73,7 +73,7 @@ function writeSeries(writer: BackWriter, field: number, series: StoreSeries): vo
 }
 
 /** Chunks that stand in frames already go on as they are. */
-function writeParts(writer: BackWriter, { parts }: WireSeries): void {
+function writeParts(writer: BackWriter, { parts }: SeriesFields): void {
   for (let i = parts.length - 1; i >= 0; i--) {
     const { frame, start, end } = parts[i]!
     writer.raw(frame.subarray(start, end))
@@ -104,11 +104,8 @@ function writeChunk(writer: BackWriter, field: number, chunk: Chunk): void {
 /** A frame that carries one response. */
 export function encodeSeriesResponse(response: SeriesResponse): Buffer {
   switch (response.kind) {
-    case 'series': {
-      const writer = new BackWriter(maxSeriesBytes(response.series))
-      writeSeries(writer, 1, response.series)
-      return writer.finish()
-    }
+    case 'series':
+      return encodeSeries(response.series)
     case 'warning': {
       const writer = new ProtoWriter()
       writer.stringElement(2, response.warning)
@@ -121,8 +118,18 @@ export function encodeSeriesResponse(response: SeriesResponse): Buffer {
   }
 }
 
+/** A frame that carries one series. */
+export function encodeSeries(series: StoreSeries | SeriesFields): Buffer {
+  const writer = new BackWriter(maxSeriesBytes(series))
+  writeSeries(writer, 1, series)
+  return writer.finish()
+}
+
 /** A frame that carries several series, no longer together than `maxBytes` (the sum of maxSeriesBytes). */
-export function encodeSeriesBatch(batch: readonly StoreSeries[], maxBytes = sumOfBytes(batch)): Buffer {
+export function encodeSeriesBatch(
+  batch: readonly (StoreSeries | SeriesFields)[],
+  maxBytes = sumOfBytes(batch),
+): Buffer {
   const writer = new BackWriter(seriesOverheadBytes + maxBytes)
   const end = writer.position
   for (let i = batch.length - 1; i >= 0; i--) writeSeries(writer, 1, batch[i]!)
@@ -130,7 +137,7 @@ export function encodeSeriesBatch(batch: readonly StoreSeries[], maxBytes = sumO
   return writer.finish()
 }
 
-function sumOfBytes(batch: readonly StoreSeries[]): number {
+function sumOfBytes(batch: readonly (StoreSeries | SeriesFields)[]): number {
   let sum = 0
   for (const series of batch) sum += maxSeriesBytes(series)
   return sum

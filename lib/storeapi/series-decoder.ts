@@ -124,7 +124,6 @@ function fieldsOf(walker: FrameWalker, series: number, frame: Uint8Array): Chunk
     end: walker.end(series),
     minTime: walker.minTime(series),
     maxTime: walker.maxTime(series),
-    chunkCount: walker.chunkCount(series),
     dataBytes: walker.dataBytes(series),
     samples: walker.samples(series),
   }

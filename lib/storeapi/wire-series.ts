@@ -6,14 +6,17 @@ import type { Labels } from '../labels/labels.ts'
 import { readAggrChunks } from './chunk-fields.ts'
 import type { AggrChunk, StoreSeries } from './types.ts'
 
-/** AggrChunk fields back to back: bytes [start, end) of a frame. Times are those of the first and the last chunk. */
-export interface ChunkFields {
+/** AggrChunk fields back to back, one at least: bytes [start, end) of a frame. */
+export interface FieldRange {
   readonly frame: Uint8Array
   readonly start: number
   readonly end: number
+}
+
+/** What is known of the fields besides. Times are those of the first and the last chunk. */
+export interface ChunkFields extends FieldRange {
   readonly minTime: number
   readonly maxTime: number
-  readonly chunkCount: number
   /** Of the chunks' data. */
   readonly dataBytes: number
   /** As the chunks' headers tell. */
@@ -68,6 +71,45 @@ export class WireSeries implements StoreSeries {
   }
 }
 
+/** A series to be written: fields that stand somewhere already. */
+export interface SeriesFields {
+  readonly labels: Labels
+  readonly parts: readonly FieldRange[]
+}
+
+/** Cuts the fields, between chunks, into groups of at most `maxBytes` (or one chunk) each. */
+export function splitFields(parts: readonly FieldRange[], maxBytes: number): FieldRange[][] {
+  const groups: FieldRange[][] = [[]]
+  let room = maxBytes
+  for (const { frame, start, end } of parts) {
+    let from = start
+    for (let at = start; at < end; ) {
+      const next = fieldEnd(frame, at)
+      if (next - at > room && room < maxBytes) {
+        if (at > from) groups.at(-1)!.push({ frame, start: from, end: at })
+        groups.push([])
+        from = at
+        room = maxBytes
+      }
+      room -= next - at
+      at = next
+    }
+    if (end > from) groups.at(-1)!.push({ frame, start: from, end })
+  }
+  return groups
+}
+
+/** Where the field at `at` ends: a tag of one byte and a length. */
+function fieldEnd(frame: Uint8Array, at: number): number {
+  let position = at + 1
+  let length = 0
+  for (let unit = 1; ; unit *= 128) {
+    const byte = frame[position++]!
+    length += (byte & 0x7f) * unit
+    if (byte < 0x80) return position + length
+  }
+}
+
 /** The series under other labels. */
 export function relabelled(series: StoreSeries, labels: Labels): StoreSeries {
   return series instanceof WireSeries ? new WireSeries(labels, series.parts) : { labels, chunks: series.chunks }
@@ -80,7 +122,7 @@ export function joinWireSeries(series: readonly StoreSeries[]): WireSeries | und
   const parts: ChunkFields[] = []
   for (const one of series) {
     if (!(one instanceof WireSeries)) return undefined
-    for (const part of one.parts) if (part.chunkCount > 0) parts.push(part)
+    parts.push(...one.parts)
   }
   parts.sort((a, b) => a.minTime - b.minTime)
   for (let i = 1; i < parts.length; i++) if (parts[i]!.minTime <= parts[i - 1]!.maxTime) return undefined

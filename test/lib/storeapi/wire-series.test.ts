@@ -5,10 +5,10 @@ import { createKernels } from '../../../lib/kernels/instance.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { joinSeries } from '../../../lib/storeapi/chunk-order.ts'
 import { SeriesReader } from '../../../lib/storeapi/dedup.ts'
-import { encodeSeriesBatch, encodeSeriesResponse, SeriesDecoder } from '../../../lib/storeapi/messages.ts'
+import { encodeSeries, encodeSeriesBatch, encodeSeriesResponse, SeriesDecoder } from '../../../lib/storeapi/messages.ts'
 import { hashBytes } from '../../../lib/storeapi/shard.ts'
 import type { AggrChunk, StoreSeries } from '../../../lib/storeapi/types.ts'
-import { joinWireSeries, WireSeries } from '../../../lib/storeapi/wire-series.ts'
+import { joinWireSeries, splitFields, WireSeries } from '../../../lib/storeapi/wire-series.ts'
 import { Random, seed } from '../../support/random.ts'
 
 const kernels = createKernels()
@@ -96,8 +96,9 @@ test(`whole, changed and cut frames (SEED=${seed})`, () => {
   }
 })
 
-const oneSeries = (chunks: AggrChunk[]): StoreSeries => {
-  const frame = encodeSeriesResponse({ kind: 'series', series: { labels: ['a', '1'], chunks } })
+const oneSeries = (chunks: AggrChunk[]): StoreSeries => oneSeriesOf(encodeSeries({ labels: ['a', '1'], chunks }))
+
+const oneSeriesOf = (frame: Buffer): StoreSeries => {
   const [response] = new SeriesDecoder().decode(frame)
   if (response?.kind !== 'series') throw new Error('want a series')
   return response.series
@@ -127,4 +128,24 @@ test('parts of a series are put in order of time; those that overlap are ordered
   const sent = encodeSeriesResponse({ kind: 'series', series: joined })
   const [back] = new SeriesDecoder().decode(sent)
   expect(back?.kind === 'series' && back.series.chunks).toEqual(joined.chunks)
+})
+
+test('a large series is cut between chunks, and every part is read', () => {
+  const random = new Random(seed)
+  const chunks = Array.from({ length: 40 }, (_, i) => ({
+    ...randomChunk(random, i * 1_000_000),
+    maxTime: i * 1_000_000 + 400_000,
+  }))
+  const { parts } = joinWireSeries([oneSeries(chunks.slice(0, 15)), oneSeries(chunks.slice(15))])!
+  for (const maxBytes of [1, 500, 2000, 1 << 20]) {
+    const groups = splitFields(parts, maxBytes)
+    const lengths = groups.map((group) => group.reduce((sum, { start, end }) => sum + end - start, 0))
+    const back = groups.flatMap((parts) => oneSeriesOf(encodeSeries({ labels: ['a', '1'], parts })).chunks)
+    expect(back).toEqual(oneSeries(chunks).chunks)
+    expect(groups.length).toBe(maxBytes === 1 ? 40 : groups.length)
+    for (const [i, length] of lengths.entries())
+      expect(
+        length <= maxBytes || oneSeriesOf(encodeSeries({ labels: [], parts: groups[i]! })).chunks.length === 1,
+      ).toBe(true)
+  }
 })
