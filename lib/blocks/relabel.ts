@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { MnemoError } from '../kit/errors.ts'
 import { type FlagValues, stringFlag } from '../kit/flags.ts'
+import { type Labels, withoutLabels } from '../labels/labels.ts'
 import { compileRegex } from '../labels/regex.ts'
 import type { MetaFilter } from './fetcher.ts'
 import type { BlockMeta } from './meta.ts'
@@ -35,13 +36,24 @@ export interface RelabelRule {
 
 /** The rules of the selector flags; none: no rules. Throws `config`. */
 export function readSelectorRules(values: FlagValues<typeof selectorFlags>): RelabelRule[] {
+  const text = readSelectorText(values)
+  try {
+    return text === undefined ? [] : parseRelabelRules(text)
+  } catch (cause) {
+    const file = values.selectorRelabelConfigFile
+    throw file ? wrong(`--selector.relabel-config-file=${file}`, cause) : cause
+  }
+}
+
+/** The YAML text of the selector flags; undefined where neither is given. Throws `config`. */
+export function readSelectorText(values: FlagValues<typeof selectorFlags>): string | undefined {
   const inline = values.selectorRelabelConfig || undefined
   const file = values.selectorRelabelConfigFile || undefined
   if (inline !== undefined && file !== undefined)
     throw wrong('got both --selector.relabel-config and --selector.relabel-config-file, want one of them')
-  if (file === undefined) return inline === undefined ? [] : parseRelabelRules(inline)
+  if (file === undefined) return inline
   try {
-    return parseRelabelRules(readFileSync(file, 'utf8'))
+    return readFileSync(file, 'utf8')
   } catch (cause) {
     throw wrong(`--selector.relabel-config-file=${file}`, cause)
   }
@@ -125,8 +137,13 @@ export function relabelFilter(rules: readonly RelabelRule[], without: readonly s
 
 function isKept(meta: BlockMeta, rules: readonly RelabelRule[], hidden: ReadonlySet<string>): boolean {
   const { labels } = meta.thanos
-  const values = new Map([[blockIdLabel, meta.ulid]])
-  for (let i = 0; i < labels.length; i += 2) if (!hidden.has(labels[i]!)) values.set(labels[i]!, labels[i + 1]!)
+  return keepsLabels([blockIdLabel, meta.ulid, ...withoutLabels(labels, hidden)], rules)
+}
+
+/** Whether the rules keep a label set, whose names may come in any order. */
+export function keepsLabels(labels: Labels, rules: readonly RelabelRule[]): boolean {
+  const values = new Map<string, string>()
+  for (let i = 0; i < labels.length; i += 2) values.set(labels[i]!, labels[i + 1]!)
   for (const rule of rules) {
     const value = rule.sourceLabels.map((name) => values.get(name) ?? '').join(rule.separator)
     if (rule.action === 'hashmod') values.set(rule.targetLabel, hashModulo(value, rule.modulus))

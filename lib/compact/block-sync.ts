@@ -51,6 +51,8 @@ export interface BlockSyncOptions extends ViewSources {
   readonly changes: BlockChanges
   readonly cleaner: Cleaner
   readonly metrics: CompactMetrics
+  /** Told of each view, as it was read. */
+  readonly onView?: (view: BucketView) => void
 }
 
 export class BlockSync {
@@ -71,6 +73,7 @@ export class BlockSync {
   async #sync(signal: AbortSignal): Promise<BucketView> {
     signal.throwIfAborted()
     const view = await readView(this.#options, signal)
+    this.#options.onView?.(view)
     await this.#options.cleaner.deleteMarked(view.deletionMarks.values(), signal)
     await this.#collectGarbage(view, signal)
     return view

@@ -11,6 +11,16 @@ import type { CompactMetrics } from './metrics.ts'
 
 const partialUploadAgeMs = 48 * 3_600_000
 
+/** Whether the mark is older than the delay between a block's mark and its deletion. */
+export function isDueForDeletion(mark: Mark, deleteDelayMs: number, nowMs: number): boolean {
+  return nowMs - mark.timeMs > deleteDelayMs
+}
+
+/** Whether nobody uploads the block any more: its newest object (else its ULID's time) is older than 48 h. */
+export function isAbandoned({ ulid, newestObjectMs }: PartialBlock, nowMs: number): boolean {
+  return nowMs - (newestObjectMs || ulidTimeMs(ulid)) > partialUploadAgeMs
+}
+
 export interface CleanerOptions {
   readonly bucket: Bucket
   /** Between a block's mark and its deletion. */
@@ -31,7 +41,7 @@ export class Cleaner {
   async deleteMarked(marks: Iterable<Mark>, signal: AbortSignal): Promise<void> {
     const { deleteDelayMs, now } = this.#options
     for (const mark of marks) {
-      if (now() - mark.timeMs > deleteDelayMs)
+      if (isDueForDeletion(mark, deleteDelayMs, now()))
         await this.#delete(mark.ulid, 'deleted block that was marked for deletion', signal)
     }
   }
@@ -39,10 +49,10 @@ export class Cleaner {
   /** Deletes blocks without a readable meta.json whose newest object (else their ULID's time) is older than 48 h. */
   async deletePartial(partial: Iterable<PartialBlock>, signal: AbortSignal): Promise<void> {
     const { metrics, now } = this.#options
-    for (const { ulid, newestObjectMs } of partial) {
-      if (now() - (newestObjectMs || ulidTimeMs(ulid)) <= partialUploadAgeMs) continue
+    for (const block of partial) {
+      if (!isAbandoned(block, now())) continue
       metrics.partialDeletions.inc()
-      await this.#delete(ulid, 'deleted block whose upload was never finished', signal)
+      await this.#delete(block.ulid, 'deleted block whose upload was never finished', signal)
     }
     metrics.cleanups.inc()
   }

@@ -46,6 +46,8 @@ export interface CompactorOptions {
   readonly logger: Logger
   readonly metrics: CompactMetrics
   readonly now?: () => number
+  /** Told of each view of the bucket, as it was read. */
+  readonly onView?: (view: BucketView) => void
   /** How often the rest has its turn while compaction goes on. */
   readonly turnMs?: number
 }

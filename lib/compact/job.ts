@@ -3,7 +3,7 @@
 // Owns the new block's meta.json; uploading and marking are the compactor's.
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { BlockMeta } from '../blocks/meta.ts'
+import type { BlockMeta, BlockStats } from '../blocks/meta.ts'
 import { formatMeta } from '../blocks/meta-format.ts'
 import { describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
 import { systemCode } from '../kit/system-errors.ts'
@@ -58,7 +58,7 @@ async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Prom
   try {
     await mkdir(dirname(job.folder), { recursive: true })
     const metaOf = (contents: BlockContents) =>
-      job.kind === 'compact' ? compactedMeta(job.inputs, job.ulid, contents) : downsampledMeta(job, contents)
+      job.kind === 'compact' ? compactedMeta(job.inputs, job.ulid, contents.stats) : downsampledMeta(job, contents)
     const options = { folder: job.folder, meta: (written: BlockContents) => formatMeta(metaOf(written)), signal }
     const open = (meta: BlockMeta) => openNamed(bucket, meta, signal)
     const contents =
@@ -83,7 +83,7 @@ async function openNamed(bucket: Bucket, meta: BlockMeta, signal: AbortSignal): 
 }
 
 /** Level one above the highest, sources the union, parents the inputs; times the inputs' own, whatever the chunks fill. */
-function compactedMeta(inputs: readonly BlockMeta[], ulid: string, { stats }: BlockContents): BlockMeta {
+export function compactedMeta(inputs: readonly BlockMeta[], ulid: string, stats: BlockStats): BlockMeta {
   return {
     ...ownMeta(inputs[0]!, ulid),
     minTime: Math.min(...inputs.map(({ minTime }) => minTime)),

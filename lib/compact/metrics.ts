@@ -1,12 +1,16 @@
 // The compactor's metrics, named as Thanos names them.
 // Specification: Thanos cmd/thanos/compact.go, pkg/compact/compact.go; the names that its mixin alone still has, too.
 // Owns their names and help texts.
+import { markFileNames } from '../blocks/markers.ts'
 import { counter, gauge, histogram, type Registry } from '../kit/metrics.ts'
+
+/** Of a block's resolution in ms, as Thanos has them. */
+const resolutionLabels = ['0', '300000', '3600000'] as const
 
 export type CompactMetrics = ReturnType<typeof compactMetrics>
 
 export function compactMetrics(registry: Registry) {
-  return {
+  const metrics = {
     halted: gauge(registry, {
       name: 'thanos_compact_halted',
       help: 'Set to 1 if the compactor halted due to an unexpected error. Always 0: a bad block is set aside instead.',
@@ -112,4 +116,15 @@ export function compactMetrics(registry: Registry) {
       help: 'Blocks that share time with another block of their group and cannot be merged with it: they are served, but not compacted.',
     }),
   }
+  // There from the start, so that ratios of failures are 0 and not missing.
+  for (const resolution of resolutionLabels) {
+    const { runsStarted, runsCompleted, compactions, verticalCompactions, failures } = metrics
+    const { downsamples, downsampleFailures, downsampleFailed } = metrics
+    for (const each of [runsStarted, runsCompleted, compactions, verticalCompactions, failures])
+      each.inc({ resolution }, 0)
+    for (const each of [downsamples, downsampleFailures, downsampleFailed]) each.inc({ resolution }, 0)
+  }
+  metrics.marked.inc({ marker: markFileNames.deletion, reason: '' }, 0)
+  metrics.marked.inc({ marker: markFileNames['no-compact'], reason: 'index-size-exceeding' }, 0)
+  return metrics
 }

@@ -1,6 +1,9 @@
 // Flags of `mnemo compact`, named and defaulted as Thanos's; --compact.ranges is ours.
 // Specification: Thanos cmd/thanos/compact.go.
 // Owns the checks of what the flags say together.
+import { createHash } from 'node:crypto'
+import { readSelectorText, selectorFlags } from '../../lib/blocks/relabel.ts'
+import type { ForecastOptions } from '../../lib/compact/forecast.ts'
 import { defaultRangesMs } from '../../lib/compact/plan.ts'
 import type { Retention } from '../../lib/compact/retention.ts'
 import { formatDurationMs, parseDurationMs } from '../../lib/kit/duration.ts'
@@ -14,19 +17,74 @@ import {
   intFlag,
   stringFlag,
   stringsFlag,
+  timeFlag,
 } from '../../lib/kit/flags.ts'
 import { httpFlags, logFlags } from '../../lib/kit/lifecycle.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
+
+const webFlags = {
+  webDisable: boolFlag('web.disable', { help: 'Disable the page and the API of blocks.' }),
+  webLabel: stringFlag('bucket-web-label', {
+    help: 'External block label to use as group title in the page of blocks.',
+    default: '',
+  }),
+  webDisableCors: boolFlag('web.disable-cors', {
+    help: 'Whether to disable CORS headers to be set by Mnemo. By default they allow all origins.',
+  }),
+  disableAdminOperations: boolFlag('disable-admin-operations', {
+    help: 'Disable POST /api/v1/blocks/mark, which marks blocks for deletion and no compaction.',
+  }),
+  globalSyncIntervalMs: durationFlag('block-viewer.global.sync-block-interval', {
+    help: 'Repeat interval for syncing the blocks of the /global view.',
+    default: '1m',
+  }),
+  globalSyncTimeoutMs: durationFlag('block-viewer.global.sync-block-timeout', {
+    help: 'Maximum time for syncing the blocks of the /global view.',
+    default: '5m',
+  }),
+}
+
+/** Flags of Thanos's that mean nothing here: taken, so that an image can be swapped, and named in the log. docs/compactor.md says why. */
+export const withoutEffect = {
+  blockDiscoveryStrategy: ignored('block-discovery-strategy'),
+  blockFilesConcurrency: ignored('block-files-concurrency'),
+  blocksFetchConcurrency: ignored('compact.blocks-fetch-concurrency'),
+  hashFunc: ignored('hash-func'),
+  webRoutePrefix: ignored('web.route-prefix'),
+  webExternalPrefix: ignored('web.external-prefix'),
+  webPrefixHeader: ignored('web.prefix-header'),
+  haltOnError: ignoredSwitch('debug.halt-on-error'),
+  acceptMalformedIndex: ignoredSwitch('debug.accept-malformed-index'),
+  enableVerticalCompaction: ignoredSwitch('compact.enable-vertical-compaction'),
+  skipOutOfOrderChunks: ignoredSwitch('compact.skip-block-with-out-of-order-chunks'),
+  autoGomemlimit: ignoredSwitch('enable-auto-gomemlimit'),
+  autoGomemlimitRatio: ignored('auto-gomemlimit.ratio'),
+}
+
+function ignored(name: string) {
+  return stringFlag(name, { help: "Of Thanos's compactor; has no effect here.", hidden: true })
+}
+
+function ignoredSwitch(name: string) {
+  return boolFlag(name, { help: "Of Thanos's compactor; has no effect here.", hidden: true })
+}
 
 export const flags = {
   ...logFlags,
   ...httpFlags,
   ...objstoreFlags,
+  ...selectorFlags,
   dataDir: stringFlag('data-dir', {
     help: 'Data directory in which to cache blocks and process compactions.',
     default: './data',
   }),
-  wait: boolFlag('wait', { help: 'Do not exit after all compactions have been processed and wait for new work.' }),
+  wait: boolFlag('wait', {
+    help: 'Do not exit after all compactions have been processed and wait for new work.',
+    short: 'w',
+  }),
+  dryRun: boolFlag('dry-run', {
+    help: 'Prints what a run would do (which blocks, why, estimated bytes) and writes nothing: not in the bucket, not on the disk.',
+  }),
   waitIntervalMs: durationFlag('wait-interval', {
     help: 'Wait interval between consecutive compaction runs and bucket refreshes. Only works when --wait flag specified.',
     default: '5m',
@@ -85,6 +143,28 @@ export const flags = {
     help: 'Time ranges of blocks by level, ascending: blocks of the first are merged until they fill the second, and so on.',
     default: defaultRangesMs.map(formatDurationMs).join(','),
   }),
+  maxLevel: intFlag('debug.max-compaction-level', {
+    help: 'Maximum compaction level: how many of --compact.ranges after the first are filled.',
+    hidden: true,
+  }),
+  leaseMs: durationFlag('compact.lease', {
+    help: 'How long the lease in the bucket is good for that keeps two compactors of the same selection apart. It is renewed while this one runs; of one that was killed it passes on after this time. 0s: no lease. Nothing is lost or doubled without it, work is only done twice.',
+    default: '1m',
+  }),
+  progressIntervalMs: durationFlag('compact.progress-interval', {
+    help: 'How often thanos_compact_todo_* are calculated in the background when --wait has been enabled. 0s: never.',
+    default: '5m',
+  }),
+  minTime: timeFlag('min-time', {
+    help: 'Start of time range limit to compact: blocks that end before it are left alone. RFC3339, or a duration relative to now such as -1d or 2h45m.',
+    default: '0000-01-01T00:00:00Z',
+  }),
+  maxTime: timeFlag('max-time', {
+    help: 'End of time range limit to compact: blocks that begin after it are left alone. RFC3339, or a duration relative to now such as -1d or 2h45m.',
+    default: '9999-12-31T23:59:59Z',
+  }),
+  ...webFlags,
+  ...withoutEffect,
 }
 
 export type CompactConfig = FlagValues<typeof flags>
@@ -100,7 +180,56 @@ export function rangesOf(config: CompactConfig): number[] {
       'config',
       `cannot use --compact.ranges: got ${config.ranges}, want at least two, each a multiple of the one before`,
     )
-  return ranges
+  const { maxLevel = ranges.length - 1 } = config
+  if (maxLevel < 0 || maxLevel >= ranges.length)
+    throw new MnemoError(
+      'config',
+      `flag --debug.max-compaction-level: got ${maxLevel}, want 0 to ${ranges.length - 1}, as --compact.ranges has them`,
+    )
+  return ranges.slice(0, maxLevel + 1)
+}
+
+/** Labels that tell replicas apart: the flag may be repeated, and each may name several. */
+export function replicaLabelsOf(config: CompactConfig): string[] {
+  return config.dedupReplicaLabels.flatMap((names) => names.split(',')).filter((name) => name !== '')
+}
+
+/** What the flags say together, checked once at start. Throws `config`. */
+export function checkConfig(config: CompactConfig): void {
+  const positive = {
+    'compact.concurrency': config.concurrency,
+    'downsample.concurrency': config.downsampleConcurrency,
+    'block-meta-fetch-concurrency': config.metaFetchConcurrency,
+  }
+  for (const [flag, value] of Object.entries(positive))
+    if (value < 1) throw new MnemoError('config', `flag --${flag}: got ${value}, want at least 1`)
+  if (config.dedupFunction === 'penalty' && replicaLabelsOf(config).length === 0)
+    throw new MnemoError('config', 'flag --deduplication.func: got penalty, want --deduplication.replica-label with it')
+  if (config.wait && config.dryRun) throw new MnemoError('config', 'got both --wait and --dry-run, want one of them')
+  const nowMs = Date.now()
+  if (config.minTime.resolveMs(nowMs) > config.maxTime.resolveMs(nowMs)) {
+    const got = `got --min-time=${config.minTime.text} and --max-time=${config.maxTime.text}`
+    throw new MnemoError('config', `cannot start compact: ${got}, want min before max`)
+  }
+}
+
+/** What a forecast needs to know of the flags. */
+export function forecastOptionsOf(config: CompactConfig, nowMs: number): ForecastOptions {
+  const { maxIndexBytes, deleteDelayMs, downsamplingDisable } = config
+  const rules = { rangesMs: rangesOf(config), retention: retentionOf(config), downsampling: !downsamplingDisable }
+  return { ...rules, maxIndexBytes, deleteDelayMs, nowMs }
+}
+
+/** The lease of the compactors of one share of the bucket: with another selection or other times it is another one. */
+export function leaseNameOf(config: CompactConfig): string {
+  const times = [config.minTime.text, config.maxTime.text]
+  const selector = readSelectorText(config) ?? ''
+  if (selector === '' && times[0] === flags.minTime.defaultText && times[1] === flags.maxTime.defaultText)
+    return 'compact'
+  return `compact-${createHash('sha256')
+    .update([...times, selector].join('\n'))
+    .digest('hex')
+    .slice(0, 16)}`
 }
 
 const hourMs = 3_600_000

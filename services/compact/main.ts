@@ -1,22 +1,33 @@
 // `mnemo compact`: merges, downsamples and expires the bucket's blocks, once or (--wait) again and again.
-// Exit status: 0 all done, 1 something failed (run it again), 2 a wrong configuration.
-// Owns the wiring; the round itself is lib/compact.
-import { join } from 'node:path'
+// Exit status: 0 all done, or another compactor is at work; 1 something failed or was newly set aside; 2 a wrong configuration.
+// Owns the wiring and the rounds' timetable; the round itself is lib/compact.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
-import { consistencyDelayFilter, deduplicateFilter, replicaLabelRemover } from '../../lib/blocks/filters.ts'
-import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
-import { Compactor } from '../../lib/compact/compactor.ts'
-import type { CompactorJob, JobOutcome } from '../../lib/compact/job.ts'
-import { compactMetrics } from '../../lib/compact/metrics.ts'
-import { asMnemoError } from '../../lib/kit/errors.ts'
+import { readView } from '../../lib/compact/block-sync.ts'
+import type { Compactor } from '../../lib/compact/compactor.ts'
+import { type CompactMetrics, compactMetrics } from '../../lib/compact/metrics.ts'
+import type { Round } from '../../lib/compact/round.ts'
+import { asMnemoError, describeError, MnemoError } from '../../lib/kit/errors.ts'
 import { withFolderLock } from '../../lib/kit/folder-lock.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
-import { gauge } from '../../lib/kit/metrics.ts'
-import { WorkerPool } from '../../lib/kit/workers.ts'
+import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
-import { type CompactConfig, flags, rangesOf, retentionOf } from './config.ts'
+import { BlockViews } from './block-views.ts'
+import { blockRoutes } from './blocks-api.ts'
+import {
+  type CompactConfig,
+  checkConfig,
+  flags,
+  forecastOptionsOf,
+  leaseNameOf,
+  rangesOf,
+  retentionOf,
+  withoutEffect,
+} from './config.ts'
+import { createCompactor, createSources } from './create.ts'
+import { describePlan } from './dry-run.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import { exposeProgress } from './progress.ts'
 
 /** How long a round waits for one of another process over the same data folder. */
 const turnTimeoutMs = 60_000
@@ -33,100 +44,161 @@ export function main(argv: string[]): Promise<void> {
 }
 
 async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
-  const { logger, signal, probe } = ctx
-  const metrics = compactMetrics(ctx.registry)
-  const compactor = await createCompactor(config, ctx, metrics)
-  await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
-  probe.ready()
-  const round = () =>
-    withFolderLock({ folder: config.dataDir, waitMs: turnTimeoutMs, logger, signal }, async () => {
-      const { error } = await compactor.run(signal)
-      if (error) throw error
-    })
-  if (!config.wait) {
-    await round()
-    return
-  }
-  const stopCleaning = every(config.cleanupIntervalMs, () =>
-    compactor.clean(signal).catch((err: unknown) => {
-      if (!signal.aborted) logger.warn({ err }, 'could not clean up: it is tried again')
-    }),
-  )
-  ctx.onStop('cleaning', stopCleaning)
-  while (!signal.aborted) {
-    try {
-      await round()
-    } catch (error) {
-      if (signal.aborted) return
-      metrics.retries.inc()
-      logger.error({ err: asMnemoError(error) }, 'round failed: the next one tries again')
-    }
-    await sleep(config.waitIntervalMs, undefined, { signal })
-  }
-}
-
-async function createCompactor(config: CompactConfig, ctx: ServiceContext, metrics: ReturnType<typeof compactMetrics>) {
   const { logger, registry } = ctx
-  const rangesMs = rangesOf(config)
-  const retention = retentionOf(config)
+  checkConfig(config)
+  rangesOf(config)
+  retentionOf(config)
+  const idle = Object.keys(withoutEffect).filter((key) => config[key as keyof typeof withoutEffect])
+  if (idle.length > 0)
+    logger.warn(
+      { flags: idle.map((key) => `--${withoutEffect[key as keyof typeof withoutEffect].name}`) },
+      'these flags have no effect here',
+    )
   const objstore = requireObjstoreConfig(config)
   const bucket = await createBucket(objstore, { registry, logger })
   ctx.onStop('bucket', () => bucket.close())
-  const pool = new WorkerPool<CompactorJob, JobOutcome>(new URL('./worker.ts', import.meta.url), {
-    size: Math.max(config.concurrency, config.downsampleConcurrency),
-    workerData: { objstore },
-    name: 'compactor',
-  })
-  ctx.onStop('workers', () => pool.close())
-  gauge(registry, { name: 'thanos_delete_delay_seconds', help: 'Configured delete delay in seconds.' }).set(
-    config.deleteDelayMs / 1000,
-  )
-  // A marked block stays in view for half the delay: its replacement may not be there yet.
-  const deletionMarks = ignoreDeletionMarkFilter(config.deleteDelayMs / 2, { bucket, logger })
-  const duplicates = deduplicateFilter(() => deletionMarks.marks)
-  const noCompactMarks = gatherMarksFilter('no-compact', { bucket, logger })
-  const noDownsampleMarks = gatherMarksFilter('no-downsample', { bucket, logger })
-  const consistencyDelay = consistencyDelayFilter(config.consistencyDelayMs, registry)
-  const fetcher = new MetaFetcher({
-    bucket,
-    filters: [
-      consistencyDelay,
-      deletionMarks,
-      replicaLabelRemover(config.dedupReplicaLabels, logger),
-      duplicates,
-      noCompactMarks,
-      noDownsampleMarks,
-    ],
-    dataDir: config.dataDir,
-    concurrency: config.metaFetchConcurrency,
-    logger,
-    registry,
-  })
-  return new Compactor({
-    bucket,
-    fetcher,
-    deletionMarks,
-    duplicates,
-    noCompactMarks,
-    noDownsampleMarks,
-    runJob: (job, signal) => pool.run(job, { signal }),
-    workFolder: join(config.dataDir, 'compact'),
-    rangesMs,
-    maxIndexBytes: config.maxIndexBytes,
-    overlap: config.dedupFunction === 'penalty' ? 'penalty' : 'one-to-one',
-    deleteDelayMs: config.deleteDelayMs,
-    retention,
-    downsampling: !config.downsamplingDisable,
-    concurrency: config.concurrency,
-    downsampleConcurrency: config.downsampleConcurrency,
-    logger,
-    metrics,
-  })
+  if (config.dryRun) return dryRun(config, ctx, bucket)
+
+  const metrics = compactMetrics(registry)
+  const views = new BlockViews(config, ctx, bucket)
+  const sources = createSources(config, { bucket, ctx, dataDir: config.dataDir })
+  const onView = views.setLoaded.bind(views)
+  const compactor = createCompactor(config, ctx, { bucket, objstore, sources, metrics, onView })
+  const routes = config.wait && !config.webDisable ? blockRoutes(config, { bucket, views, logger }) : undefined
+  await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs }, routes)
+  const lease = await createLease(config, ctx, objstore)
+  const service = new CompactService({ config, ctx, compactor, lease, metrics })
+  await service.prepare()
+  ctx.probe.ready()
+  if (!config.wait) return service.once()
+  if (routes) ctx.onStop('global view', views.refreshGlobal())
+  exposeProgress(config, ctx, views)
+  await service.untilStopped()
 }
 
-/** Calls again and again, `intervalMs` apart; 0: never. Returns how to stop it. */
-function every(intervalMs: number, work: () => void): () => void {
+/** The plan alone, on standard output. */
+async function dryRun(config: CompactConfig, ctx: ServiceContext, bucket: Bucket): Promise<void> {
+  const view = await readView(createSources(config, { bucket, ctx }), ctx.signal)
+  process.stdout.write(describePlan(view, forecastOptionsOf(config, Date.now())))
+}
+
+async function createLease(config: CompactConfig, ctx: ServiceContext, objstore: string): Promise<LeaseKeeper> {
+  const { logger, signal } = ctx
+  const bucket = await createBucket(objstore, { logger })
+  const lease = new LeaseKeeper({ bucket, name: leaseNameOf(config), durationMs: config.leaseMs, logger, signal })
+  ctx.onStop('lease', async () => {
+    await lease.release()
+    await bucket.close()
+  })
+  return lease
+}
+
+interface CompactServiceParts {
+  readonly config: CompactConfig
+  readonly ctx: ServiceContext
+  readonly compactor: Compactor
+  readonly lease: LeaseKeeper
+  readonly metrics: CompactMetrics
+}
+
+class CompactService {
+  readonly #parts: CompactServiceParts
+
+  constructor(parts: CompactServiceParts) {
+    this.#parts = parts
+  }
+
+  /** Sees that there is a folder to work in, and clears what a killed run left. Throws `config` where nothing can be written. */
+  async prepare(): Promise<void> {
+    const { compactor, config } = this.#parts
+    try {
+      await this.#locked(() => compactor.prepare())
+    } catch (cause) {
+      if (cause instanceof MnemoError && cause.code === 'canceled') throw cause
+      throw new MnemoError('config', `cannot use --data-dir=${config.dataDir}`, { cause })
+    }
+  }
+
+  /** One round. Throws where something failed or was set aside; another compactor at work is no failure. */
+  async once(): Promise<void> {
+    const { logger, signal } = this.#parts.ctx
+    const round = await this.#round()
+    if (!round) return
+    signal.throwIfAborted()
+    if (round.error) throw round.error
+    logger.info('all done')
+  }
+
+  /** Round after round. What fails is told, and tried again. */
+  async untilStopped(): Promise<void> {
+    const { config, ctx, compactor, lease, metrics } = this.#parts
+    const { signal, logger, probe } = ctx
+    const stopCleaning = every(config.cleanupIntervalMs, async () => {
+      if (!lease.isOurs) return
+      await compactor.clean(signal).catch((err: unknown) => {
+        if (!signal.aborted) logger.warn({ err }, 'could not clean up: it is tried again')
+      })
+    })
+    ctx.onStop('cleaning', stopCleaning)
+    while (!signal.aborted) {
+      let waitMs = config.waitIntervalMs
+      try {
+        const round = await this.#round()
+        // Whoever stands by takes over soon after the lease has expired.
+        if (!round) waitMs = Math.min(waitMs, config.leaseMs)
+        this.#tell(round)
+      } catch (error) {
+        if (signal.aborted) return
+        metrics.retries.inc()
+        logger.error({ err: asMnemoError(error) }, 'round failed: the next one tries again')
+        probe.notReady(describeError(error))
+      }
+      await sleep(waitMs, undefined, { signal })
+    }
+  }
+
+  /** Ready, unless the round met what may pass: a full disk, a bucket that does not answer. */
+  #tell(round: Round | undefined): void {
+    const { ctx, metrics } = this.#parts
+    const passing = [...(round?.failures.values() ?? [])].find(({ retryable, code }) => retryable || code === 'config')
+    if (!passing) {
+      ctx.probe.ready()
+      return
+    }
+    metrics.retries.inc()
+    ctx.probe.notReady(describeError(passing))
+  }
+
+  /** Undefined where another compactor is at work. */
+  async #round(): Promise<Round | undefined> {
+    const { ctx, compactor, lease } = this.#parts
+    const lost = await lease.acquire()
+    if (!lost) return undefined
+    try {
+      return await this.#locked(() => compactor.run(AbortSignal.any([ctx.signal, lost])))
+    } catch (error) {
+      if (!lost.aborted || ctx.signal.aborted) throw error
+      ctx.logger.warn({ err: lost.reason }, 'another compactor has taken over: this one stops its work')
+      return undefined
+    }
+  }
+
+  #locked<T>(work: () => Promise<T>): Promise<T> {
+    const { config, ctx } = this.#parts
+    const { logger, signal } = ctx
+    return withFolderLock({ folder: config.dataDir, waitMs: turnTimeoutMs, logger, signal }, work)
+  }
+}
+
+/** Calls again and again, `intervalMs` apart, one call at a time; 0: never. Returns how to stop it. */
+function every(intervalMs: number, work: () => Promise<void>): () => void {
   if (intervalMs === 0) return () => {}
-  const timer = setInterval(work, intervalMs)
+  let isRunning = false
+  const timer = setInterval(async () => {
+    if (isRunning) return
+    isRunning = true
+    await work()
+    isRunning = false
+  }, intervalMs)
   return () => clearInterval(timer)
 }
