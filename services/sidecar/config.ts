@@ -15,6 +15,18 @@ export const flags = {
     help: "URL at which to reach Prometheus's API. For better performance use local network.",
     default: 'http://localhost:9090',
   }),
+  prometheusReadyTimeoutMs: durationFlag('prometheus.ready_timeout', {
+    help: 'Maximum time to wait for the Prometheus instance to start up.',
+    default: '10m',
+  }),
+  httpClient: stringFlag('prometheus.http-client', {
+    help: "Alternative to 'prometheus.http-client-file' flag (mutually exclusive). Content of YAML with the HTTP client's configuration: https://thanos.io/tip/components/sidecar.md/#configuration",
+    default: '',
+  }),
+  httpClientFile: stringFlag('prometheus.http-client-file', {
+    help: "Path to YAML file with the HTTP client's configuration: https://thanos.io/tip/components/sidecar.md/#configuration",
+    default: '',
+  }),
   getConfigIntervalMs: durationFlag('prometheus.get_config_interval', {
     help: 'How often to get Prometheus config.',
     default: '30s',
@@ -46,7 +58,16 @@ export function checkFlags(values: SidecarConfig): void {
   const protocol = URL.canParse(prometheusUrl) ? new URL(prometheusUrl).protocol : undefined
   if (protocol !== 'http:' && protocol !== 'https:')
     throw new MnemoError('config', `cannot use --prometheus.url: got "${prometheusUrl}", want http://host:port`)
+  const { username, password } = new URL(prometheusUrl)
+  if (username + password !== '')
+    throw new MnemoError(
+      'config',
+      'cannot use --prometheus.url: got a user in it, want it in --prometheus.http-client: {basic_auth: …}',
+    )
+  if (values.httpClient !== '' && values.httpClientFile !== '')
+    throw new MnemoError('config', 'want one of --prometheus.http-client and --prometheus.http-client-file, got both')
   const positive = {
+    'prometheus.ready_timeout': values.prometheusReadyTimeoutMs,
     'prometheus.get_config_interval': getConfigIntervalMs,
     'prometheus.get_config_timeout': getConfigTimeoutMs,
   }

@@ -1,13 +1,14 @@
 // `mnemo sidecar`: beside a Prometheus it ships blocks to the bucket and serves fresh data over StoreAPI.
 // Without a bucket it only serves. It waits for its Prometheus, however long, and heals itself when that was down.
 // Owns the wiring.
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Shipper } from '../../lib/blocks/shipper.ts'
 import { createKernels } from '../../lib/kernels/instance.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
+import { createHttpClient, type HttpClient, plainHttpClient } from '../../lib/kit/http-client.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
@@ -39,7 +40,9 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   const bucket = objstore === undefined ? undefined : await createBucket(objstore, { registry, logger })
   if (bucket) ctx.onStop('bucket', () => bucket.close())
   else logger.info('no bucket is configured: blocks are not shipped')
-  const client = new PrometheusClient(config.prometheusUrl, config.getConfigTimeoutMs)
+  const http = await openHttpClient(config)
+  ctx.onStop('connections to Prometheus', () => http.close())
+  const client = new PrometheusClient(config.prometheusUrl, config.getConfigTimeoutMs, http)
   const state = new PrometheusState({ ...ctx, client, config, ships: bucket !== undefined })
   await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
   await startGrpc({ ...ctx, ...grpcOptionsOf(config) }, [
@@ -48,6 +51,19 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   ])
   await state.untilUp(signal)
   await Promise.all([state.keepReading(signal), bucket ? ship(bucket, config, state, ctx) : ctx.untilStopped()])
+}
+
+/** As --prometheus.http-client or its file configures it. Throws `config`. */
+async function openHttpClient({ httpClient, httpClientFile }: SidecarConfig): Promise<HttpClient> {
+  if (httpClientFile === '')
+    return httpClient === '' ? plainHttpClient : createHttpClient(httpClient, '--prometheus.http-client')
+  const flag = `--prometheus.http-client-file ${httpClientFile}`
+  try {
+    return await createHttpClient(await readFile(httpClientFile, 'utf8'), flag)
+  } catch (cause) {
+    if (cause instanceof MnemoError) throw cause
+    throw new MnemoError('config', `cannot read ${flag}`, { cause })
+  }
 }
 
 async function ship(bucket: Bucket, config: SidecarConfig, state: PrometheusState, ctx: ServiceContext): Promise<void> {

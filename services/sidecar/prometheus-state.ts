@@ -57,9 +57,13 @@ export class PrometheusState {
     return this.#labels
   }
 
-  /** Waits for Prometheus, however long; throws `config` where it has no external labels. */
+  /**
+   * Waits for Prometheus, where blocks are shipped no longer than --prometheus.ready_timeout (`timeout`). Throws `config`
+   * where it has no external labels.
+   */
   async untilUp(signal: AbortSignal): Promise<void> {
     const { client, config, ships, logger } = this.#options
+    const deadlineMs = performance.now() + config.prometheusReadyTimeoutMs
     for (;;) {
       try {
         await this.#read(signal)
@@ -69,6 +73,12 @@ export class PrometheusState {
         signal.throwIfAborted()
         if (error instanceof MnemoError && error.code === 'config') throw error
         this.#isDown(error)
+        if (ships && performance.now() > deadlineMs) {
+          const waited = formatDurationMs(config.prometheusReadyTimeoutMs)
+          throw new MnemoError('timeout', `cannot ship blocks: Prometheus was not ready for ${waited}`, {
+            cause: error,
+          })
+        }
         await sleep(this.#retryMs, undefined, { signal })
       }
     }

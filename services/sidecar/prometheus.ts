@@ -4,6 +4,7 @@
 import { parse as parseYaml } from 'yaml'
 import { parseDurationMs } from '../../lib/kit/duration.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
+import { type HttpClient, type HttpRequest, type HttpResponse, plainHttpClient } from '../../lib/kit/http-client.ts'
 import { type Labels, labelsOf } from '../../lib/labels/labels.ts'
 import { formatSelector, type LabelMatcher } from '../../lib/labels/matcher.ts'
 import type { MetricMeta } from '../../lib/storeapi/metadata.ts'
@@ -33,13 +34,15 @@ const maxAnswerBytes = 256 << 20
 export class PrometheusClient {
   readonly #base: string
   readonly #timeoutMs: number
+  readonly #http: HttpClient
   /** The configuration as last read: it may be large, and seldom changes. */
   #config: { readonly yaml: string; readonly labels: Labels } | undefined
 
   /** `url` may carry a path prefix. */
-  constructor(url: string, timeoutMs: number) {
+  constructor(url: string, timeoutMs: number, http: HttpClient = plainHttpClient) {
     this.#base = url.replace(/\/+$/, '')
     this.#timeoutMs = timeoutMs
+    this.#http = http
   }
 
   async externalLabels(signal: AbortSignal): Promise<Labels> {
@@ -122,7 +125,7 @@ export class PrometheusClient {
       'X-Prometheus-Remote-Read-Version': '0.1.0',
     }
     const url = `${this.#base}/api/v1/read`
-    const response = await request(url, { method: 'POST', headers, body: Uint8Array.from(body), signal })
+    const response = await this.#request(url, { method: 'POST', headers, body: Uint8Array.from(body), signal })
     return { contentType: response.headers.get('content-type') ?? '', body: bodyOf(url, response, signal) }
   }
 
@@ -147,7 +150,21 @@ export class PrometheusClient {
   async #get(path: string, signal: AbortSignal): Promise<Buffer> {
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)])
     const url = this.#base + path
-    return readWhole(bodyOf(url, await request(url, { signal: bounded }), bounded), url)
+    return readWhole(bodyOf(url, await this.#request(url, { signal: bounded }), bounded), url)
+  }
+
+  /** A response with a status of 2xx; anything else is an error with what Prometheus said. */
+  async #request(url: string, request: HttpRequest): Promise<HttpResponse> {
+    let response: HttpResponse
+    try {
+      response = await this.#http.fetch(url, request)
+    } catch (error) {
+      throw failure(url, error, request.signal)
+    }
+    if (response.ok) return response
+    const said = await readStart(bodyOf(url, response, request.signal))
+    const code = response.status === 400 ? 'bad_data' : response.status === 422 ? 'execution' : 'unavailable'
+    throw new MnemoError(code, `cannot ask ${url}: got HTTP ${response.status}: ${said}`)
   }
 }
 
@@ -169,21 +186,7 @@ export async function readWhole(body: AsyncIterable<Uint8Array>, url: string): P
   return Buffer.concat(pieces, length)
 }
 
-/** A response with a status of 2xx; anything else is an error with what Prometheus said. */
-async function request(url: string, init: RequestInit & { readonly signal: AbortSignal }): Promise<Response> {
-  let response: Response
-  try {
-    response = await fetch(url, init)
-  } catch (error) {
-    throw failure(url, error, init.signal)
-  }
-  if (response.ok) return response
-  const said = await readStart(bodyOf(url, response, init.signal))
-  const code = response.status === 400 ? 'bad_data' : response.status === 422 ? 'execution' : 'unavailable'
-  throw new MnemoError(code, `cannot ask ${url}: got HTTP ${response.status}: ${said}`)
-}
-
-async function* bodyOf(url: string, response: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* bodyOf(url: string, response: HttpResponse, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   if (!response.body) return
   try {
     yield* response.body
