@@ -2,6 +2,7 @@
 // Commands, flags and output are those of `thanos tools`.
 // Owns the list of commands; each one's flags and work are in its own file.
 
+import { bucketAnalyze } from './bucket-analyze.ts'
 import { bucketCleanup } from './bucket-cleanup.ts'
 import { bucketDownsample } from './bucket-downsample.ts'
 import { bucketInspect } from './bucket-inspect.ts'
@@ -22,6 +23,7 @@ interface Command {
 const bucketCommands: Readonly<Record<string, Command>> = {
   ls: { summary: 'lists the blocks of a bucket', main: bucketLs },
   inspect: { summary: 'shows the blocks of a bucket as a table', main: bucketInspect },
+  analyze: { summary: 'shows which metrics and labels cost the most', main: bucketAnalyze },
   verify: { summary: 'looks for issues of blocks, and repairs them', main: bucketVerify },
   mark: { summary: 'marks blocks for deletion, or to be left as they are', main: bucketMark },
   cleanup: { summary: 'deletes marked blocks and unfinished uploads', main: bucketCleanup },

@@ -18,17 +18,16 @@ import { createKernels } from '../../lib/kernels/instance.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { enumFlag, type FlagValues, intFlag, stringFlag, stringsFlag } from '../../lib/kit/flags.ts'
 import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
-import { type Labels, labelValue } from '../../lib/labels/labels.ts'
-import { compileMatcher } from '../../lib/labels/regex.ts'
+import type { Labels } from '../../lib/labels/labels.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { objstoreFlags, readObjstoreConfig } from '../../lib/objstore/config.ts'
 import { FilesystemBucket } from '../../lib/objstore/filesystem.ts'
 import { formatHistogram } from '../../lib/promql/functions/format-histogram.ts'
 import { formatG, formatLabelsGo } from '../../lib/promql/functions/go-format.ts'
-import { parseSelector } from '../../lib/promql/parse/parser.ts'
 import type { BlockChunk } from '../../lib/tsdb/block-writer.ts'
 import { checkIds, chooseBlocks, fetchBlocks, idsFlag, openBucket } from './bucket-session.ts'
 import { Output } from './output.ts'
+import { seriesFilter } from './series-filter.ts'
 
 const flags = {
   ...logFlags,
@@ -119,18 +118,6 @@ async function readMeta(folder: string): Promise<BlockMeta> {
   } catch (cause) {
     throw cause instanceof MnemoError ? cause : new MnemoError('config', `cannot read ${file}`, { cause })
   }
-}
-
-function seriesFilter(selectors: readonly string[]): (labels: Labels) => boolean {
-  const any = selectors.map((text) => {
-    try {
-      return parseSelector(text).map((matcher) => ({ name: matcher.name, test: compileMatcher(matcher) }))
-    } catch (cause) {
-      throw new MnemoError('config', `cannot use --match=${text}`, { cause })
-    }
-  })
-  return (labels) =>
-    any.length === 0 || any.some((all) => all.every(({ name, test }) => test(labelValue(labels, name))))
 }
 
 function decoder(aggregate: Values['aggregate']): (chunk: BlockChunk) => MixedSample[] {
