@@ -1,6 +1,7 @@
 // The querier's flags, named and defaulted as Thanos's (cmd/thanos/query.go); those of ours say so.
 // Owns what they mean beyond their type: addresses, replica labels given as a list.
 import { availableParallelism } from 'node:os'
+import { selectorFlags } from '../../lib/blocks/relabel.ts'
 import { formatDurationMs } from '../../lib/kit/duration.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import {
@@ -13,15 +14,29 @@ import {
   stringsFlag,
 } from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'
+import { requestLoggingFlags } from '../../lib/kit/request-logging.ts'
 import { dedupFunctions } from '../../lib/storeapi/dedup.ts'
 import { checkLimits, limitFlags } from '../../lib/storeapi/limits.ts'
 import { checkEndpointFlags, endpointFlags } from './config-endpoints.ts'
+import { thanosFlags } from './config-thanos.ts'
+import { checkWebFlags, webFlags } from './config-web.ts'
 import { featureNames, readFeatures } from './features.ts'
+import { connectionLabels, readConnectionLabels } from './metrics.ts'
 
 export const flags = {
   ...commonFlags,
   ...endpointFlags,
   ...limitFlags,
+  ...selectorFlags,
+  ...webFlags,
+  ...requestLoggingFlags,
+  ...thanosFlags,
+  selectorLabels: stringsFlag('selector-label', {
+    help: 'Query selector labels that will be exposed in info endpoint (repeated): name="value" that stands for all stores of this querier.',
+  }),
+  connectionMetricLabels: stringsFlag('query.conn-metric.label', {
+    help: `Labels of thanos_store_nodes_grpc_connections (repeatable): ${connectionLabels.join(', ')}. Unless given: external_labels and store_type.`,
+  }),
   replicaLabels: stringsFlag('query.replica-label', {
     help: 'Label that tells replicas apart, along which data is deduplicated (repeatable, or a list with commas). dedup=false in a query turns it off.',
   }),
@@ -64,6 +79,19 @@ export const flags = {
     help: 'The maximum lookback duration for retrieving metrics during expression evaluations.',
     default: '5m',
   }),
+  dynamicLookback: boolFlag('query.dynamic-lookback-delta', {
+    help: 'Look back at least 5m or 1h where data of that resolution may be read. Raw samples are shown no longer for it.',
+    default: true,
+    hidden: true,
+  }),
+  autoDownsampling: boolFlag('query.auto-downsampling', {
+    help: 'Let downsampled data answer where a request has no max_source_resolution: of a range query no coarser than step / 5.',
+    default: false,
+  }),
+  instantMaxSourceResolutionMs: durationFlag('query.instant.default.max_source_resolution', {
+    help: 'What max_source_resolution=auto, or --query.auto-downsampling, means for instant queries. (0s in Thanos: raw data alone.)',
+    default: '1h',
+  }),
   defaultEvaluationIntervalMs: durationFlag('query.default-evaluation-interval', {
     help: 'Set default evaluation interval for sub queries.',
     default: '1m',
@@ -97,6 +125,8 @@ export type QueryFlags = FlagValues<typeof flags>
 export function checkFlags(values: QueryFlags): QueryFlags {
   checkEndpointFlags(values)
   checkLimits(values)
+  checkWebFlags(values)
+  readConnectionLabels(values.connectionMetricLabels)
   atLeastOne('query.max-concurrent', values.maxConcurrent)
   atLeastOne('query.workers', values.workers)
   atLeastOne('query.max-samples', values.maxSamples)
@@ -104,6 +134,7 @@ export function checkFlags(values: QueryFlags): QueryFlags {
   notNegative('query.max-fetched-bytes', values.maxFetchedBytes)
   atLeastOne('query.timeout', values.timeoutMs)
   atLeastOne('query.lookback-delta', values.lookbackDeltaMs)
+  notNegative('query.instant.default.max_source_resolution', values.instantMaxSourceResolutionMs)
   atLeastOne('query.default-evaluation-interval', values.defaultEvaluationIntervalMs)
   atLeastOne('endpoint.info-timeout', values.infoTimeoutMs)
   const enableFeature = splitLists(values.enableFeature)
@@ -120,10 +151,12 @@ export function splitLists(texts: readonly string[]): readonly string[] {
 /** The flags as /api/v1/status/flags shows them: by name, each value as a user would write it. */
 export function flagTexts(values: QueryFlags): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    Object.entries(values).map(([key, value]) => {
+    // Thanos's flags that mean nothing here are undefined unless given.
+    Object.entries(values).flatMap(([key, value]) => {
+      if (value === undefined) return []
       const { name } = flags[key as keyof QueryFlags]
       const isDuration = key.endsWith('Ms') && typeof value === 'number'
-      return [name, isDuration ? formatDurationMs(value) : String(value)]
+      return [[name, isDuration ? formatDurationMs(value) : String(value)]]
     }),
   )
 }

@@ -57,6 +57,8 @@ export interface WorkerConfig {
   readonly dedupFunction: DedupFunction
   readonly responseTimeoutMs: number
   readonly lookbackMs: number
+  /** The lookback grows with the resolution that may be read. */
+  readonly dynamicLookback: boolean
   readonly maxSamples: number
   readonly fetchLimits: FetchLimits
   readonly features: Features

@@ -1,49 +1,66 @@
 // The querier: Prometheus's HTTP API over many stores. Wires flags, discovery, workers and routes together.
 // The main thread serves HTTP and keeps the list of stores fresh; queries run in workers.
+import { keepsLabels, readSelectorRules } from '../../lib/blocks/relabel.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
 import { type GrpcService, grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
+import { logGrpcCalls, readRequestLogging } from '../../lib/kit/request-logging.ts'
+import { parseFlagLabels } from '../../lib/labels/flag-labels.ts'
+import { type Labels, overlayLabels } from '../../lib/labels/labels.ts'
 import { EndpointSet, type EndpointTarget } from '../../lib/storeapi/endpoint-set.ts'
 import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 import { limitSeries } from '../../lib/storeapi/limits.ts'
 import { createProxy } from '../../lib/storeapi/proxy.ts'
 import { storeService } from '../../lib/storeapi/server.ts'
-import { registerApi } from './api/routes.ts'
+import { narrowEndpoint } from '../../lib/storeapi/tsdb-selector.ts'
 import { WorkerBackend } from './backend.ts'
 import { checkFlags, flags, flagTexts, type QueryFlags } from './config.ts'
+import { peerPartialResponseOf } from './config-web.ts'
 import { Connections } from './connections.ts'
 import { Discovery } from './discovery.ts'
 import { readFeatures } from './features.ts'
 import { queryService } from './grpc-query.ts'
-import { exposeConnections, formatLabelSets } from './metrics.ts'
-import { renderPage } from './page.ts'
+import { exposeConnections, formatLabelSets, readConnectionLabels } from './metrics.ts'
 import { Peers, proxiedApis } from './peers.ts'
+import { registerWeb } from './web.ts'
 
 const summary = "Prometheus's HTTP API over StoreAPIs: fans out, deduplicates replicas, runs PromQL."
 const infoIntervalMs = 5_000
 
 export async function main(argv: string[]): Promise<void> {
-  await runService({ name: 'query', summary, flags, argv, run: (values, ctx) => run(checkFlags(values), ctx) })
+  await runService({
+    name: 'query',
+    summary,
+    flags,
+    argv,
+    run(values, ctx) {
+      warnOfIgnored(flags, values, ctx.logger)
+      return run(checkFlags(values), ctx)
+    },
+  })
 }
 
 async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const { logger, registry, signal, probe } = ctx
   const connections = new Connections()
   const discovery = new Discovery({ values, registry, logger })
+  const logging = readRequestLogging(values)
   const endpoints = openEndpoints(values, { discovery, connections }, ctx)
-  exposeConnections(registry, endpoints)
-  const backend = openBackend(values, endpoints, ctx)
+  exposeConnections(registry, endpoints, readConnectionLabels(values.connectionMetricLabels))
+  const stores = selectStores(values, endpoints)
+  const backend = openBackend(values, stores, ctx)
   const syntax = readFeatures(values.enableFeature)
   const peers = new Peers({ stores: endpoints, connections, syntax })
   const { httpAddress: address, httpGracePeriodMs: graceMs } = values
   await startHttp({ ...ctx, address, graceMs }, (app) => {
-    registerApi(app, backend, { ...values, peers, syntax })
-    app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(renderPage(endpoints.statuses)))
+    const api = { ...values, peers, syntax, peerPartialResponse: peerPartialResponseOf(values) }
+    registerWeb(app, backend, { values, api, logging, logger })
   })
   await startGrpc(
-    { ...ctx, ...grpcOptionsOf(values) },
-    grpcServices(values, { endpoints, connections, backend, peers }, ctx),
+    { ...ctx, ...grpcOptionsOf(values), interceptor: logging.grpc && logGrpcCalls(logging.grpc, logger) },
+    grpcServices(values, { stores, connections, backend, peers }, ctx),
   )
   if (discovery.isEmpty) logger.warn('no --endpoint is given: there is nothing to query')
   const setTargets = async (targets: readonly EndpointTarget[]) => {
@@ -73,15 +90,36 @@ function openEndpoints(
   return set
 }
 
+type Stores = Pick<EndpointSet, 'endpoints' | 'statuses' | 'tsdbInfos'>
+
+/** The endpoints as queries see them: what the selector flags leave of them. */
+function selectStores(values: QueryFlags, set: EndpointSet): Stores {
+  const rules = readSelectorRules(values)
+  const keeps = (labels: Labels) => keepsLabels(labels, rules)
+  const selectorLabels = parseFlagLabels('selector-label', values.selectorLabels)
+  return {
+    get endpoints() {
+      return set.endpoints.map((endpoint) => narrowEndpoint(endpoint, { keeps, selectorLabels }))
+    },
+    get statuses() {
+      return set.statuses
+    },
+    get tsdbInfos() {
+      const infos = set.tsdbInfos.filter(({ labels }) => keeps(labels))
+      return infos.map((info) => ({ ...info, labels: overlayLabels(info.labels, selectorLabels) }))
+    },
+  }
+}
+
 /** What a querier above this one, or Thanos's, asks: StoreAPI, Info, and whole queries. */
 function grpcServices(
   values: QueryFlags,
-  parts: { endpoints: EndpointSet; connections: Connections; backend: WorkerBackend; peers: Peers },
+  parts: { stores: Stores; connections: Connections; backend: WorkerBackend; peers: Peers },
   { logger, registry }: ServiceContext,
 ): GrpcService[] {
-  const { endpoints, connections, backend, peers } = parts
+  const { stores, connections, backend, peers } = parts
   const proxy = createProxy({
-    stores: endpoints,
+    stores,
     client: (endpoint) => connections.of(endpoint),
     responseTimeoutMs: values.responseTimeoutMs,
     apis: ['query', ...proxiedApis],
@@ -100,7 +138,7 @@ function logChange(endpoint: Endpoint, logger: Logger): void {
   else logger.info({ address, type: componentType, labels: formatLabelSets(endpoint) }, 'store is up')
 }
 
-function openBackend(values: QueryFlags, endpoints: EndpointSet, { registry, onStop }: ServiceContext): WorkerBackend {
+function openBackend(values: QueryFlags, endpoints: Stores, { registry, onStop }: ServiceContext): WorkerBackend {
   const { workers, maxConcurrent, timeoutMs, dedupFunction, responseTimeoutMs, maxSamples, maxMemoryBytes } = values
   const backend = new WorkerBackend({
     endpoints,
@@ -116,6 +154,7 @@ function openBackend(values: QueryFlags, endpoints: EndpointSet, { registry, onS
       features: readFeatures(values.enableFeature),
       fetchLimits: { maxSeries: values.maxSeries, maxBytes: values.maxFetchedBytes },
       lookbackMs: values.lookbackDeltaMs,
+      dynamicLookback: values.dynamicLookback,
       defaultSubqueryStepMs: values.defaultEvaluationIntervalMs,
     },
     flags: flagTexts(values),

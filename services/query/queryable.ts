@@ -6,8 +6,10 @@ import type { Kernels } from '../../lib/kernels/kernels.ts'
 import type { LabelMatcher } from '../../lib/labels/matcher.ts'
 import type { Queryable, SelectHints, SelectResult, Series } from '../../lib/promql/queryable.ts'
 import { type DedupFunction, SeriesReader } from '../../lib/storeapi/dedup.ts'
+import { DownsampledReader, isDownsampled } from '../../lib/storeapi/downsampled.ts'
 import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
-import { aggr, type SeriesRequest } from '../../lib/storeapi/types.ts'
+import { aggregatesOf, boundResolutionMs, readingOf } from '../../lib/storeapi/reading.ts'
+import type { AggrChunk, SeriesRequest } from '../../lib/storeapi/types.ts'
 import type { Fetched, FetchLimits } from './fetched.ts'
 
 export interface QueryableOptions {
@@ -16,6 +18,11 @@ export interface QueryableOptions {
   /** Labels to deduplicate along; none: no deduplication. */
   readonly replicaLabels: readonly string[]
   readonly dedupFunction: DedupFunction
+  /** The coarsest downsampled data that may answer; 0: raw data alone. */
+  readonly maxResolutionMs: number
+  /** How long a raw sample is shown, and how far back instant selectors look (no less), ms. */
+  readonly rawLookbackMs: number
+  readonly lookbackMs: number
   readonly fetched: Fetched
   readonly fetchLimits: FetchLimits
 }
@@ -29,10 +36,12 @@ const longestTurnMs = 5
 export class FanoutQueryable implements Queryable {
   readonly #options: QueryableOptions
   readonly #reader: SeriesReader
+  readonly #downsampled: DownsampledReader
 
   constructor(options: QueryableOptions) {
     this.#options = options
     this.#reader = new SeriesReader(options.kernels)
+    this.#downsampled = new DownsampledReader(options.kernels)
   }
 
   /** Errors of stores come out of the iteration (see Fanout), and those of the limits. */
@@ -50,6 +59,7 @@ export class FanoutQueryable implements Queryable {
 
   close(): void {
     this.#reader.free()
+    this.#downsampled.free()
   }
 
   async *#series(
@@ -58,37 +68,54 @@ export class FanoutQueryable implements Queryable {
     hints: SelectHints,
     signal: AbortSignal,
   ): AsyncGenerator<Series> {
-    const { replicaLabels, fetched, fetchLimits } = this.#options
-    // Without deduplication two stores' chunks of one series still overlap: each sample counts once.
-    const dedup = replicaLabels.length > 0 ? this.#options.dedupFunction : 'chain'
+    const { fetched, fetchLimits } = this.#options
+    const request = requestOf(matchers, hints, this.#options)
     let busySinceMs = performance.now()
-    for await (const { labels, chunks } of fanout.series(requestOf(matchers, hints, replicaLabels), signal)) {
+    for await (const { labels, chunks } of fanout.series(request, signal)) {
       fetched.add(chunks, fetchLimits)
       if (performance.now() - busySinceMs > longestTurnMs) {
         await nextTurn()
         busySinceMs = performance.now()
       }
-      const read: Series['read'] = (columns, histograms) =>
-        this.#reader.read(chunks, hints, dedup, { columns, histograms })
-      yield { labels, read }
+      yield { labels, ...this.#readers(chunks, hints) }
     }
+  }
+
+  #readers(chunks: readonly AggrChunk[], hints: SelectHints): Pick<Series, 'read' | 'readTotals'> {
+    const { replicaLabels, dedupFunction, maxResolutionMs, rawLookbackMs, lookbackMs } = this.#options
+    // Without deduplication two stores' chunks of one series still overlap: each sample counts once.
+    const dedup = replicaLabels.length > 0 ? dedupFunction : 'chain'
+    const { minTime, maxTime, rangeMs, func } = hints
+    const visibility = rangeMs === 0 ? { rawMs: rawLookbackMs, lookbackMs } : undefined
+    if (!chunks.some(isDownsampled)) {
+      return {
+        read: (columns, histograms, starts) => {
+          this.#reader.read(chunks, hints, dedup, { columns, histograms, starts })
+          if (visibility) this.#downsampled.endRaw({ columns, histograms }, visibility, maxTime)
+        },
+      }
+    }
+    const query = { minTime, maxTime, maxResolutionMs, dedup, visibility, reading: readingOf(func, rangeMs) }
+    const read: Series['read'] = (columns, histograms) => this.#downsampled.read(chunks, query, { columns, histograms })
+    if (query.reading !== 'counts' && query.reading !== 'totals') return { read }
+    return { read, readTotals: (totals) => this.#downsampled.read(chunks, query, totals) }
   }
 }
 
 function requestOf(
   matchers: readonly LabelMatcher[],
-  hints: SelectHints,
-  withoutReplicaLabels: readonly string[],
+  { minTime, maxTime, stepMs, rangeMs, func }: SelectHints,
+  { replicaLabels, maxResolutionMs }: QueryableOptions,
 ): SeriesRequest {
   return {
-    minTime: hints.minTime,
-    maxTime: hints.maxTime,
+    minTime,
+    maxTime,
     matchers,
-    aggregates: [aggr.raw],
-    maxResolutionWindow: 0,
-    step: hints.stepMs,
-    range: hints.rangeMs,
-    withoutReplicaLabels,
+    aggregates: aggregatesOf(readingOf(func, rangeMs)),
+    maxResolutionWindow: boundResolutionMs(maxResolutionMs, func, rangeMs),
+    step: stepMs,
+    range: rangeMs,
+    withoutReplicaLabels: replicaLabels,
     responseBatchSize,
   }
 }

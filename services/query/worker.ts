@@ -9,6 +9,7 @@ import { parseExpr } from '../../lib/promql/parse/parser.ts'
 import { createStoreClient, type StoreClient } from '../../lib/storeapi/client.ts'
 import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
+import { lookbackAtMs } from '../../lib/storeapi/reading.ts'
 import type { Found } from './api/backend.ts'
 import { type EncodedResult, encodeQueryResult } from './api/encode.ts'
 import { Fetched } from './fetched.ts'
@@ -47,6 +48,13 @@ function storesOf({ endpoints, scope }: QueryJob | FramesJob | LookupJob): Omit<
   return { endpoints, storeMatchers, partialResponse, client, responseTimeoutMs: config.responseTimeoutMs }
 }
 
+/** A lookback that the request names is taken as it is. */
+function lookbackOf({ lookbackMs, maxSourceResolutionMs }: QueryJob | FramesJob) {
+  const rawLookbackMs = lookbackMs ?? config.lookbackMs
+  const isDynamic = lookbackMs === undefined && config.dynamicLookback
+  return { rawLookbackMs, lookbackMs: isDynamic ? lookbackAtMs(rawLookbackMs, maxSourceResolutionMs) : rawLookbackMs }
+}
+
 /** Evaluates a query and encodes its result, which may borrow from kernel memory until then. */
 function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (result: QueryResult) => T): Promise<T> {
   const { query, startMs, endMs, stepMs, scope } = job
@@ -54,16 +62,20 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
     const { replicaLabels } = scope
     const { dedupFunction, maxSamples, fetchLimits, defaultSubqueryStepMs } = config
     const fetched = new Fetched(job.fetched)
-    const data = { replicaLabels, dedupFunction, fetched, fetchLimits }
+    const lookbacks = lookbackOf(job)
+    const resolution = { maxResolutionMs: job.maxSourceResolutionMs, ...lookbacks }
+    const data = { replicaLabels, dedupFunction, ...resolution, fetched, fetchLimits }
     const queryable = new FanoutQueryable({ stores: storesOf(job), kernels, ...data })
     const result = await execute({
       query,
       expr: parseExpr(query, config.features),
       delayedNameRemoval: config.features.delayedNameRemoval ?? false,
+      startTimestamps: config.features.startTimestamps ?? false,
+      typeAndUnitLabels: config.features.typeAndUnitLabels ?? false,
       startMs,
       endMs,
       stepMs,
-      lookbackMs: job.lookbackMs ?? config.lookbackMs,
+      lookbackMs: lookbacks.lookbackMs,
       queryable,
       kernels,
       signal,

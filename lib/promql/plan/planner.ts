@@ -137,8 +137,9 @@ function planVector(expr: Expr, planner: Planner, hint: Hint): Planned<VectorPla
 }
 
 function planVectorUnary(expr: Unary, planner: Planner, hint: Hint): Planned<VectorPlan> {
-  const child = planVector(expr.expr, planner, hint)
-  if (expr.op === '+') return child
+  if (expr.op === '+') return planVector(expr.expr, planner, hint)
+  // The smallest of negated values is no minimum: what is above has no say in what is read.
+  const child = planVector(expr.expr, planner, noHint)
   const oneName = staticName(child.plan) !== undefined
   return { plan: { kind: 'negate', child: child.plan, oneName }, invariant: child.invariant }
 }
