@@ -1,11 +1,12 @@
 // Writes an index as Prometheus 3.14 writes it, byte for byte: symbols, then series in order, then the rest from those.
 // Specification: Prometheus tsdb/docs/format/index.md, version 2 (without label indices, which nothing reads).
-// Owns the file. Postings are made from passes over the series just written, so memory follows symbols, not series × labels.
+// Owns the file. Memory is bounded whatever the index's size: what is many goes to disk, and is sorted and merged there.
+import { crc32c } from '../bytes/crc32c.ts'
+import { Cursor } from '../bytes/cursor.ts'
 import { EncodeBuffer } from '../bytes/encode-buffer.ts'
 import { FileWriter } from '../bytes/file-writer.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { compareLabels, compareStrings, formatLabels, type Labels } from '../labels/labels.ts'
-import { GrowingUint32 } from './growing-uint32.ts'
 import {
   encodeIndexToc,
   indexHeaderBytes,
@@ -15,33 +16,50 @@ import {
   maxTableBytes,
   seriesAlignment,
 } from './index-format.ts'
-import { encodePostings } from './postings.ts'
-import { collectPostings, planPostingsPasses } from './postings-collect.ts'
-import { type ChunkMeta, encodeSeriesEntry } from './series-entry.ts'
+import { LabelPairs } from './label-pairs.ts'
+import { type PostingsLimits, PostingsWriter } from './postings-writer.ts'
+import { type ChunkMeta, encodeSeriesEntry, seriesEntryLength } from './series-entry.ts'
+import { SymbolNumbers } from './symbol-numbers.ts'
+import type { SymbolTable } from './symbol-table.ts'
 
 const postingsAlignment = 4
 /** Symbols and table entries are handed to the file in pieces of this size. */
 const pieceBytes = 256 * 1024
+/** Series are read back in pieces of this size. */
+const windowBytes = 1024 * 1024
+
+/** For tests: how much is held in memory before the disk is used. */
+export interface IndexWriterLimits extends PostingsLimits {
+  readonly symbolsInMemory?: number
+  readonly runTriples?: number
+}
 
 export class IndexWriter {
   readonly #file: FileWriter
   readonly #out = new EncodeBuffer(4096)
   readonly #scratch = new EncodeBuffer(4096)
-  readonly #symbolRefs = new Map<string, number>()
-  /** How many series have a label of this name, by the name's symbol. */
-  readonly #nameUses = new Map<number, number>()
-  readonly #seriesRefs = new GrowingUint32()
+  readonly #symbols: SymbolNumbers
+  readonly #postings: PostingsWriter
+  readonly #pairs: LabelPairs
+  #seriesCount = 0
   #lastLabels: Labels | undefined
   #lastChunkRef = 0
   #seriesStart = 0
 
-  private constructor(file: FileWriter) {
+  private constructor(file: FileWriter, { symbolsInMemory, runTriples, ...postings }: IndexWriterLimits) {
     this.#file = file
+    this.#symbols = new SymbolNumbers(symbolsInMemory === undefined ? {} : { mostInMemory: symbolsInMemory })
+    this.#postings = new PostingsWriter(file, postings)
+    this.#pairs = new LabelPairs(`${file.path}.label-pairs`, runTriples === undefined ? {} : { runTriples })
   }
 
   /** Creates the file and writes the symbols: every name and value that a series will have, ascending by bytes. */
-  static async create(path: string, symbols: Iterable<string> | AsyncIterable<string>): Promise<IndexWriter> {
-    const writer = new IndexWriter(await FileWriter.create(path))
+  static async create(
+    path: string,
+    symbols: Iterable<string> | AsyncIterable<string>,
+    limits: IndexWriterLimits = {},
+  ): Promise<IndexWriter> {
+    const writer = new IndexWriter(await FileWriter.create(path), limits)
     try {
       await writer.#writeSymbols(symbols)
     } catch (error) {
@@ -53,16 +71,15 @@ export class IndexWriter {
 
   /** Series added so far. */
   get seriesCount(): number {
-    return this.#seriesRefs.length
+    return this.#seriesCount
   }
 
   /**
    * Adds a series; label sets ascend, chunks are in order of time and their references never go back.
-   * Returns its reference.
+   * Returns its reference. `labelRefs`, where they are known, are the labels' symbols.
    */
-  async addSeries(labels: Labels, chunks: readonly ChunkMeta[]): Promise<number> {
+  async addSeries(labels: Labels, chunks: readonly ChunkMeta[], labelRefs = this.#symbolsOf(labels)): Promise<number> {
     this.#checkSeries(labels, chunks)
-    const labelRefs = this.#symbolsOf(labels)
     await this.#file.align(seriesAlignment)
     const ref = this.#file.position / seriesAlignment
     this.#out.clear()
@@ -70,7 +87,7 @@ export class IndexWriter {
     await this.#file.append(this.#out.borrowBytes())
     if (this.#file.position > maxIndexBytes)
       throw refused('an index', `more than ${maxIndexBytes} bytes`, 'at most 64 GiB')
-    this.#seriesRefs.push(ref)
+    this.#seriesCount++
     this.#lastLabels = labels
     return ref
   }
@@ -79,12 +96,11 @@ export class IndexWriter {
   async finish(): Promise<number> {
     const file = this.#file
     const labelIndices = file.position
-    const table = new EncodeBuffer(pieceBytes)
     // Section offsets are noted before their padding, as Prometheus does.
     await file.align(postingsAlignment)
-    const count = await this.#writePostings(labelIndices, table)
+    await this.#writePostings(labelIndices)
     const postingsTable = file.position
-    await this.#writeTable(table, count)
+    await this.#writeTable()
     await file.append(
       encodeIndexToc({
         symbols: indexHeaderBytes,
@@ -96,13 +112,22 @@ export class IndexWriter {
       }),
     )
     const size = file.position
+    await this.#close()
     await file.finish()
     return size
   }
 
   /** Closes the file, which is of no use then. */
   async abort(): Promise<void> {
+    await this.#close()
     await this.#file.abort()
+  }
+
+  /** Removes what stands beside the index. */
+  async #close(): Promise<void> {
+    this.#symbols.close()
+    await this.#pairs.close()
+    await this.#postings.close()
   }
 
   async #writeSymbols(symbols: Iterable<string> | AsyncIterable<string>): Promise<void> {
@@ -119,7 +144,7 @@ export class IndexWriter {
         throw refused('symbols', `${JSON.stringify(symbol)} after ${JSON.stringify(last)}`, 'them ascending')
       }
       last = symbol
-      this.#symbolRefs.set(symbol, this.#symbolRefs.size)
+      this.#symbols.add(symbol)
       out.uvarintString(symbol)
       if (out.length > pieceBytes) {
         await file.append(out.borrowBytes())
@@ -132,12 +157,17 @@ export class IndexWriter {
     if (length > maxTableBytes) throw refused('symbols', `${length} bytes`, `at most ${maxTableBytes}`)
     out.clear()
     out.u32(length)
-    out.u32(this.#symbolRefs.size)
+    out.u32(this.#symbols.count)
     await file.patch(out.borrowBytes(), start)
     out.clear()
     out.u32(await file.crc32c(start + 4, end))
     await file.append(out.borrowBytes())
     this.#seriesStart = file.position
+    await this.#symbols.open(file, this.#symbolsRange())
+  }
+
+  #symbolsRange(): { offset: number; limit: number } {
+    return { offset: indexHeaderBytes, limit: this.#seriesStart }
   }
 
   #checkSeries(labels: Labels, chunks: readonly ChunkMeta[]): void {
@@ -157,57 +187,88 @@ export class IndexWriter {
   }
 
   #symbolsOf(labels: Labels): number[] {
-    const refs: number[] = []
-    for (const [i, text] of labels.entries()) {
-      const ref = this.#symbolRefs.get(text)
+    return labels.map((text) => {
+      const ref = this.#symbols.find(text)
       if (ref === undefined)
         throw refused(`series ${formatLabels(labels)}`, JSON.stringify(text), 'a symbol given before')
-      refs.push(ref)
-      if (i % 2 === 0) this.#nameUses.set(ref, (this.#nameUses.get(ref) ?? 0) + 1)
-    }
-    return refs
+      return ref
+    })
   }
 
-  /** Writes all lists, in the order of names and values, and their entries into `table`; returns their number. */
-  async #writePostings(seriesEnd: number, table: EncodeBuffer): Promise<number> {
-    let count = 0
-    const write = async (name: string, value: string, refs: Uint32Array) => {
-      table.uvarint(2)
-      table.uvarintString(name)
-      table.uvarintString(value)
-      table.uvarint(this.#file.position)
-      await this.#file.append(encodePostings(refs))
-      count++
-    }
-    await write('', '', this.#seriesRefs.finish())
-    // Symbols are in the order of their bytes, and so their references are in the order of names and values.
-    const symbols = [...this.#symbolRefs.keys()]
-    const section = { start: this.#seriesStart, end: seriesEnd }
-    for (const uses of planPostingsPasses(this.#nameUses, this.#seriesRefs.length)) {
-      for (const list of await collectPostings(this.#file, section, { uses, symbolCount: symbols.length })) {
-        const name = symbols[list.nameRef]!
-        for (const [i, valueRef] of list.valueRefs.entries()) {
-          await write(name, symbols[valueRef]!, list.seriesRefs.subarray(list.starts[i], list.starts[i + 1]))
+  /** All lists: of all series while those are read back, then, sorted, of each label pair in the order of names and values. */
+  async #writePostings(seriesEnd: number): Promise<void> {
+    await this.#postings.begin('', '')
+    await this.#readSeriesBack(seriesEnd)
+    await this.#postings.end()
+    const texts = await this.#symbols.toTexts(this.#file, this.#symbolsRange())
+    await this.#writePairs(texts)
+  }
+
+  async #writePairs(texts: SymbolTable): Promise<void> {
+    let name = -1
+    let value = -1
+    for await (const triples of this.#pairs.sorted()) {
+      for (let at = 0; at < triples.length; at += 3) {
+        // Symbols are in the order of their bytes, and so their numbers are in the order of names and values.
+        if (triples[at] !== name || triples[at + 1] !== value) {
+          if (name >= 0) await this.#postings.end()
+          name = triples[at]!
+          value = triples[at + 1]!
+          await this.#postings.begin(texts.lookup(name), texts.lookup(value))
         }
+        if (this.#postings.push(triples[at + 2]!)) await this.#postings.flush()
       }
     }
-    return count
+    if (name >= 0) await this.#postings.end()
+  }
+
+  async #readSeriesBack(end: number): Promise<void> {
+    const file = this.#file
+    let window = windowBytes
+    for (let at = alignSeries(this.#seriesStart); at < end; ) {
+      const bytes = await file.read(at, Math.min(window, end - at))
+      const cursor = new Cursor(bytes, { file: file.path, section: 'series', offset: at })
+      const moved = await this.#takeSeries(cursor)
+      // An entry larger than the window.
+      if (moved === 0) window *= 2
+      at += moved
+    }
+  }
+
+  /** Takes the labels of all entries that lie in the window whole; returns how far it came, padding included. */
+  async #takeSeries(cursor: Cursor): Promise<number> {
+    let moved = 0
+    while (moved < cursor.end) {
+      cursor.position = moved
+      const length = seriesEntryLength(cursor)
+      if (length === undefined || length > cursor.remaining) break
+      const ref = (cursor.place.offset + moved) / seriesAlignment
+      if (this.#postings.push(ref)) await this.#postings.flush()
+      cursor.uvarint32()
+      for (let labels = cursor.uvarint32(); labels > 0; labels--)
+        if (this.#pairs.push(cursor.uvarint32(), cursor.uvarint32(), ref)) await this.#pairs.spill()
+      moved = alignSeries(moved + length)
+    }
+    return moved
   }
 
   /** Frames the postings offset table's entries. */
-  async #writeTable(entries: EncodeBuffer, count: number): Promise<void> {
-    const length = entries.length + 4
+  async #writeTable(): Promise<void> {
+    const length = this.#postings.tableBytes + 4
     if (length > maxTableBytes) throw refused('postings offset table', `${length} bytes`, `at most ${maxTableBytes}`)
-    const start = this.#file.position
-    this.#out.clear()
-    this.#out.u32(length)
-    this.#out.u32(count)
-    await this.#file.append(this.#out.borrowBytes())
-    await this.#file.append(entries.borrowBytes())
-    this.#out.clear()
-    this.#out.u32(await this.#file.crc32c(start + 4, this.#file.position))
-    await this.#file.append(this.#out.borrowBytes())
+    const head = new EncodeBuffer()
+    head.u32(length)
+    head.u32(this.#postings.count)
+    await this.#file.append(head.borrowBytes())
+    const crc = await this.#postings.appendTable(crc32c(head.borrowBytes(4)))
+    head.clear()
+    head.u32(crc)
+    await this.#file.append(head.borrowBytes())
   }
+}
+
+function alignSeries(offset: number): number {
+  return Math.ceil(offset / seriesAlignment) * seriesAlignment
 }
 
 function refused(what: string, got: string, want: string): MnemoError {

@@ -17,16 +17,22 @@ const goldenIndexes = readdirSync(goldenPath(), { recursive: true, encoding: 'ut
 )
 
 describe('an index written again from its content is the same file', () => {
-  test.each(goldenIndexes)('%s', async (name) => {
+  test.each(
+    goldenIndexes.flatMap((name) => [
+      { name, how: 'in memory', limits: {} },
+      { name, how: 'on disk', limits: { symbolsInMemory: 3, runTriples: 5, pieceRefs: 2, tableBytes: 50 } },
+    ]),
+  )('$name, $how', async ({ name, limits }) => {
     const want = readFileSync(goldenPath(name))
     const reader = await IndexReader.open(bufferRandomAccess(name, want))
     const path = join(folder, 'index')
-    const writer = await IndexWriter.create(path, reader.symbols)
+    const writer = await IndexWriter.create(path, reader.symbols, limits)
     for await (const { ref, labels, chunks } of reader.allSeries()) {
       expect(await writer.addSeries(labels, chunks)).toBe(ref)
     }
     expect(await writer.finish()).toBe(want.length)
     expect(readFileSync(path).equals(want)).toBe(true)
+    expect(readdirSync(folder)).toEqual(['index'])
   })
 })
 
