@@ -6,16 +6,17 @@ import path from 'node:path'
 import { writeFileAtomically } from '../bytes/file-writer.ts'
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
-import { counter, type Registry } from '../kit/metrics.ts'
+import { counter, gauge, type Registry } from '../kit/metrics.ts'
 import { systemCode } from '../kit/system-errors.ts'
 import type { Labels } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
 import { tombstonesFile } from '../tsdb/tombstones.ts'
+import { BucketTimes } from './bucket-times.ts'
 import { type BlockMeta, chunksFolderName, indexFileName, metaFileName, withExternalLabels } from './meta.ts'
 import { parseMeta } from './meta-parse.ts'
 import { isUlid } from './ulid.ts'
-import { uploadBlock } from './upload.ts'
+import { type UploadOptions, uploadBlock } from './upload.ts'
 
 export interface ShipperOptions {
   readonly bucket: Bucket
@@ -25,6 +26,10 @@ export interface ShipperOptions {
   readonly stateFile: string
   /** External labels now; with none nothing is shipped. */
   readonly labels: () => Labels
+  /** Ship blocks that Prometheus has compacted, too, where the bucket has nothing of their time. */
+  readonly uploadCompacted?: boolean
+  /** See UploadOptions. */
+  readonly upload?: Pick<UploadOptions, 'concurrency' | 'hashFunc'>
   readonly logger: Logger
   readonly registry: Registry
 }
@@ -73,11 +78,19 @@ export class Shipper {
     const { metas, failures } = await this.#localBlocks()
     // Blocks that Prometheus has deleted meanwhile are forgotten.
     const done = metas.map(({ ulid }) => ulid).filter((ulid) => known?.has(ulid))
+    const inBucket = new BucketTimes(this.#options.bucket, labels)
     let uploaded = 0
     for (const meta of metas) {
-      if (known?.has(meta.ulid) || meta.stats.numSamples === 0 || meta.compaction.level > 1) continue
+      if (known?.has(meta.ulid) || meta.stats.numSamples === 0) continue
+      const isCompacted = meta.compaction.level > 1
+      if (isCompacted && !this.#options.uploadCompacted) continue
       signal.throwIfAborted()
       try {
+        if (isCompacted && (await inBucket.covers(meta, signal))) {
+          // Its sources were shipped before they were compacted: it would bring the same once more.
+          done.push(meta.ulid)
+          continue
+        }
         if (await this.#ship(withExternalLabels(meta, labels, 'sidecar'), signal)) uploaded++
         done.push(meta.ulid)
         await this.#writeState(done)
@@ -86,11 +99,13 @@ export class Shipper {
         failures.push(this.#failed(meta.ulid, error))
       }
     }
-    if (done.length !== known?.size) await this.#writeState(done)
+    const isWritten = done.length === known?.size && done.every((ulid) => known.has(ulid))
+    if (!isWritten) await this.#writeState(done)
     if (failures.length > 0)
       throw new MnemoError(failures[0]!.code, `cannot ship ${failures.length} of ${metas.length} blocks`, {
         cause: failures[0],
       })
+    this.#metrics.compactedDone.set(this.#options.uploadCompacted ? 1 : 0)
     return uploaded
   }
 
@@ -112,7 +127,7 @@ export class Shipper {
         if (await isGone(source)) return false
         throw fileError(error, `link block ${source}`)
       }
-      const { uploaded } = await uploadBlock(bucket, folder, meta, { signal, logger })
+      const { uploaded } = await uploadBlock(bucket, folder, meta, { ...this.#options.upload, signal, logger })
       if (uploaded) {
         this.#metrics.uploads.inc()
         logger.info({ block: meta.ulid, minTime: meta.minTime, maxTime: meta.maxTime }, 'shipped block')
@@ -225,5 +240,9 @@ function shipperMetrics(registry: Registry) {
     uploads: made('uploads_total', 'Total number of uploaded blocks'),
     uploadFailures: made('upload_failures_total', 'Total number of block upload failures'),
     corrupted: made('corrupted_blocks_total', 'Total number of corrupted blocks'),
+    compactedDone: gauge(registry, {
+      name: 'thanos_shipper_upload_compacted_done',
+      help: 'If 1 it means shipper uploaded all compacted blocks from the filesystem.',
+    }),
   }
 }

@@ -1,9 +1,13 @@
 // Puts a block into a bucket: chunks, index, tombstones where there are any, and meta.json last, which makes it a block.
 // Specification: Thanos pkg/block/block.go (Upload); the files' sizes and the upload time go into meta.json.
 // Owns the order, and that a block which is whole in the bucket is never written again.
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { forEachBounded } from '../kit/bounded.ts'
 import { describeError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import { compareStrings, formatLabels, labelsKey } from '../labels/labels.ts'
@@ -19,9 +23,17 @@ export interface UploadOptions {
   readonly logger?: Logger | undefined
   /** Unix ms that goes into meta.json as upload time. */
   readonly now?: () => number
+  /** How many files are uploaded side by side; 1 unless told. */
+  readonly concurrency?: number
+  /** The hash of each file that goes into meta.json; none unless told. */
+  readonly hashFunc?: HashFunc
   /** Called when all but meta.json is in the bucket: what it throws keeps the block from being one. */
   readonly check?: (meta: BlockMeta) => Promise<void>
 }
+
+/** `--hash-func`, as meta.json names it. */
+export const hashFuncs = ['', 'SHA256'] as const
+export type HashFunc = (typeof hashFuncs)[number]
 
 export interface UploadedBlock {
   /** False: the bucket had the block already, whole, and nothing was written. */
@@ -44,7 +56,7 @@ export async function uploadBlock(
   meta: BlockMeta,
   options: UploadOptions = {},
 ): Promise<UploadedBlock> {
-  const { signal, logger, now = Date.now } = options
+  const { signal, logger, now = Date.now, concurrency = 1, hashFunc = '' } = options
   const { ulid } = meta
   if (meta.thanos.labels.length === 0)
     throw new MnemoError('bad_data', `cannot upload block ${ulid}: got no external labels, want at least one`)
@@ -57,20 +69,22 @@ export async function uploadBlock(
       )
     return { uploaded: false, meta: there }
   }
-  const files = await listBlockFiles(folder)
+  const listed = await listBlockFiles(folder)
+  const files = hashFunc === '' ? listed : await Promise.all(listed.map((file) => withHash(folder, file, hashFunc)))
   const written: string[] = []
-  try {
-    for (const file of files) {
-      if (file.relPath === metaFileName) continue
-      const name = `${ulid}/${file.relPath}`
-      written.push(name)
-      const source = await openForReading(path.join(folder, file.relPath))
-      try {
-        await bucket.upload(name, source, signal)
-      } finally {
-        source.destroy()
-      }
+  const uploadFile = async ({ relPath }: BlockFile) => {
+    const name = `${ulid}/${relPath}`
+    written.push(name)
+    const source = await openForReading(path.join(folder, relPath))
+    try {
+      await bucket.upload(name, source, signal)
+    } finally {
+      source.destroy()
     }
+  }
+  try {
+    const parts = files.filter(({ relPath }) => relPath !== metaFileName)
+    await forEachBounded(parts, concurrency, uploadFile)
     const complete = completeMeta(meta, files, now())
     await options.check?.(complete)
     written.push(`${ulid}/${metaFileName}`)
@@ -80,6 +94,18 @@ export async function uploadBlock(
     if (!signal?.aborted) await takeBack(bucket, ulid, written, logger)
     throw error
   }
+}
+
+async function withHash(folder: string, file: BlockFile, func: Exclude<HashFunc, ''>): Promise<BlockFile> {
+  if (file.relPath === metaFileName) return file
+  const name = path.join(folder, file.relPath)
+  const hash = createHash('sha256')
+  try {
+    await pipeline(createReadStream(name), hash)
+  } catch (error) {
+    throw fileError(error, `read ${name}`)
+  }
+  return { ...file, hash: { func, value: hash.digest('hex') } }
 }
 
 /** Opened before it is read: what is removed meanwhile is uploaded all the same. */

@@ -1,8 +1,17 @@
 // Flags of `mnemo sidecar`, named and defaulted as Thanos's.
 // Specification: Thanos cmd/thanos/sidecar.go.
 // Owns what they mean beyond their type.
+import { hashFuncs } from '../../lib/blocks/upload.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
-import { boolFlag, durationFlag, type FlagValues, stringFlag, timeFlag } from '../../lib/kit/flags.ts'
+import {
+  boolFlag,
+  durationFlag,
+  enumFlag,
+  type FlagValues,
+  intFlag,
+  stringFlag,
+  timeFlag,
+} from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { checkLimits, limitFlags } from '../../lib/storeapi/limits.ts'
@@ -39,6 +48,17 @@ export const flags = {
   ignoreUnequalBlockSize: boolFlag('shipper.ignore-unequal-block-size', {
     help: 'Do not require min and max block size flags of Prometheus to be set to the same value. Only use this if you want to keep long retention and compaction enabled, as in the worst case it can result in ~2h data loss for your bucket storage.',
   }),
+  uploadCompacted: boolFlag('shipper.upload-compacted', {
+    help: 'Ship blocks that Prometheus has compacted as well, where the bucket has nothing of their time. Useful for migration purposes; works only if compaction is disabled on Prometheus now.',
+  }),
+  uploadConcurrency: intFlag('shipper.upload-concurrency', {
+    help: 'Number of files of a block that are uploaded side by side. 0: one after another.',
+    default: 0,
+  }),
+  hashFunc: enumFlag('hash-func', hashFuncs, {
+    help: 'Which hash function to use when calculating the hashes of the files of shipped blocks: "" (none) or SHA256.',
+    default: '',
+  }),
   shipperMetaFileName: stringFlag('shipper.meta-file-name', {
     help: 'The file to store shipper metadata in.',
     default: 'thanos.shipper.json',
@@ -66,6 +86,11 @@ export function checkFlags(values: SidecarConfig): void {
     )
   if (values.httpClient !== '' && values.httpClientFile !== '')
     throw new MnemoError('config', 'want one of --prometheus.http-client and --prometheus.http-client-file, got both')
+  if (values.uploadConcurrency < 0)
+    throw new MnemoError(
+      'config',
+      `cannot use --shipper.upload-concurrency: got ${values.uploadConcurrency}, want 0 or more`,
+    )
   const positive = {
     'prometheus.ready_timeout': values.prometheusReadyTimeoutMs,
     'prometheus.get_config_interval': getConfigIntervalMs,

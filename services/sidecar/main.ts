@@ -74,6 +74,8 @@ async function ship(bucket: Bucket, config: SidecarConfig, state: PrometheusStat
     tsdbPath: config.tsdbPath,
     stateFile: config.shipperMetaFileName,
     labels: () => state.labels,
+    uploadCompacted: config.uploadCompacted,
+    upload: { concurrency: Math.max(1, config.uploadConcurrency), hashFunc: config.hashFunc },
     logger,
     registry,
   })

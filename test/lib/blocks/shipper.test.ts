@@ -1,11 +1,13 @@
 // What the shipper brings into a bucket: each block once and whole, whatever fails and wherever it was killed.
 // Owns a data folder a test.
+import { createHash } from 'node:crypto'
 import { cp, link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { BlockMeta } from '../../../lib/blocks/meta.ts'
 import { formatMeta } from '../../../lib/blocks/meta-format.ts'
+import { parseMeta } from '../../../lib/blocks/meta-parse.ts'
 import { Shipper, type ShipperOptions } from '../../../lib/blocks/shipper.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
@@ -128,6 +130,65 @@ test('compacted and empty blocks, and what is no block, stay where they are', as
   expect(await uploadOrder(bucket)).toEqual([])
   // Written all the same: Prometheus may be waiting for it (--storage.tsdb.delay-compact-file.path).
   expect(await state()).toEqual({ version: 1, uploaded: [] })
+})
+
+describe('blocks that Prometheus has compacted', () => {
+  const compacted = { uploadCompacted: true }
+
+  test('are shipped where the bucket has nothing of their time, and counted as done', async () => {
+    const bucket = new MemoryBucket()
+    const [old, fresh] = [await write(0, { level: 3 }), await write(8)]
+    const registry = createRegistry()
+    expect(await shipperTo(bucket, { ...compacted, registry }).sync(signal)).toBe(2)
+    expect(await uploadOrder(bucket)).toEqual([fresh.ulid, old.ulid].sort())
+    expect(await state()).toEqual({ version: 1, uploaded: [old.ulid, fresh.ulid] })
+    expect(await registry.metrics()).toContain('\nthanos_shipper_upload_compacted_done 1\n')
+  })
+
+  test('are left out where the bucket holds what they were compacted of', async () => {
+    const bucket = new MemoryBucket()
+    const source = await write(0)
+    await shipperTo(bucket).sync(signal)
+    const before = await viewOf(bucket)
+    await rm(path.join(tsdb, source.ulid), { recursive: true })
+    const again = { ...source, ulid: ulidOf(200), compaction: { level: 2, sources: [source.ulid] } }
+    await cp(path.join(tsdb, (await write(0, { level: 2 })).ulid), path.join(tsdb, again.ulid), { recursive: true })
+    await rm(path.join(tsdb, source.ulid), { recursive: true })
+    await writeFile(path.join(tsdb, again.ulid, 'meta.json'), formatMeta(again))
+    expect(await shipperTo(bucket, compacted).sync(signal)).toBe(0)
+    expect(await viewOf(bucket)).toEqual(before)
+    expect(await state()).toEqual({ version: 1, uploaded: [again.ulid] })
+  })
+
+  test('are named where the bucket has a part of their time; others are shipped all the same', async () => {
+    const bucket = new MemoryBucket()
+    const first = await write(0)
+    await shipperTo(bucket).sync(signal)
+    await rm(path.join(tsdb, first.ulid), { recursive: true })
+    const overlapping = await write(1, { level: 2 })
+    const fresh = await write(8)
+    await expect(shipperTo(bucket, compacted).sync(signal)).rejects.toMatchObject({
+      code: 'bad_data',
+      cause: { message: expect.stringMatching(`compacted block ${overlapping.ulid}: .* in block ${first.ulid}`) },
+    })
+    expect(await uploadOrder(bucket)).toEqual([fresh.ulid, first.ulid].sort())
+    // Those of another Prometheus don't matter.
+    const other = shipperTo(bucket, { ...compacted, labels: () => ['replica', 'other'], stateFile: 'other.json' })
+    expect(await other.sync(signal)).toBe(1)
+  })
+})
+
+test('hashes of files go into meta.json, several files side by side', async () => {
+  const bucket = new MemoryBucket()
+  const { ulid } = await write(0)
+  await shipperTo(bucket, { upload: { hashFunc: 'SHA256', concurrency: 4 } }).sync(signal)
+  const { files } = parseMeta(await bucket.getRange(`${ulid}/meta.json`, 0, 1 << 20), 'meta.json').thanos
+  const index = createHash('sha256')
+    .update(await readFile(path.join(tsdb, ulid, 'index')))
+    .digest('hex')
+  expect(files!.map(({ relPath }) => relPath)).toEqual(['chunks/000001', 'index', 'meta.json'])
+  expect(files![1]!.hash).toEqual({ func: 'SHA256', value: index })
+  expect(files![2]!.hash).toBeUndefined()
 })
 
 describe('the state file', () => {
