@@ -6,6 +6,7 @@ import {
   logVerbosity,
   Metadata,
   Server,
+  type ServerInterceptor,
   type ServiceDefinition,
   type ServiceError,
   type StatusObject,
@@ -37,6 +38,8 @@ export interface GrpcOptions {
   readonly graceMs?: number
   readonly maxConnectionAgeMs?: number
   readonly tls?: ServerTls
+  /** Sees each call besides the metrics: lines in the log, for example. */
+  readonly interceptor?: ServerInterceptor | undefined
   /** Where given (spread the service's context in), the process waits for the draining. */
   readonly onStop?: ServiceContext['onStop']
 }
@@ -83,7 +86,7 @@ export async function startGrpc(options: GrpcOptions, services: readonly GrpcSer
     'grpc.max_send_message_length': -1,
     'grpc-node.flow_control_window': flowControlWindowBytes,
     ...(options.maxConnectionAgeMs && { 'grpc.max_connection_age_ms': options.maxConnectionAgeMs }),
-    interceptors: [measureCalls(options.registry, services)],
+    interceptors: [measureCalls(options.registry, services), ...(options.interceptor ? [options.interceptor] : [])],
   })
   const names = services.flatMap(({ definition }) => serviceNames(definition))
   const health = healthService(options.probe, names)

@@ -20,10 +20,20 @@ export interface Endpoint {
   readonly supportsWithoutReplicaLabels: boolean
   /** Which other APIs it serves; absent: none. */
   readonly apis?: readonly PeerApi[]
+  /** What requests to it become, as flags have selected from it or labelled it; absent: they stay. */
+  readonly narrowing?: Narrowing
   /** How it is connected to; absent: plain text. */
   readonly tls?: ClientTls
   /** Why it cannot be asked now; absent: it answered the last Info call. What else is known is from before. */
   readonly lastError?: string
+}
+
+/** See tsdb-selector.ts. */
+export interface Narrowing {
+  /** Added to every request: some of the endpoint's TSDBs alone are meant. */
+  readonly matchers: readonly LabelMatcher[]
+  /** Matchers on these are met here: the endpoint does not know them. */
+  readonly selectorLabels: Labels
 }
 
 export interface EndpointQuery {

@@ -6,6 +6,7 @@ import { compareStrings, formatLabels, type Labels } from '../labels/labels.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
 import { type Endpoint, indistinguishable, selectEndpoints } from './endpoints.ts'
 import { abortReason, mergeSeries, type SeriesSource, storeError } from './merge.ts'
+import { narrowMatchers } from './tsdb-selector.ts'
 import type { LabelsRequest, LabelsResponse, SeriesRequest, StoreApi, StoreSeries } from './types.ts'
 
 export interface FanoutOptions {
@@ -37,9 +38,9 @@ export class Fanout {
   series(request: SeriesRequest, signal: AbortSignal): AsyncIterable<StoreSeries> {
     const { partialResponse, responseTimeoutMs, onWarning, onHints, client } = this.#options
     const remove = new Set(request.withoutReplicaLabels)
-    const asked = { ...request, partialResponseDisabled: !partialResponse }
     const sources = this.#select(request).map((endpoint): SeriesSource => {
       const { address: store, supportsWithoutReplicaLabels } = endpoint
+      const asked = { ...narrowed(request, endpoint), partialResponseDisabled: !partialResponse }
       if (remove.size === 0 || supportsWithoutReplicaLabels)
         return { store, open: (streamSignal) => client(endpoint).series(asked, streamSignal) }
       // Its first series are not the first ones without replica labels: no limit.
@@ -77,11 +78,11 @@ export class Fanout {
     call: (api: StoreApi, asked: LabelsRequest, signal: AbortSignal) => Promise<LabelsResponse>,
   ): Promise<string[]> {
     const { partialResponse, client } = this.#options
-    const asked = { ...request, partialResponseDisabled: !partialResponse }
     const abort = new AbortController()
     const all = new Set<string>()
     const ask = async (endpoint: Endpoint) => {
       const { address } = endpoint
+      const asked = { ...narrowed(request, endpoint), partialResponseDisabled: !partialResponse }
       try {
         const callSignal = AbortSignal.any([signal, abort.signal, ...this.#timeout()])
         const { values, warnings } = await call(client(endpoint), asked, callSignal)
@@ -121,6 +122,10 @@ export class Fanout {
     if (!this.#options.partialResponse) throw new MnemoError('unavailable', warning)
     this.#options.onWarning(warning)
   }
+}
+
+function narrowed<R extends Times>(request: R, { narrowing }: Endpoint): R {
+  return narrowing === undefined ? request : { ...request, matchers: narrowMatchers(request.matchers, narrowing) }
 }
 
 /** What is said of sidecars with identical external labels. */

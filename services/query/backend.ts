@@ -13,7 +13,7 @@ import { Gate } from './gate.ts'
 import type { EncodedFrames, FramesJob, Job, JobResult, JobResults, QueryJob, WorkerConfig } from './jobs.ts'
 
 export interface BackendOptions {
-  readonly endpoints: EndpointSet
+  readonly endpoints: Pick<EndpointSet, 'endpoints' | 'statuses'>
   readonly workers: number
   readonly maxConcurrent: number
   /** The longest that a job may take, its waiting included. */

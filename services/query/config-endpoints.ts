@@ -31,6 +31,13 @@ export const endpointFlags = {
     help: 'Interval between endpoint config refreshes.',
     default: '5m',
   }),
+  sdFiles: stringsFlag('store.sd-files', {
+    help: 'Path of files with addresses of stores, as in Prometheus file discovery; may be a pattern (repeatable). Read again when they change.',
+  }),
+  sdIntervalMs: durationFlag('store.sd-interval', {
+    help: 'Interval at which --store.sd-files are read again in any case.',
+    default: '5m',
+  }),
   dnsIntervalMs: durationFlag('store.sd-dns-interval', {
     help: 'Interval between DNS resolutions.',
     default: '30s',
@@ -66,6 +73,7 @@ export function checkEndpointFlags(values: EndpointFlags): void {
   for (const [flag, ms] of [
     [endpointFlags.sdConfigReloadMs, values.sdConfigReloadMs],
     [endpointFlags.dnsIntervalMs, values.dnsIntervalMs],
+    [endpointFlags.sdIntervalMs, values.sdIntervalMs],
   ] as const)
     if (ms < 1) throw new MnemoError('config', `flag --${flag.name}: got ${ms} ms, want more than 0`)
   if ((values.tlsCert === '') !== (values.tlsKey === ''))

@@ -9,9 +9,10 @@ import { describeError, MnemoError } from '../../lib/kit/errors.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import { counter, gauge, type Registry } from '../../lib/kit/metrics.ts'
 import type { EndpointTarget } from '../../lib/storeapi/endpoint-set.ts'
-import { type EndpointFlags, specsOfFlags, tlsOf } from './config-endpoints.ts'
+import { checkEndpoint, type EndpointFlags, specsOfFlags, tlsOf } from './config-endpoints.ts'
 import { parseEndpointConfig } from './endpoint-config.ts'
 import type { EndpointSpec } from './endpoint-spec.ts'
+import { readSdFiles, watchSdFiles } from './file-sd.ts'
 
 export interface DiscoveryOptions {
   readonly values: EndpointFlags
@@ -81,19 +82,22 @@ export class Discovery {
         await work()
       }
     }
+    const reload = async () => {
+      if (this.#reload()) await update()
+    }
+    const hasFiles = values.sdFiles.length > 0
     await Promise.all([
       repeat(values.dnsIntervalMs, update),
-      values.sdConfigFile !== '' &&
-        repeat(values.sdConfigReloadMs, async () => {
-          if (this.#reload()) await update()
-        }),
+      values.sdConfigFile !== '' && repeat(values.sdConfigReloadMs, reload),
+      hasFiles && repeat(values.sdIntervalMs, reload),
+      hasFiles && watchSdFiles(values.sdFiles, { onChange: reload, logger: this.#options.logger, signal }),
     ])
   }
 
   #read(): EndpointSpec[] {
     const { values } = this.#options
     const { sdConfig, sdConfigFile } = values
-    const specs = specsOfFlags(values)
+    const specs = [...specsOfFlags(values), ...this.#readFiles()]
     if (sdConfigFile === '' && sdConfig === '') return specs
     try {
       const text = sdConfigFile === '' ? sdConfig : readFileSync(sdConfigFile, 'utf8')
@@ -102,6 +106,15 @@ export class Discovery {
       const flag = sdConfigFile === '' ? '--endpoint.sd-config' : `--endpoint.sd-config-file=${sdConfigFile}`
       throw new MnemoError('config', `flag ${flag}`, { cause })
     }
+  }
+
+  #readFiles(): EndpointSpec[] {
+    const { values } = this.#options
+    return readSdFiles(values.sdFiles).map((address) => {
+      const spec = { address, isGroup: false, isStrict: false, tls: tlsOf(values) }
+      checkEndpoint('--store.sd-files', spec)
+      return spec
+    })
   }
 
   /** A file that is wrong now leaves what it said before. */

@@ -25,10 +25,14 @@ const features: Readonly<Record<string, Features>> = {
 
 export const featureNames = Object.keys(features)
 
+/** What was a feature once: in for good, or gone from Thanos without a trace in answers. */
+const settled = new Set(['promql-at-modifier', 'promql-negative-offset', 'query-pushdown'])
+
 /** The features of a flag's names. Throws `config` for one that is not there. */
 export function readFeatures(names: readonly string[]): Features {
   let enabled: Features = {}
   for (const name of names) {
+    if (settled.has(name)) continue
     if (!Object.hasOwn(features, name))
       throw new MnemoError('config', `flag --enable-feature: got "${name}", want any of ${featureNames.join(', ')}`)
     enabled = { ...enabled, ...features[name] }

@@ -4,20 +4,35 @@ import { version } from '../../lib/kit/version.ts'
 import { formatLabels } from '../../lib/labels/labels.ts'
 import type { EndpointStatus } from '../../lib/storeapi/endpoint-set.ts'
 
+/** Relative, so that the page works below any prefix. */
 const links = [
-  ['/api/v1/query?query=up', 'an instant query'],
-  ['/api/v1/labels', 'label names'],
-  ['/api/v1/stores', 'stores'],
-  ['/api/v1/status/buildinfo', 'build'],
-  ['/api/v1/status/flags', 'flags'],
-  ['/metrics', 'metrics'],
-  ['/-/ready', 'readiness'],
+  ['api/v1/query?query=up', 'an instant query'],
+  ['api/v1/labels', 'label names'],
+  ['api/v1/rules', 'rules'],
+  ['api/v1/targets', 'targets'],
+  ['api/v1/stores', 'stores'],
+  ['api/v1/status/buildinfo', 'build'],
+  ['api/v1/status/flags', 'flags'],
 ] as const
+/** At the root alone, which a proxy may keep to itself. */
+const rootLinks = [
+  ['metrics', 'metrics'],
+  ['-/ready', 'readiness'],
+] as const
+
+export interface PageOptions {
+  /** Whether the page has no prefix. */
+  readonly isAtRoot: boolean
+}
 
 /** Times beyond this are no bound, not dates. */
 const lastDateMs = 8.64e15
 
-export function renderPage(stores: Readonly<Record<string, readonly EndpointStatus[]>>): string {
+export function renderPage(
+  stores: Readonly<Record<string, readonly EndpointStatus[]>>,
+  { isAtRoot }: PageOptions = { isAtRoot: true },
+): string {
+  const shown = isAtRoot ? [...links, ...rootLinks] : links
   const rows = Object.entries(stores).flatMap(([type, statuses]) => statuses.map((status) => row(type, status)))
   return `<!doctype html>
 <html lang="en">
@@ -32,7 +47,7 @@ td, th { border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left; 
 <h1>Mnemo querier</h1>
 <p>Answers PromQL over long-term storage for Prometheus, version ${escapeHtml(version)}.
 Give Grafana this address as a Prometheus data source.</p>
-<p>${links.map(([path, text]) => `<a href="${escapeHtml(path)}">${escapeHtml(text)}</a>`).join(' · ')}</p>
+<p>${shown.map(([path, text]) => `<a href="${escapeHtml(path)}">${escapeHtml(text)}</a>`).join(' · ')}</p>
 <h2>Stores</h2>
 <table>
 <tr><th>Address<th>Type<th>State<th>Labels<th>From<th>To</tr>

@@ -12,10 +12,10 @@ import { forEachBounded } from '../../lib/kit/bounded.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, type FlagValues, intFlag, stringFlag, stringsFlag } from '../../lib/kit/flags.ts'
 import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { parseFlagLabels } from '../../lib/labels/flag-labels.ts'
 import type { Labels } from '../../lib/labels/labels.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, objstoreFlags, requireObjstoreConfig } from '../../lib/objstore/config.ts'
-import { parseFlagLabels } from './flag-labels.ts'
 
 const flags = {
   ...logFlags,

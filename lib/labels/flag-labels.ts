@@ -1,8 +1,8 @@
 // Labels as flags carry them: name="value", the value quoted as in Go (or plain).
 // Specification: Thanos cmd/thanos (parseFlagLabels).
 // Owns the parsing and what is said of a text that is no label.
-import { MnemoError } from '../../lib/kit/errors.ts'
-import { type Labels, labelsOf } from '../../lib/labels/labels.ts'
+import { MnemoError } from '../kit/errors.ts'
+import { type Labels, labelsOf } from './labels.ts'
 
 /** The label set of a repeated flag's texts. Throws `config` where one is no label, is empty, or a name comes twice. */
 export function parseFlagLabels(flag: string, texts: readonly string[]): Labels {
