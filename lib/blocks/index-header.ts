@@ -72,9 +72,9 @@ export class IndexHeader {
     return this.#postings.labelNames()
   }
 
-  /** Ascending by bytes; none for an unknown name. */
-  labelValues(name: string): string[] {
-    return this.#postings.labelValues(name)
+  /** Ascending by bytes, the first `limit` of them (0: all); none for an unknown name. */
+  labelValues(name: string, limit = 0): string[] {
+    return this.#postings.labelValues(name, limit)
   }
 
   /** How many values a name has. */

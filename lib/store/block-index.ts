@@ -22,7 +22,7 @@ export interface IndexLookup {
   /** The places of all values that `accept` accepts. */
   selectValues(name: string, accept: (value: string) => boolean): readonly PostingsRange[]
   labelNames(): string[]
-  labelValues(name: string): string[]
+  labelValues(name: string, limit: number): string[]
   symbol(ref: number): string
 }
 
@@ -182,8 +182,8 @@ export class BlockIndex {
     return this.#lookup.labelNames()
   }
 
-  labelValues(name: string): string[] {
-    return this.#lookup.labelValues(name)
+  labelValues(name: string, limit: number): string[] {
+    return this.#lookup.labelValues(name, limit)
   }
 
   #place(section: string, offset: number): BytePlace {

@@ -1,6 +1,6 @@
 // Label names and values of one block: from the index-header alone, or of the series that matchers select.
 // Owns that choice. Selected series are looked at by their symbol numbers: a name or value becomes a string once.
-import { type Labels, labelValue } from '../labels/labels.ts'
+import { compareStrings, type Labels, labelValue } from '../labels/labels.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
 import type { ReadableBlock } from './block-series.ts'
 import type { ReadStats } from './read-stats.ts'
@@ -15,15 +15,17 @@ export interface LabelsQuery {
   readonly minTime: number
   readonly maxTime: number
   readonly removedLabels: ReadonlySet<string>
+  /** How many are wanted at most; 0: all. More may come. */
+  readonly limit: number
 }
 
-/** Label names, external ones with them, without the removed ones; in no order. */
+/** Label names, external ones with them, without the removed ones; ascending by bytes. */
 export async function blockLabelNames(
   block: ReadableBlock,
   query: LabelsQuery,
   stats: ReadStats,
   signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
+): Promise<readonly string[]> {
   const names = new Set<string>()
   if (query.matchers.length === 0) for (const name of block.index.labelNames()) names.add(name)
   else
@@ -31,19 +33,19 @@ export async function blockLabelNames(
       names.add(block.index.symbol(symbol))
   // A block without a selected series has no names: not even the external ones.
   if (names.size > 0) for (let i = 0; i < block.externalLabels.length; i += 2) names.add(block.externalLabels[i]!)
-  return names.difference(query.removedLabels)
+  return [...names.difference(query.removedLabels)].sort(compareStrings)
 }
 
-/** Values of a label; of an external label that one alone, as it overrides the series' own. In no order. */
+/** Values of a label; of an external label that one alone, as it overrides the series' own. Ascending by bytes. */
 export async function blockLabelValues(
   block: ReadableBlock,
   label: string,
   query: LabelsQuery,
   stats: ReadStats,
   signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
+): Promise<readonly string[]> {
   const external = labelValue(block.externalLabels, label)
-  if (query.matchers.length === 0) return new Set(external === '' ? block.index.labelValues(label) : [external])
+  if (query.matchers.length === 0) return external === '' ? block.index.labelValues(label, query.limit) : [external]
   const isExternal = external !== ''
   const matchers: readonly LabelMatcher[] = isExternal
     ? query.matchers
@@ -55,8 +57,9 @@ export async function blockLabelValues(
     return name === wanted ? value : undefined
   }
   const symbols = await selectedSymbols(block, { ...query, matchers }, { stats, signal, take })
-  if (isExternal) return new Set(symbols.size > 0 ? [external] : [])
-  return new Set([...symbols].map((symbol) => block.index.symbol(symbol)))
+  if (isExternal) return symbols.size > 0 ? [external] : []
+  // Symbols are numbered in their order.
+  return [...Uint32Array.from(symbols).sort()].map((symbol) => block.index.symbol(symbol))
 }
 
 /** What `take` takes of each label of the selected series, as symbol numbers; undefined is nothing. */

@@ -3,8 +3,9 @@
 // Owns the order of a request: choose blocks, stream, merge, once again over a fresh list where an object was gone, then hints.
 import { forEachBounded } from '../kit/bounded.ts'
 import { asMnemoError } from '../kit/errors.ts'
-import { compareStrings, type Labels } from '../labels/labels.ts'
+import type { Labels } from '../labels/labels.ts'
 import { compileMatcher } from '../labels/regex.ts'
+import { SortedUnion } from '../labels/sorted-union.ts'
 import { abortReason } from '../storeapi/merge.ts'
 import { shardPredicate } from '../storeapi/shard.ts'
 import type {
@@ -210,7 +211,7 @@ type ReadLabels = (
   query: LabelsQuery,
   stats: ReadStats,
   signal: AbortSignal,
-) => Promise<ReadonlySet<string>>
+) => Promise<readonly string[]>
 
 /** Names or values of all blocks in the range, ascending by bytes. */
 async function labelCall(
@@ -222,20 +223,19 @@ async function labelCall(
   const matchers = compileMatchers(request)
   const failures = new BlockFailures(request.partialResponseDisabled === true)
   const call = { request, matchers, failures, read, stats: newReadStats(options.maxDownloadedBytes) }
-  let found: Set<string>
+  let values: readonly string[]
   try {
-    found = await labelsOfBlocks(options, call, signal)
+    values = await labelsOfBlocks(options, call, signal)
     if (failures.isPlanLost) {
       await refresh(options.blocks, options.signal, signal, failures)
-      found = await labelsOfBlocks(options, call, signal)
+      values = await labelsOfBlocks(options, call, signal)
     }
   } catch (error) {
     countDropped(options, error)
     throw error
   }
-  const values = [...found].sort(compareStrings)
   const warnings = [...failures.takeWarnings()].map(({ warning }) => warning)
-  return { values: request.limit ? values.slice(0, request.limit) : values, warnings }
+  return { values, warnings }
 }
 
 interface LabelCall {
@@ -250,26 +250,26 @@ async function labelsOfBlocks(
   { blocks, bounds }: SeriesServerOptions,
   call: LabelCall,
   signal: AbortSignal,
-): Promise<Set<string>> {
+): Promise<readonly string[]> {
   const { request, matchers, failures, read, stats } = call
   const range = clampRange(request, bounds())
   const removedLabels = new Set(request.withoutReplicaLabels)
   const lease = blocks.leaseAll(range, (block) => isSelected(block, matchers))
-  const found = new Set<string>()
+  const found = new SortedUnion(request.limit)
   try {
     failures.addMissing(blocks, range, matchers)
     await forEachBounded(lease.blocks, labelCallConcurrency, async (block) => {
       if (failures.isPlanLost) return
       try {
         const inside = matchersInside(block.externalLabels, matchers) ?? []
-        const query = { ...range, matchers: inside, removedLabels }
-        for (const value of await read(block, query, stats, signal)) found.add(value)
+        const query = { ...range, matchers: inside, removedLabels, limit: request.limit ?? 0 }
+        found.add(await read(block, query, stats, signal))
       } catch (error) {
         if (signal.aborted) throw abortReason(signal)
         failures.add(block.ulid, error)
       }
     })
-    return found
+    return found.values()
   } finally {
     lease.release()
   }

@@ -2,8 +2,9 @@
 // What a store that is down, fails or is slow means to the answer stands here: a warning by its address, or an error.
 // Owns the choice of stores and the merging of label names and values; streams are merged in merge.ts.
 import { describeError, MnemoError } from '../kit/errors.ts'
-import { compareStrings, formatLabels, type Labels } from '../labels/labels.ts'
+import { formatLabels, type Labels } from '../labels/labels.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
+import { SortedUnion } from '../labels/sorted-union.ts'
 import { type Endpoint, indistinguishable, selectEndpoints } from './endpoints.ts'
 import { abortReason, mergeSeries, type SeriesSource, storeError } from './merge.ts'
 import { narrowMatchers } from './tsdb-selector.ts'
@@ -66,20 +67,17 @@ export class Fanout {
   /** Values of a label, ascending by bytes; none for a replica label that the request takes off. */
   async labelValues(label: string, request: LabelsRequest, signal: AbortSignal): Promise<readonly string[]> {
     if (request.withoutReplicaLabels?.includes(label)) return []
-    const values = await this.#labels(request, signal, (api, asked, callSignal) =>
-      api.labelValues(label, asked, callSignal),
-    )
-    return limited(values, request.limit)
+    return this.#labels(request, signal, (api, asked, callSignal) => api.labelValues(label, asked, callSignal))
   }
 
   async #labels(
     request: LabelsRequest,
     signal: AbortSignal,
     call: (api: StoreApi, asked: LabelsRequest, signal: AbortSignal) => Promise<LabelsResponse>,
-  ): Promise<string[]> {
+  ): Promise<readonly string[]> {
     const { partialResponse, client } = this.#options
     const abort = new AbortController()
-    const all = new Set<string>()
+    const all = new SortedUnion(request.limit)
     const ask = async (endpoint: Endpoint) => {
       const { address } = endpoint
       const asked = { ...narrowed(request, endpoint), partialResponseDisabled: !partialResponse }
@@ -87,7 +85,7 @@ export class Fanout {
         const callSignal = AbortSignal.any([signal, abort.signal, ...this.#timeout()])
         const { values, warnings } = await call(client(endpoint), asked, callSignal)
         for (const warning of warnings) this.#warn(`store ${address}: ${warning}`)
-        for (const value of values) all.add(value)
+        all.add(values)
       } catch (error) {
         if (signal.aborted) throw abortReason(signal)
         if (!partialResponse) throw storeError(address, error)
@@ -99,7 +97,7 @@ export class Fanout {
     } finally {
       abort.abort()
     }
-    return [...all].sort(compareStrings)
+    return all.values()
   }
 
   #timeout(): AbortSignal[] {

@@ -97,9 +97,20 @@ export class PostingsTable {
     return this.#names.get(name)?.count ?? 0
   }
 
-  /** The values of a name, ascending by bytes; none for an unknown name. */
-  labelValues(name: string): string[] {
-    return this.selectValues(name, () => true).map(({ value }) => value)
+  /** The values of a name, ascending by bytes, the first `limit` of them (0: all); none for an unknown name. */
+  labelValues(name: string, limit = 0): string[] {
+    const known = this.#names.get(name)
+    const values: string[] = []
+    if (known === undefined) return values
+    const wanted = limit > 0 ? Math.min(limit, known.count) : known.count
+    for (let sample = known.firstSample; values.length < wanted; sample++) {
+      const cursor = this.#sampleCursor(sample)
+      while (cursor.remaining > 0 && values.length < wanted) {
+        const { valueStart, valueEnd } = readEntry(cursor, this.#entry)
+        values.push(cursor.stringAt(valueStart, valueEnd))
+      }
+    }
+    return values
   }
 
   /** The values that `accept` accepts, with their postings' ranges, ascending by bytes. One pass over the name's part of the table. */

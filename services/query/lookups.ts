@@ -1,13 +1,14 @@
 // Label names, label values and series from all stores, for any of several matcher sets.
 // Owns the merging of the sets' answers: each name, value or label set once, in order, within the limit.
-import { compareLabels, compareStrings, type Labels, labelsKey } from '../../lib/labels/labels.ts'
+import { compareLabels, type Labels, labelsKey } from '../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../lib/labels/matcher.ts'
+import { SortedUnion } from '../../lib/labels/sorted-union.ts'
 import type { Fanout } from '../../lib/storeapi/fanout.ts'
 import type { LabelsRequest } from '../../lib/storeapi/types.ts'
 import type { LookupJob } from './jobs.ts'
 
 /** Ascending by bytes. Replica labels are among them, as in Thanos, so that one can choose a replica by them. */
-export async function labelNames(fanout: Fanout, job: LookupJob, signal: AbortSignal): Promise<string[]> {
+export async function labelNames(fanout: Fanout, job: LookupJob, signal: AbortSignal): Promise<readonly string[]> {
   return union(job, (matchers) => fanout.labelNames(requestOf(job, matchers), signal))
 }
 
@@ -16,7 +17,7 @@ export async function labelValues(
   fanout: Fanout,
   job: LookupJob & { readonly label: string },
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<readonly string[]> {
   return union(job, (matchers) => fanout.labelValues(job.label, requestOf(job, matchers), signal))
 }
 
@@ -39,10 +40,10 @@ export async function series(fanout: Fanout, job: LookupJob, signal: AbortSignal
 async function union(
   job: LookupJob,
   ask: (matchers: readonly LabelMatcher[]) => Promise<readonly string[]>,
-): Promise<string[]> {
-  const found = new Set<string>()
-  for (const matchers of alternatives(job)) for (const value of await ask(matchers)) found.add(value)
-  return cut([...found].sort(compareStrings), job.limit)
+): Promise<readonly string[]> {
+  const found = new SortedUnion(job.limit)
+  for (const matchers of alternatives(job)) found.add(await ask(matchers))
+  return found.values()
 }
 
 function alternatives({ matcherSets }: LookupJob): readonly (readonly LabelMatcher[])[] {
