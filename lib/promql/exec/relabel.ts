@@ -1,21 +1,22 @@
 // label_replace and label_join: the same samples under other labels.
-// Specification: Prometheus 3.14, promql/functions.go (evalLabelReplace, evalLabelJoin); Go's regexp.Expand.
-// Owns the templates; series that become equal are merged.
+// Specification: Prometheus 3.14, promql/functions.go (evalLabelReplace, evalLabelJoin).
+// Owns the two operators; series that become equal are merged.
 
 import type { RE2JS } from 're2js'
 import { type Labels, labelsOf, labelValue, metricName, overlayLabels, withoutLabels } from '../../labels/labels.ts'
 import { compileRe2 } from '../../labels/regex.ts'
+import { compileTemplate, expandMatch } from '../../labels/regex-template.ts'
 import type { LabelJoinPlan, LabelReplacePlan } from '../plan/plan.ts'
 import { type Context, executionError, type SeriesStream } from './context.ts'
 import { mergeEqualLabels } from './matrix.ts'
 
 export async function* labelReplaceOperator(plan: LabelReplacePlan, context: Context): SeriesStream {
   const regex = compile(plan.regex)
-  const expand = compileTemplate(plan.replacement)
+  const expand = [compileTemplate(plan.replacement)]
   const values = new Map<string, string | undefined>()
   const relabel = (labels: Labels) => {
     const source = labelValue(labels, plan.source)
-    if (!values.has(source)) values.set(source, replaced(regex, expand, source))
+    if (!values.has(source)) values.set(source, expandMatch(regex, expand, source)?.[0])
     return values.get(source)
   }
   yield* mergeEqualLabels(setLabel(plan, context, relabel), context)
@@ -50,38 +51,4 @@ function compile(pattern: string): RE2JS {
   } catch (error) {
     throw executionError(`invalid regular expression in label_replace(): ${pattern}`, error)
   }
-}
-
-/** A piece of a template: text, or a group by number or name. */
-type Expansion = readonly ({ readonly text: string } | { readonly group: string | number })[]
-
-// $$, then $name or ${name}; any other $ stands for itself.
-const reference = /\$(?:\$|([\p{L}\p{Nd}_]+)|\{([\p{L}\p{Nd}_]+)\})/gu
-
-function compileTemplate(template: string): Expansion {
-  const pieces: ({ text: string } | { group: string | number })[] = []
-  let end = 0
-  for (const match of template.matchAll(reference)) {
-    pieces.push({ text: template.slice(end, match.index) })
-    const name = match[1] ?? match[2]
-    if (name === undefined) pieces.push({ text: '$' })
-    else pieces.push({ group: /^(0|[1-9][0-9]{0,8})$/.test(name) ? Number(name) : name })
-    end = match.index + match[0].length
-  }
-  pieces.push({ text: template.slice(end) })
-  return pieces
-}
-
-function replaced(regex: RE2JS, expansion: Expansion, value: string): string | undefined {
-  const matcher = regex.matcher(value)
-  if (!matcher.find()) return undefined
-  const names = regex.namedGroups()
-  return expansion
-    .map((piece) => {
-      if ('text' in piece) return piece.text
-      const index = typeof piece.group === 'number' ? piece.group : names[piece.group]
-      if (index === undefined || index > matcher.groupCount()) return ''
-      return matcher.group(index) ?? ''
-    })
-    .join('')
 }
