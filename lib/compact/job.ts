@@ -44,6 +44,14 @@ export type JobOutcome =
 /** Runs a job, in a worker thread or here. */
 export type RunJob = (job: CompactorJob, signal: AbortSignal) => Promise<JobOutcome>
 
+/** The same, but a block is bad only if it is a second time: bytes may also have changed on their way. */
+export function confirming(runJob: RunJob): RunJob {
+  return async (job, signal) => {
+    const outcome = await runJob(job, signal)
+    return outcome.kind === 'bad_input' && outcome.code !== 'unsupported' ? runJob(job, signal) : outcome
+  }
+}
+
 /**
  * Writes the new block into the job's folder, or checks one. Throws what has nothing to do with one input: the bucket,
  * the disk, an abort; and `corrupt` where a checked block is not whole.

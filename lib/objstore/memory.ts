@@ -95,7 +95,9 @@ export class MemoryBucket implements Bucket {
 
 async function collect(name: string, body: Readable, signal: AbortSignal | undefined): Promise<Uint8Array> {
   try {
-    return await buffer(abortable(body, signal))
+    const { buffer: all, byteOffset, length } = await buffer(abortable(body, signal))
+    // No Buffer: its slices are views.
+    return new Uint8Array(all, byteOffset, length)
   } catch (error) {
     if (signal?.aborted) throw abortError(signal, `upload ${name}`)
     throw error

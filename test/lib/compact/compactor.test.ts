@@ -1,15 +1,17 @@
 // The compactor's rounds over a bucket: what is merged, what is deleted, and that nothing is lost or doubled when it fails at any call.
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
 import { putMark, readMark } from '../../../lib/blocks/markers.ts'
+import { runJob } from '../../../lib/compact/job.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { labelsOf } from '../../../lib/labels/labels.ts'
 import type { Bucket } from '../../../lib/objstore/bucket.ts'
+import { fileError } from '../../../lib/objstore/failures.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
 import { type MadeBlock, putMadeBlock, viewOf } from '../../support/made-blocks.ts'
 import { type TestCompactorOptions, compactorOver as testCompactorOver } from '../../support/test-compactor.ts'
@@ -149,6 +151,24 @@ test('a block that cannot be read is set aside with its reason, and the others a
   ])
 })
 
+test('a read that comes out wrong once sets no block aside', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 2, 4, 6, 8])
+  const before = await viewOf(bucket)
+  const read = bucket.getRange.bind(bucket)
+  let isWrong = true
+  bucket.getRange = async (name, ...args) => {
+    const bytes = await read(name, ...args)
+    if (!isWrong || !name.endsWith('/chunks/000001')) return bytes
+    isWrong = false
+    bytes[40]! ^= 1
+    return bytes
+  }
+  expect((await compactorOver(bucket).run(signal)).error).toBeUndefined()
+  expect(await viewOf(bucket, -1)).toEqual(before)
+  expect(await metasIn(bucket)).toHaveLength(2)
+})
+
 /** The view with samples that two blocks hold told once. */
 const distinctViewOf = async (bucket: Bucket) => [...new Set(await viewOf(bucket))]
 
@@ -285,6 +305,46 @@ test('an upload that was never finished is deleted after two days, not before', 
   expect(await bucket.exists(`${meta!.ulid}/index`)).toBe(true)
   await compactorOver(bucket, { nowMs: Date.now() + 49 * hourMs }).clean(signal)
   expect(await bucket.exists(`${meta!.ulid}/index`)).toBe(false)
+})
+
+test('downsampling, retention and cleaning have their turn while a group is compacted', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 2, 4, 6, 8])
+  await putMadeBlock(bucket, twoHours(0, { maxTime: 48 * hourMs, externalLabels: ['replica', 'b'] }))
+  let compacted = false
+  const compactor = compactorOver(bucket, {
+    turnMs: 1,
+    runJob: async (job, jobSignal) => {
+      if (job.kind === 'compact') {
+        await vi.waitUntil(async () => (await metasIn(bucket)).some(({ thanos }) => thanos.resolutionMs > 0))
+        compacted = true
+      }
+      return runJob(bucket, job, jobSignal)
+    },
+  })
+  expect((await compactor.run(signal)).error).toBeUndefined()
+  expect(compacted).toBe(true)
+})
+
+test('a full disk: the group waits, the round says so, and nothing is left on the disk', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 2, 4, 6, 8])
+  await fill(bucket, [0, 2, 4, 6, 8], { externalLabels: ['replica', 'b'] })
+  const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+  const compactor = compactorOver(bucket, {
+    runJob: async (job, jobSignal) => {
+      if (job.kind === 'compact' && job.inputs[0]!.thanos.labels.includes('a')) {
+        await mkdir(job.folder, { recursive: true })
+        throw fileError(full, `write ${job.folder}`)
+      }
+      return runJob(bucket, job, jobSignal)
+    },
+  })
+  const { error, setAside } = await compactor.run(signal)
+  expect(error).toMatchObject({ code: 'unavailable' })
+  expect(setAside.size).toBe(0)
+  expect(await readdir(path.join(folder, 'work'))).toEqual([])
+  expect((await metasIn(bucket)).filter(({ thanos }) => thanos.labels.includes('b'))).toHaveLength(2)
 })
 
 test('a block with a no-compact mark is in no plan', async () => {
