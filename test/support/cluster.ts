@@ -79,7 +79,11 @@ export async function startCluster(options: ClusterOptions): Promise<ApiServer &
 }
 
 /** A Prometheus that scrapes nothing and leaves the blocks of `data` as they are. */
-export async function startPrometheus(data: string, command = 'prometheus'): Promise<ApiServer> {
+export async function startPrometheus(
+  data: string,
+  command = 'prometheus',
+  args: readonly string[] = [],
+): Promise<ApiServer> {
   const [port] = await freePorts(1)
   const config = path.join(data, 'prometheus.yml')
   await mkdir(data, { recursive: true })
@@ -94,6 +98,7 @@ export async function startPrometheus(data: string, command = 'prometheus'): Pro
       '--storage.tsdb.retention.time=100y',
       '--storage.tsdb.min-block-duration=2h',
       '--storage.tsdb.max-block-duration=2h',
+      ...args,
     ],
     cwd: data,
   })

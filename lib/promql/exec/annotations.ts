@@ -37,7 +37,7 @@ export type NanEffect = keyof typeof nanEffects
 
 const levelPrefix = { warning: 'PromQL warning: ', info: 'PromQL info: ' } as const
 
-/** One query's annotations. Equal texts are one annotation, at the position seen last. */
+/** One query's annotations. Equal texts are one annotation, at the position seen last; of those that add up, the first one. */
 export class AnnotationSet {
   readonly #byText = new Map<string, Annotation>()
   readonly #storageWarnings = new Set<string>()
@@ -79,7 +79,8 @@ export class AnnotationSet {
   /** A sample began before the one before it ended. */
   startsOverlap(metricName: string, pos: Position): void {
     const text = `sample has start time that overlaps with previous sample timestamp for metric ${quoteGo(metricName)}`
-    this.#byText.set(text, { level: 'warning', text, pos, count: 1 + (this.#byText.get(text)?.count ?? 0) })
+    const before = this.#byText.get(text)
+    this.#byText.set(text, { level: 'warning', text, pos: before?.pos ?? pos, count: 1 + (before?.count ?? 0) })
   }
 
   /** A binary operator that has no meaning for its operands' types. */
@@ -155,7 +156,7 @@ export class AnnotationSet {
       maxDiff: Math.max(fix.maxDiff, before?.maxDiff ?? fix.maxDiff),
       samples: 1 + (before?.samples ?? 0),
     }
-    this.#byText.set(text, { level: 'info', text, pos, forced })
+    this.#byText.set(text, { level: 'info', text, pos: this.#byText.get(text)?.pos ?? pos, forced })
   }
 
   /** The texts with their `(line:column)` in the query. */

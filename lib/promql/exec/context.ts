@@ -58,6 +58,8 @@ export interface Query {
 export interface Context {
   readonly query: Query
   readonly steps: Steps
+  /** It begins and ends at one time: an instant query's order is kept. A range of one step is none. */
+  readonly instant: boolean
 }
 
 /** Time of a step, ms. */

@@ -82,6 +82,7 @@ function createContext(options: ExecuteOptions): Context {
   const { queryable, kernels, signal } = options
   return {
     steps: stepsOf(options),
+    instant: (options.stepMs ?? 0) <= 0 || options.startMs === options.endMs,
     query: {
       run: runner,
       queryable,

@@ -42,20 +42,26 @@ export async function* histogramOperator(plan: HistogramPlan, context: Context):
     byLabels.set(key, target)
     mergeInto(target, { ...values, histograms: undefined })
   }
-  for (const { labels, compute, computeNative } of outputs(plan, params, context)) {
-    for (const one of native) put(labels(one.labels), evaluateNative(one, computeNative))
-    for (const one of classic.values()) put(labels(one.labels), evaluate(one, compute, context))
+  for (const { labels, compute, computeNative, without } of outputs(plan, params, context)) {
+    const show = (of: Labels, { values, present }: ReturnType<typeof evaluateNative>) => {
+      if (without !== undefined) for (let i = 0; i < present.length; i++) if (without(i)) present[i] = 0
+      put(labels(of), { values, present })
+    }
+    for (const one of native) show(one.labels, evaluateNative(one, computeNative))
+    for (const one of classic.values()) show(one.labels, evaluate(one, compute, context))
   }
   input.release()
   yield* emit(output, context)
 }
 
 /** Value of a histogram's buckets at a step. */
-type Compute = (buckets: Bucket[], step: number) => number
+type Compute = (buckets: Bucket[], step: number, metricName: string) => number
 /** The same of a native histogram of a metric. */
 type ComputeNative = (histogram: Histogram, step: number, metricName: string) => number
 
 interface Output {
+  /** Steps that it has no value at. */
+  readonly without?: (step: number) => boolean
   readonly labels: (histogram: Labels) => Labels
   readonly compute: Compute
   readonly computeNative: ComputeNative
@@ -73,15 +79,28 @@ function outputs(plan: HistogramPlan, params: readonly Float64Array[], context: 
     }
     return [{ labels: same, compute, computeNative }]
   }
-  return params.map((quantiles) => ({
-    computeNative: (histogram, i, name) => {
+  return params.flatMap((quantiles): Output[] => {
+    const computeNative: ComputeNative = (histogram, i, name) => {
       const { value, nan } = histogramQuantile(quantiles[i]!, histogram)
       if (nan !== undefined) context.query.annotations.nanObservations(nan, name, plan.childPos)
       return value
-    },
-    labels: plan.func === 'histogram_quantile' ? same : (labels) => labelled(labels, plan.label, quantiles[0]!),
-    compute: (buckets, i) => quantileAt(buckets, quantiles[i]!, { plan, context, step: i }),
-  }))
+    }
+    const compute: Compute = (buckets, step, name) =>
+      quantileAt(buckets, quantiles[step]!, { plan, context, step, name })
+    if (plan.func === 'histogram_quantile') return [{ labels: same, compute, computeNative }]
+    // The label tells φ, which may be another at each step.
+    return [...new Set(quantiles)].map((quantile) => ({
+      without: (step) => !sameValueZero(quantiles[step]!, quantile),
+      labels: (labels) => labelled(labels, plan.label, quantile),
+      compute,
+      computeNative,
+    }))
+  })
+}
+
+// As a Set sees it.
+function sameValueZero(a: number, b: number): boolean {
+  return a === b || (Number.isNaN(a) && Number.isNaN(b))
 }
 
 function labelled(labels: Labels, name: string, quantile: number): Labels {
@@ -97,18 +116,19 @@ function formatOpenMetrics(value: number): string {
 function quantileAt(
   buckets: Bucket[],
   phi: number,
-  { plan, context, step }: { plan: HistogramPlan; context: Context; step: number },
+  { plan, context, step, name }: { plan: HistogramPlan; context: Context; step: number; name: string },
 ): number {
   const { value, forced } = bucketQuantile(phi, buckets)
   if (forced !== undefined) {
     const timeMs = stepTimeMs(context.steps, step)
-    context.query.annotations.forcedMonotonicity('', plan.childPos, { timeMs, ...forced })
+    context.query.annotations.forcedMonotonicity(name, plan.childPos, { timeMs, ...forced })
   }
   return value
 }
 
-function evaluate({ buckets }: ClassicHistogram, compute: Compute, context: Context) {
+function evaluate({ labels, buckets }: ClassicHistogram, compute: Compute, context: Context) {
   const { count } = context.steps
+  const name = labelValue(labels, metricName)
   const values = new Float64Array(count)
   const present = new Uint8Array(count)
   for (let i = 0; i < count; i++) {
@@ -117,7 +137,7 @@ function evaluate({ buckets }: ClassicHistogram, compute: Compute, context: Cont
       if (series.present[i] === 1) atStep.push({ upperBound, count: series.values[i]! })
     }
     if (atStep.length === 0) continue
-    values[i] = compute(atStep, i)
+    values[i] = compute(atStep, i, name)
     present[i] = 1
   }
   return { values, present }
@@ -170,7 +190,6 @@ function evaluateNative({ histograms, metricName: name }: NativeHistogram, compu
 }
 
 const bucketLabel: ReadonlySet<string> = new Set(['le'])
-const bucketLabelAndName: ReadonlySet<string> = new Set([metricName, 'le'])
 
 function classicHistograms(
   series: readonly KeptSeries[],
@@ -190,7 +209,7 @@ function classicHistograms(
     const signature = labelsKey(withoutLabels(one.labels, bucketLabel))
     let histogram = bySignature.get(signature)
     if (histogram === undefined) {
-      const labels = withoutLabels(one.labels, bucketLabelAndName)
+      const labels = withoutLabels(one.labels, bucketLabel)
       histogram = { labels: query.delayedNameRemoval ? labels : withoutName(labels), buckets: [] }
       bySignature.set(signature, histogram)
     }

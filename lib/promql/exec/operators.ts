@@ -60,11 +60,11 @@ async function* invariantOperator(
   context: Context,
 ): SeriesStream {
   const { query, steps } = context
+  const once: Context = { query, steps: { ...steps, count: 1 }, instant: true }
   if (steps.count === 1) {
-    yield* query.run.vector(child, context)
+    yield* query.run.vector(child, once)
     return
   }
-  const once: Context = { query, steps: { ...steps, count: 1 } }
   const row = query.kernels.row(steps.count)
   for await (const series of query.run.vector(child, once)) {
     const { values, present } = viewsOf(once, series.row)

@@ -45,7 +45,7 @@ export async function* rankOperator(plan: RankPlan, context: Context): SeriesStr
   const clamp = plan.op === 'limit_ratio' ? clampRatio : (k: number) => Math.min(Math.trunc(k), input.series.length)
   annotateHistograms(plan, input, context)
   const chosen = choose(plan, input, params.map(clamp))
-  yield* emit(input, context, context.steps.count === 1 ? chosen : undefined)
+  yield* emit(input, context, context.instant ? chosen : undefined)
 }
 
 /** Clears what is not chosen; returns the indexes of the last step's choice in order. */

@@ -72,7 +72,7 @@ async function scalarInvariant(
   { child }: Extract<ScalarPlan, { kind: 'scalar_invariant' }>,
   context: Context,
 ): Promise<Float64Array> {
-  const once = { query: context.query, steps: { ...context.steps, count: 1 } }
+  const once = { query: context.query, steps: { ...context.steps, count: 1 }, instant: true }
   const [value] = await context.query.run.scalar(child, once)
   return new Float64Array(context.steps.count).fill(value!)
 }

@@ -39,7 +39,7 @@ async function* sortable(plan: PlanOf<'sort' | 'sort_by_label'>, context: Contex
 }
 
 async function* ordered(plan: PlanOf<'sort' | 'sort_by_label'>, context: Context, before: Before): SeriesStream {
-  if (context.steps.count > 1) {
+  if (!context.instant) {
     yield* sortable(plan, context)
     context.query.annotations.sortInRangeQuery(plan.pos)
     return

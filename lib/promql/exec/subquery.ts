@@ -11,13 +11,14 @@ import { referenceSteps } from './selector.ts'
 
 type SubqueryPlan = Extract<MatrixPlan, { kind: 'subquery' }>
 
-function subquerySteps(plan: SubqueryPlan, context: Context): Steps {
+function subqueryTimes(plan: SubqueryPlan, context: Context): Pick<Context, 'steps' | 'instant'> {
   const reference = referenceSteps(plan, context.steps)
   const stepMs = plan.stepMs > 0 ? plan.stepMs : context.query.defaultSubqueryStepMs(plan.rangeMs)
   // The first multiple after the window's open left end.
   const startMs = stepMs * (Math.floor((reference.startMs - plan.rangeMs) / stepMs) + 1)
   const endMs = stepTimeMs(reference, reference.count - 1)
-  return { startMs, stepMs, count: Math.max(0, Math.floor((endMs - startMs) / stepMs) + 1) }
+  const count = Math.max(0, Math.floor((endMs - startMs) / stepMs) + 1)
+  return { steps: { startMs, stepMs, count }, instant: startMs === endMs }
 }
 
 /** The child's series as samples at the subquery's steps. */
@@ -26,7 +27,7 @@ export async function* subquerySeries(
   context: Context,
 ): AsyncGenerator<SeriesColumns, void, undefined> {
   const { kernels, signal, samples, run } = context.query
-  const inner: Context = { query: context.query, steps: subquerySteps(plan, context) }
+  const inner: Context = { query: context.query, ...subqueryTimes(plan, context) }
   if (inner.steps.count === 0) return
   const columns = kernels.columns()
   try {

@@ -40,6 +40,7 @@ class VectorMatch {
   readonly #byLabels = new Map<string, KeptSeries>()
   /** What is to be said of a step: as in Prometheus, what came up last. */
   readonly #notes: (Note | undefined)[] = []
+  #failure: { readonly step: number; readonly error: Error } | undefined
   readonly #apply: (many: number, one: number) => number
   readonly #keep: ((many: number, one: number) => boolean) | undefined
 
@@ -65,12 +66,13 @@ class VectorMatch {
       if (group === undefined) groups.set(signature, { one: [series], matchedByLabels: new Map() })
       else group.one.push(series)
     }
-    for (const { one: members } of groups.values()) this.#refuseTwoOnOneSide(members, many)
+    if (groups.size < one.length) this.#refuseTwoOnOneSide(one, many, key)
     for (const series of many) {
       const group = groups.get(key(series.labels))
       if (group !== undefined) for (const other of group.one) this.#combine(series, other, group)
     }
     if (matching.fill) this.#fill(matching.fill, many, groups)
+    if (this.#failure !== undefined) throw this.#failure.error
     for (const note of this.#notes) note?.(this.#context.query.annotations, this.#plan.pos)
   }
 
@@ -122,15 +124,28 @@ class VectorMatch {
     return other
   }
 
-  // Two series of one signature on the "one" side are an error at a step that has both, unless the other side is empty there.
-  #refuseTwoOnOneSide(members: readonly KeptSeries[], many: readonly KeptSeries[]): void {
-    if (members.length < 2) return
-    const { count } = this.#context.steps
-    for (let step = 0; step < count; step++) {
-      const [first, second] = members.filter((s) => hasSample(s, step))
-      if (first === undefined || second === undefined) continue
-      if (many.some((s) => hasSample(s, step))) throw this.#manyToMany(first.labels, second.labels)
+  // Two series of one signature on the "one" side are an error at a step that has both, unless the other side is empty there
+  // and nothing fills it.
+  #refuseTwoOnOneSide(one: readonly KeptSeries[], many: readonly KeptSeries[], key: (labels: Labels) => string): void {
+    const signatures = one.map(({ labels }) => key(labels))
+    const isMatched = (step: number) => this.#plan.matching.fill || many.some((series) => hasSample(series, step))
+    for (let step = 0; step < this.#context.steps.count; step++) {
+      const seen = new Map<string, KeptSeries>()
+      for (const [i, series] of one.entries()) {
+        if (!hasSample(series, step)) continue
+        const before = seen.get(signatures[i]!)
+        if (before !== undefined && isMatched(step)) {
+          this.#fail(step, this.#manyToMany(before.labels, series.labels))
+          return
+        }
+        seen.set(signatures[i]!, series)
+      }
     }
+  }
+
+  /** Keeps the error of the earliest step, the first one there: Prometheus goes step by step. */
+  #fail(step: number, error: Error): void {
+    if (this.#failure === undefined || step < this.#failure.step) this.#failure = { step, error }
   }
 
   #manyToMany(first: Labels, second: Labels): Error {
@@ -160,12 +175,18 @@ class VectorMatch {
         this.#notes[i] = (annotations) => annotations.operandTypes({ lhs: 'float', op, rhs: 'float' }, pos)
         continue
       }
-      if (matched[i] === 1) throw this.#multipleMatches()
+      if (matched[i] === 1) {
+        this.#fail(i, this.#multipleMatches())
+        continue
+      }
       matched[i] = 1
       const kept = outcome?.keep ?? this.#keep?.(many.values[i]!, one.values[i]!) ?? true
       if (!kept && !bool) continue
       target ??= this.#target(labels)
-      if (hasSample(target, i)) throw duplicateSeries()
+      if (hasSample(target, i)) {
+        this.#fail(i, duplicateSeries())
+        continue
+      }
       if (outcome?.histogram !== undefined && !bool) {
         setHistogram(target, i, outcome.histogram)
         continue

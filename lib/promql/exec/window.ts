@@ -4,7 +4,7 @@
 
 import type { Row, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import { labelValue, metricName } from '../../labels/labels.ts'
-import type { Extended } from '../plan/extended.ts'
+import { checkExtended, type Extended } from '../plan/extended.ts'
 import type { MatrixPlan, WindowPlan } from '../plan/plan.ts'
 import {
   anyHistogram,
@@ -50,6 +50,7 @@ async function* windowRows(plan: WindowPlan, context: Context): SeriesStream {
   const { kernels, run } = context.query
   const params: Float64Array[] = []
   for (const param of plan.params) params.push(await run.scalar(param, context))
+  if (plan.source.kind === 'range_selector') checkExtended(plan.source.select)
   const { series: source, reference, rangeMs } = openSource(plan.source, context)
   const call = new WindowCall(plan, { context, reference, rangeMs, params })
   const sums = new WindowCall({ ...plan, func: 'sum_over_time' }, { context, reference, rangeMs, params })

@@ -6,10 +6,19 @@ import type { Labels } from '../../labels/labels.ts'
 
 /** Shortest digits that read back as the value, and the decimal point's place: 0.digits × 10^point. */
 function shortestDigits(value: number, precision?: number): { digits: string; point: number } {
-  const text = precision === undefined ? Math.abs(value).toExponential() : Math.abs(value).toExponential(precision - 1)
+  const text = precision === undefined ? Math.abs(value).toExponential() : roundedToEven(Math.abs(value), precision)
   const [mantissa, exponent] = text.split('e') as [string, string]
   const digits = mantissa.replace('.', '').replace(/0+$/, '')
   return { digits: digits === '' ? '0' : digits, point: Number(exponent) + 1 }
+}
+
+// JavaScript rounds what lies halfway up, Go to the even digit.
+function roundedToEven(value: number, precision: number): string {
+  const text = value.toExponential(precision - 1)
+  const [mantissa, exponent] = value.toExponential(99).split('e') as [string, string]
+  const isHalfway = /^50*$/.test(mantissa.replace('.', '').slice(precision))
+  const isOdd = /[13579](e|$)/.test(mantissa.slice(0, precision === 1 ? 1 : precision + 1))
+  return isHalfway && !isOdd ? `${mantissa.slice(0, precision === 1 ? 1 : precision + 1)}e${exponent}` : text
 }
 
 function special(value: number): string | undefined {

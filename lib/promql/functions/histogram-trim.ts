@@ -25,10 +25,11 @@ export function trimHistogram(h: Histogram, op: '</' | '>/', at: number): Histog
   const positive = trimSide(h, true, trim)
   const negative = trimSide(h, false, trim)
   const any = { positive: h.positive.counts.some(isFilled), negative: h.negative.counts.some(isFilled) }
-  const zero = h.zeroCount > 0 ? trimZero(h, any, trim) : { count: h.zeroCount, midpoint: 0 }
+  // Less than nothing near zero (of a difference) stays, and counts for nothing.
+  const zero = h.zeroCount > 0 ? trimZero(h, any, trim) : { count: 0, midpoint: 0 }
   const trimmed = {
     ...h,
-    zeroCount: zero.count,
+    zeroCount: h.zeroCount > 0 ? zero.count : h.zeroCount,
     positive: { indexes: h.positive.indexes, counts: positive.map(({ count }) => count) },
     negative: { indexes: h.negative.indexes, counts: negative.map(({ count }) => count) },
   }

@@ -6,9 +6,9 @@ import type { WindowFunction } from '../../kernels/kernels.ts'
 import { MnemoError } from '../../kit/errors.ts'
 import { type Labels, labelsOf, metricName } from '../../labels/labels.ts'
 import type { LabelMatcher } from '../../labels/matcher.ts'
+import { compileMatcher } from '../../labels/regex.ts'
 import { valueFunctions } from '../functions/value-functions.ts'
 import { type Call, type Expr, type Position, valueType } from '../parse/ast.ts'
-import { checkExtended } from './extended.ts'
 import { infoNameMatchers, infoTime } from './info.ts'
 import { sourceName, staticName } from './names.ts'
 import type { HistogramPlan, HistogramValuePlan, MatrixPlan, ScalarPlan, VectorPlan } from './plan.ts'
@@ -54,9 +54,6 @@ function planArguments(call: Call, exprs: readonly Expr[], planner: Planner) {
   const scalars = exprs.filter((e) => valueType(e) === 'scalar').map((e) => planner.scalar(e, hint))
   const vectors = exprs.filter((e) => valueType(e) === 'vector').map((e) => planner.vector(e, hint))
   const matrices = exprs.filter((e) => valueType(e) === 'matrix').map((e) => planner.matrix(e, hint))
-  for (const { plan } of matrices) {
-    if (plan.kind === 'range_selector' && plan.select.extended) checkExtended(plan.select.extended, call.func)
-  }
   const invariant = !dependsOnTime.has(call.func) && [...scalars, ...vectors, ...matrices].every((p) => p.invariant)
   const args = {
     scalars: scalars.map((p) => (invariant ? p.plan : wrapScalar(p))),
@@ -226,9 +223,12 @@ function histogramValue({ vectors }: Arguments, func: HistogramValuePlan['func']
 function absentLabels(expr: Expr): Labels {
   const matchers: readonly LabelMatcher[] =
     expr.kind === 'vector_selector' ? expr.matchers : expr.kind === 'matrix_selector' ? expr.selector.matchers : []
+  // Prometheus's storage has put those that take away behind those that choose, and so has the last word.
+  const takesAway = (matcher: LabelMatcher) => matcher.type.startsWith('!') && compileMatcher(matcher)('')
+  const inOrder = [...matchers.filter((m) => !takesAway(m)), ...matchers.filter(takesAway)]
   const fixed = new Map<string, string>()
   const seen = new Set<string>()
-  for (const { name, type, value } of matchers) {
+  for (const { name, type, value } of inOrder) {
     if (name === metricName) continue
     if (type === '=' && !seen.has(name)) {
       fixed.set(name, value)

@@ -12,8 +12,15 @@ const functionsOver: Readonly<Record<Extended, readonly string[]>> = {
   smoothed: ['delta', 'increase', 'rate'],
 }
 
-/** Throws `execution` for a function that is none of those. */
-export function checkExtended(extended: Extended, func: string): void {
+/** Throws `execution` for a selector below a function that is none of those; when it is run, as in Prometheus. */
+export function checkExtended({
+  extended,
+  func,
+}: {
+  readonly extended?: Extended | undefined
+  readonly func: string
+}): void {
+  if (extended === undefined) return
   const allowed = functionsOver[extended]
   if (allowed.includes(func)) return
   throw new MnemoError(

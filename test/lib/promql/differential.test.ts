@@ -1,0 +1,73 @@
+// Random queries over a random block: the answers of a real Prometheus and of our engine. The one on the PATH; or, by hand,
+// PROMETHEUS=/path QUERIES=5000 SEED=7: from version 3 on every digit, warning and error text is compared.
+import { execFileSync } from 'node:child_process'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { createKernels } from '../../../lib/kernels/instance.ts'
+import { BlockQueryable } from '../../support/block-queryable.ts'
+import { startPrometheus } from '../../support/cluster.ts'
+import { type Asked, askOwn, askPrometheus, differenceOf, randomTimes } from '../../support/differential.ts'
+import { hasCommand } from '../../support/process.ts'
+import { Random } from '../../support/random.ts'
+import { writeRandomBlock } from '../../support/random-block.ts'
+import { QueryGenerator } from '../../support/random-queries.ts'
+
+const prometheus = process.env.PROMETHEUS ?? 'prometheus'
+const queries = Number(process.env.QUERIES ?? 1000)
+const seed = Number(process.env.SEED ?? 1)
+const features = [
+  ...['promql-experimental-functions', 'promql-duration-expr', 'promql-extended-range-selectors'],
+  ...['promql-binop-fill-modifiers', ...(process.env.DELAYED ? ['promql-delayed-name-removal'] : [])],
+]
+
+/** Go's and JavaScript's own may differ in the last digit; and deviations take series in the order of a map there. */
+const inexact = /std(dev|var)|\b(sin|cos|tan|asin|acos|atan|sinh|cosh|tanh|asinh|acosh|atanh|exp|atan2)\b|\^|histogram_/
+
+async function compare(folder: string): Promise<string[]> {
+  const said = execFileSync(prometheus, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  const modern = !/version [12]\./.test(said)
+  const random = new Random(seed)
+  const block = await writeRandomBlock(path.join(folder, 'own'), random, modern ? 'wild' : 'tame')
+  const data = path.join(folder, 'theirs')
+  await cp(path.join(folder, 'own'), data, { recursive: true })
+  const server = await startPrometheus(data, prometheus, modern ? [`--enable-feature=${features.join(',')}`] : [])
+  const queryable = await BlockQueryable.open([block])
+  const own = { queryable, kernels: createKernels(), options: { delayedNameRemoval: Boolean(process.env.DELAYED) } }
+  try {
+    const generator = new QueryGenerator(random, { modern })
+    const differences: string[] = []
+    const check = async (asked: Asked) => {
+      const answer = await askOwn(own, asked)
+      let difference: string | undefined
+      // Prometheus goes through maps: which of two equal values is the topk, or the last digit of a sum, changes from time to time.
+      for (let i = 0; i < 8 && (i === 0 || difference !== undefined); i++) {
+        const other = await askPrometheus(server.url, asked)
+        const tolerance = modern ? (inexact.test(asked.query) ? 1e-7 : 1e-12) : 1e-7
+        difference = differenceOf(answer, other, { tolerance, texts: modern })
+      }
+      if (difference !== undefined) differences.push(`${JSON.stringify(asked)}: ${difference}`)
+    }
+    // Windows of the old one's counters begin after their first sample.
+    for (let i = 0; i < queries; i++) await check(randomTimes(random, generator.query(), modern ? 0 : 250))
+    return differences
+  } finally {
+    await queryable.close()
+    await server.stop()
+  }
+}
+
+if (!hasCommand(prometheus))
+  console.log(`left out: random queries next to Prometheus (not on this machine: ${prometheus})`)
+
+test.skipIf(!hasCommand(prometheus))(`${queries} random queries, seed ${seed}`, { timeout: 600_000 }, async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mnemo-differential-'))
+  try {
+    const differences = await compare(folder)
+    for (const difference of differences) console.log(difference)
+    expect(differences).toEqual([])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
