@@ -10,11 +10,13 @@ import {
   type FlagValues,
   intFlag,
   stringFlag,
+  stringsFlag,
   timeFlag,
 } from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { checkLimits, limitFlags } from '../../lib/storeapi/limits.ts'
+import { reloadMethods } from './reload-trigger.ts'
 
 export const flags = {
   ...commonFlags,
@@ -63,6 +65,33 @@ export const flags = {
     help: 'The file to store shipper metadata in.',
     default: 'thanos.shipper.json',
   }),
+  reloaderConfigFile: stringFlag('reloader.config-file', {
+    help: 'Config file watched by the reloader.',
+    default: '',
+  }),
+  reloaderOutputFile: stringFlag('reloader.config-envsubst-file', {
+    help: 'Output file for environment variable substituted config file: $(NAME) in it becomes the value of NAME.',
+    default: '',
+  }),
+  reloaderRuleDirs: stringsFlag('reloader.rule-dir', {
+    help: 'Rule directories for the reloader to refresh (repeatable).',
+  }),
+  reloaderWatchIntervalMs: durationFlag('reloader.watch-interval', {
+    help: 'Controls how often reloader re-reads config and rules.',
+    default: '3m',
+  }),
+  reloaderRetryIntervalMs: durationFlag('reloader.retry-interval', {
+    help: 'Controls how often reloader retries config reload in case of error.',
+    default: '5s',
+  }),
+  reloaderMethod: enumFlag('reloader.method', reloadMethods, {
+    help: 'Method used to reload the configuration: http (Prometheus needs --web.enable-lifecycle) or signal (SIGHUP).',
+    default: 'http',
+  }),
+  reloaderProcessName: stringFlag('reloader.process-name', {
+    help: 'Executable name used to match the process being reloaded when using the signal method.',
+    default: 'prometheus',
+  }),
   minTime: timeFlag('min-time', {
     help: 'Start of time range limit to serve. Constant time in RFC3339 format or duration relative to current time, such as -1d or 2h45m.',
     default: '0000-01-01T00:00:00Z',
@@ -91,7 +120,10 @@ export function checkFlags(values: SidecarConfig): void {
       'config',
       `cannot use --shipper.upload-concurrency: got ${values.uploadConcurrency}, want 0 or more`,
     )
+  if (values.reloaderOutputFile !== '' && values.reloaderConfigFile === '')
+    throw new MnemoError('config', 'cannot use --reloader.config-envsubst-file: want --reloader.config-file, too')
   const positive = {
+    'reloader.retry-interval': values.reloaderRetryIntervalMs,
     'prometheus.ready_timeout': values.prometheusReadyTimeoutMs,
     'prometheus.get_config_interval': getConfigIntervalMs,
     'prometheus.get_config_timeout': getConfigTimeoutMs,

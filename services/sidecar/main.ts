@@ -19,6 +19,8 @@ import { checkFlags, flags, type SidecarConfig } from './config.ts'
 import { peerServices } from './peer-apis.ts'
 import { PrometheusClient } from './prometheus.ts'
 import { PrometheusState } from './prometheus-state.ts'
+import { httpTrigger, signalTrigger } from './reload-trigger.ts'
+import { Reloader } from './reloader.ts'
 import { sidecarStoreApi } from './store-api.ts'
 
 const shipIntervalMs = 30_000
@@ -49,8 +51,34 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
     ...storeService(limitSeries(sidecarStoreApi(client, state, createKernels()), config, registry), { logger }),
     ...peerServices(client, state, { logger }),
   ])
-  await state.untilUp(signal)
-  await Promise.all([state.keepReading(signal), bucket ? ship(bucket, config, state, ctx) : ctx.untilStopped()])
+  const reloader = openReloader(config, client, ctx)
+  await Promise.all([reloader.run(signal), live(bucket, config, state, ctx)])
+}
+
+async function live(
+  bucket: Bucket | undefined,
+  config: SidecarConfig,
+  state: PrometheusState,
+  ctx: ServiceContext,
+): Promise<void> {
+  await state.untilUp(ctx.signal)
+  await Promise.all([state.keepReading(ctx.signal), bucket ? ship(bucket, config, state, ctx) : ctx.untilStopped()])
+}
+
+function openReloader(config: SidecarConfig, client: PrometheusClient, { logger, registry }: ServiceContext): Reloader {
+  const { reloaderMethod: method } = config
+  return new Reloader({
+    configFile: config.reloaderConfigFile,
+    outputFile: config.reloaderOutputFile,
+    ruleDirs: config.reloaderRuleDirs,
+    watchIntervalMs: config.reloaderWatchIntervalMs,
+    retryIntervalMs: config.reloaderRetryIntervalMs,
+    method,
+    trigger: method === 'http' ? httpTrigger(client) : signalTrigger(client, config.reloaderProcessName),
+    env: process.env,
+    logger,
+    registry,
+  })
 }
 
 /** As --prometheus.http-client or its file configures it. Throws `config`. */

@@ -117,6 +117,18 @@ export class PrometheusClient {
     return this.#api(`/api/v1/status/tsdb${search({ limit: limit > 0 ? String(limit) : '' })}`, signal)
   }
 
+  /** Whether the configuration that was read last was good, and when the last good one was loaded (unix ms). */
+  async configStatus(signal: AbortSignal): Promise<{ isLoaded: boolean; loadedMs: number }> {
+    const info = await this.#api<Record<string, unknown>>('/api/v1/status/runtimeinfo', signal)
+    return { isLoaded: info.reloadConfigSuccess === true, loadedMs: Date.parse(String(info.lastConfigTime)) }
+  }
+
+  /** Has it read its configuration again; throws what it says where it cannot. */
+  async reload(signal: AbortSignal): Promise<void> {
+    const url = `${this.#base}/-/reload`
+    await readWhole(bodyOf(url, await this.#request(url, { method: 'POST', signal }), signal), url)
+  }
+
   /** The answer to an encoded ReadRequest. No timeout of its own: the caller's signal ends it. */
   async remoteRead(body: Uint8Array, signal: AbortSignal): Promise<RemoteReadAnswer> {
     const headers = {
