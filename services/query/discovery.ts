@@ -3,6 +3,7 @@
 // so that queries say what they miss. Metrics are Thanos's (pkg/discovery/dns). Owns what was resolved last.
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stringify } from 'yaml'
 import { forEachBounded } from '../../lib/kit/bounded.ts'
 import { type DnsResolver, parseDnsAddress, resolveDnsAddress, systemResolver } from '../../lib/kit/dns-address.ts'
 import { describeError, MnemoError } from '../../lib/kit/errors.ts'
@@ -52,6 +53,16 @@ export class Discovery {
 
   get isEmpty(): boolean {
     return this.#specs.length === 0
+  }
+
+  /** The endpoints as they are configured now, in the form of --endpoint.sd-config. */
+  get configYaml(): string {
+    const endpoints = this.#specs.map(({ address, isGroup, isStrict }) => ({
+      address,
+      ...(isGroup && { group: true }),
+      ...(isStrict && { strict: true }),
+    }))
+    return stringify({ endpoints })
   }
 
   /** What is to be asked now, names resolved as they were last. */

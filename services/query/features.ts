@@ -15,7 +15,6 @@ export interface Features extends ParseOptions {
 
 const features: Readonly<Record<string, Features>> = {
   'promql-experimental-functions': { experimentalFunctions: true },
-  'promql-duration-expr': { durationExpressions: true },
   'promql-extended-range-selectors': { extendedRangeSelectors: true },
   'promql-binop-fill-modifiers': { fillModifiers: true },
   'promql-delayed-name-removal': { delayedNameRemoval: true },
@@ -26,11 +25,14 @@ const features: Readonly<Record<string, Features>> = {
 export const featureNames = Object.keys(features)
 
 /** What was a feature once: in for good, or gone from Thanos without a trace in answers. */
-const settled = new Set(['promql-at-modifier', 'promql-negative-offset', 'query-pushdown'])
+const settled = new Set(['promql-at-modifier', 'promql-negative-offset', 'promql-duration-expr', 'query-pushdown'])
+
+/** On without a flag since Prometheus 3.14. */
+const byDefault: Features = { durationExpressions: true }
 
 /** The features of a flag's names. Throws `config` for one that is not there. */
 export function readFeatures(names: readonly string[]): Features {
-  let enabled: Features = {}
+  let enabled = byDefault
   for (const name of names) {
     if (settled.has(name)) continue
     if (!Object.hasOwn(features, name))

@@ -55,7 +55,14 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const peers = new Peers({ stores: endpoints, connections, syntax })
   const { httpAddress: address, httpGracePeriodMs: graceMs } = values
   await startHttp({ ...ctx, address, graceMs }, (app) => {
-    const api = { ...values, peers, syntax, peerPartialResponse: peerPartialResponseOf(values) }
+    const api = {
+      ...values,
+      peers,
+      syntax,
+      features: syntax,
+      configYaml: () => discovery.configYaml,
+      peerPartialResponse: peerPartialResponseOf(values),
+    }
     registerWeb(app, backend, { values, api, logging, logger })
   })
   await startGrpc(

@@ -3,7 +3,6 @@
 // Owns the routes and what a closed connection does: it cancels what was asked for.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MnemoError } from '../../../lib/kit/errors.ts'
-import { version } from '../../../lib/kit/version.ts'
 import { labelsToObject } from '../../../lib/labels/labels.ts'
 import { quoteGo } from '../../../lib/promql/functions/go-format.ts'
 import { prettifyExpr } from '../../../lib/promql/parse/format.ts'
@@ -17,6 +16,7 @@ import type { PeerDefaults, PeerRouteCall, PeerSource } from './peers.ts'
 import { type Answer, sendAnswer, sendError, setCors } from './reply.ts'
 import { type RequestDefaults, RequestReader } from './requests.ts'
 import { answerAlerts, answerRules } from './rules.ts'
+import { alertmanagers, buildInfo, describeFeatures, type PromqlFeatures, runtimeInfo } from './status.ts'
 import { translateExpr } from './syntax-tree.ts'
 import { answerScrapePools, answerTargets } from './targets.ts'
 import { answerTsdbStatus } from './tsdb-status.ts'
@@ -24,6 +24,10 @@ import { answerTsdbStatus } from './tsdb-status.ts'
 export interface ApiOptions extends RequestDefaults {
   /** Whether pages of other origins may ask; true unless told. */
   readonly cors?: boolean
+  /** What is on behind flags, for /features. */
+  readonly features?: PromqlFeatures
+  /** The configuration that may change while it runs, for /status/config: YAML. */
+  readonly configYaml?: () => string
   /** Who knows rules, targets, exemplars and metadata; absent: their routes are not there. */
   readonly peers?: PeerSource
   /** What one of them that does not answer means; a warning unless told. */
@@ -134,6 +138,9 @@ function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOp
   route(get, '/status/flags', () => json(backend.flags()))
   route(get, '/status/buildinfo', () => json(buildInfo))
   const startTime = new Date(now()).toISOString()
+  route(get, '/status/config', () => json({ yaml: options.configYaml?.() ?? '' }))
+  route(get, '/features', () => json(describeFeatures(options.features ?? {})))
+  route(get, '/alertmanagers', () => json(alertmanagers))
   route(get, '/status/runtimeinfo', () => json(runtimeInfo(startTime, now())))
 }
 
@@ -211,17 +218,4 @@ function storesOf(backend: QueryBackend) {
 function describeActive({ id, state, query, startMs, endMs, stepMs, ageMs, series, bytes }: ActiveQuery) {
   const range = { start: startMs / 1000, end: endMs / 1000, step: stepMs / 1000 }
   return { id, state, query, ...range, ageSeconds: ageMs / 1000, series, bytes }
-}
-
-const buildInfo = {
-  version,
-  revision: '',
-  branch: '',
-  buildUser: '',
-  buildDate: '',
-  goVersion: `node ${process.version}`,
-}
-
-function runtimeInfo(startTime: string, nowMs: number) {
-  return { startTime, CWD: process.cwd(), serverTime: new Date(nowMs).toISOString() }
 }

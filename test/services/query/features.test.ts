@@ -4,7 +4,8 @@ import { readFeatures } from '../../../services/query/features.ts'
 import { apiOver, fakeBackend, url } from './api/fake-backend.ts'
 
 test('each name turns on its own', () => {
-  expect(readFeatures([])).toEqual({})
+  // As in Prometheus 3.14, where durations are computed without a flag.
+  expect(readFeatures([])).toEqual({ durationExpressions: true })
   expect(readFeatures(['promql-duration-expr', 'promql-delayed-name-removal'])).toEqual({
     durationExpressions: true,
     delayedNameRemoval: true,
