@@ -1,15 +1,14 @@
 // Flags of Thanos's querier (cmd/thanos/query.go) that have no meaning here: taken with a line in the log, or refused.
 // Refused is what would change answers or who may see them; docs/beside-thanos.md has the list for users.
 // Owns the reasons.
-import { ignoredFlag, refusedFlag } from '../../lib/kit/foreign-flags.ts'
+import { commonForeignFlags, ignoredFlag, newerTls, refusedFlag } from '../../lib/kit/foreign-flags.ts'
 
 const oneEngine = 'there is one engine, which evaluates as Prometheus does'
 const noTenants = 'tenants are not told apart'
-const go = "it is about Go's runtime"
-const ofTls = 'TLS 1.2 and newer are spoken, with the ciphers and curves of Node.js'
 
 /** By a key of their own each, as flags are everywhere; values are texts, or undefined where not given. */
 export const thanosFlags = {
+  ...commonForeignFlags,
   thanosEngine: ignoredFlag('query.promql-engine', oneEngine),
   thanosFallback: ignoredFlag('query.disable-fallback', oneEngine, { isSwitch: true }),
   thanosXFunctions: refusedFlag('query.enable-x-functions', 'xrate and the like are not known: want the anchored and smoothed ranges of --enable-feature=promql-extended-range-selectors', { accepted: ['false'], isSwitch: true }), // biome-ignore format: one line
@@ -33,13 +32,5 @@ export const thanosFlags = {
   thanosResolver: ignoredFlag('store.sd-dns-resolver', "names are resolved by the system's resolver"),
   thanosTestAddresses: refusedFlag('inject-test-addresses', 'it is for tests of Thanos', { accepted: [] }),
   thanosCompression: refusedFlag('grpc-compression', 'want none: snappy is not spoken', { accepted: ['none'] }),
-  thanosClientTlsVersion: refusedFlag('grpc-client-tls-min-version', ofTls, { accepted: ['1.2'] }),
-  thanosServerTlsVersion: refusedFlag('grpc-server-tls-min-version', ofTls, { accepted: ['1.2'] }),
-  thanosServerTlsCiphers: refusedFlag('grpc-server-tls-ciphers', ofTls, { accepted: [] }),
-  thanosServerTlsCurves: refusedFlag('grpc-server-tls-curves', ofTls, { accepted: [] }),
-  thanosTracing: ignoredFlag('tracing.config', 'traces are not written'),
-  thanosTracingFile: ignoredFlag('tracing.config-file', 'traces are not written'),
-  thanosMemoryLimit: ignoredFlag('enable-auto-gomemlimit', go, { isSwitch: true }),
-  thanosMemoryRatio: ignoredFlag('auto-gomemlimit.ratio', go),
-  thanosDebugName: ignoredFlag('debug.name', 'log lines carry no name of the process'),
+  thanosClientTlsVersion: refusedFlag('grpc-client-tls-min-version', newerTls, { accepted: ['1.2'] }),
 }

@@ -14,14 +14,18 @@ import {
   timeFlag,
 } from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'
+import { requestLoggingFlags } from '../../lib/kit/request-logging.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { checkLimits, limitFlags } from '../../lib/storeapi/limits.ts'
+import { thanosFlags } from './config-thanos.ts'
 import { reloadMethods } from './reload-trigger.ts'
 
 export const flags = {
   ...commonFlags,
   ...objstoreFlags,
   ...limitFlags,
+  ...requestLoggingFlags,
+  ...thanosFlags,
   prometheusUrl: stringFlag('prometheus.url', {
     help: "URL at which to reach Prometheus's API. For better performance use local network.",
     default: 'http://localhost:9090',

@@ -6,11 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Shipper } from '../../lib/blocks/shipper.ts'
 import { createKernels } from '../../lib/kernels/instance.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
 import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { createHttpClient, type HttpClient, plainHttpClient } from '../../lib/kit/http-client.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
+import { logGrpcCalls, logHttpRequests, readRequestLogging } from '../../lib/kit/request-logging.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, readObjstoreConfig } from '../../lib/objstore/config.ts'
 import { limitSeries } from '../../lib/storeapi/limits.ts'
@@ -37,7 +39,9 @@ export function main(argv: string[]): Promise<void> {
 
 async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   const { logger, registry, signal } = ctx
+  warnOfIgnored(flags, config, logger)
   checkFlags(config)
+  const logging = readRequestLogging(config)
   const objstore = readObjstoreConfig(config)
   const bucket = objstore === undefined ? undefined : await createBucket(objstore, { registry, logger })
   if (bucket) ctx.onStop('bucket', () => bucket.close())
@@ -46,8 +50,11 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   ctx.onStop('connections to Prometheus', () => http.close())
   const client = new PrometheusClient(config.prometheusUrl, config.getConfigTimeoutMs, http)
   const state = new PrometheusState({ ...ctx, client, config, ships: bucket !== undefined })
-  await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs })
-  await startGrpc({ ...ctx, ...grpcOptionsOf(config) }, [
+  await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs }, (app) =>
+    logHttpRequests(app, logging.http, logger),
+  )
+  const interceptor = logging.grpc && logGrpcCalls(logging.grpc, logger)
+  await startGrpc({ ...ctx, ...grpcOptionsOf(config), interceptor }, [
     ...storeService(limitSeries(sidecarStoreApi(client, state, createKernels()), config, registry), { logger }),
     ...peerServices(client, state, { logger }),
   ])
