@@ -5,7 +5,17 @@ import type { MnemoError } from '../../kit/errors.ts'
 import { metricName } from '../../labels/labels.ts'
 import { compileMatcher } from '../../labels/regex.ts'
 import { quoteGo } from '../functions/go-format.ts'
-import type { Aggregate, Binary, Call, Expr, Subquery, Unary, ValueType, VectorSelector } from './ast.ts'
+import {
+  type Aggregate,
+  type Binary,
+  type Call,
+  type Expr,
+  type Subquery,
+  type Unary,
+  type ValueType,
+  type VectorSelector,
+  valueType,
+} from './ast.ts'
 import { isSpace } from './chars.ts'
 import { functions } from './functions.ts'
 import { parseError } from './position.ts'
@@ -113,10 +123,12 @@ class Checker {
   #call(call: Call, depth: number): ValueType {
     const signature = functions.get(call.func)!
     this.#argumentCount(call)
+    // Before the arguments themselves, as in Prometheus.
+    const [, infoSelector] = call.args
+    if (call.func === 'info' && infoSelector !== undefined) this.#infoSelector(call, infoSelector)
     call.args.forEach((arg, i) => {
       const want = signature.args[Math.min(i, signature.args.length - 1)]!
-      if (call.func === 'info' && i === 1) this.#infoSelector(call, arg)
-      else this.#expect(arg, { want, where: `call to function ${quoteGo(call.func)}`, depth })
+      if (call.func !== 'info' || i === 0) this.#expect(arg, { want, where: `call to function ${quoteGo(call.func)}`, depth })
     })
     return signature.returns
   }
@@ -134,7 +146,7 @@ class Checker {
   // The second argument of info() only looks like a selector: it may match everything, but name no metric.
   #infoSelector(call: Call, arg: Expr): void {
     if (arg.kind !== 'vector_selector') {
-      const type = this.check(arg, 0)
+      const type = valueType(arg)
       if (type === 'vector') throw this.#error(arg, 'expected label selectors only')
       const text = `expected type instant vector in call to function "info", got ${describeType(type)}`
       throw this.#error(call, text)

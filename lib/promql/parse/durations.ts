@@ -64,7 +64,6 @@ function parseSignedOffset(tokens: TokenStream, sign: Token): DurationExpr {
       tokens.next()
       const inner = parseDuration(tokens, 0)
       tokens.expect(')')
-      if (!tokens.durationExpressions) return signed(tokens, sign, inner)
       return signed(tokens, sign, wrapped(inner, inner.pos.start, inner.pos.end))
     }
     default:
