@@ -27,6 +27,8 @@ export interface UploadOptions {
   readonly concurrency?: number
   /** The hash of each file that goes into meta.json; none unless told. */
   readonly hashFunc?: HashFunc
+  /** For buckets of blocks that a Prometheus alone reads: they need no external labels. */
+  readonly withoutLabels?: boolean
   /** Called when all but meta.json is in the bucket: what it throws keeps the block from being one. */
   readonly check?: (meta: BlockMeta) => Promise<void>
 }
@@ -58,7 +60,7 @@ export async function uploadBlock(
 ): Promise<UploadedBlock> {
   const { signal, logger, now = Date.now, concurrency = 1, hashFunc = '' } = options
   const { ulid } = meta
-  if (meta.thanos.labels.length === 0)
+  if (meta.thanos.labels.length === 0 && !options.withoutLabels)
     throw new MnemoError('bad_data', `cannot upload block ${ulid}: got no external labels, want at least one`)
   const there = await readBucketMeta(bucket, ulid, signal)
   if (there) {

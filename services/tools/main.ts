@@ -10,6 +10,7 @@ import { bucketLs } from './bucket-ls.ts'
 import { bucketMark } from './bucket-mark.ts'
 import { bucketReplicate } from './bucket-replicate.ts'
 import { bucketRetention } from './bucket-retention.ts'
+import { bucketRewrite } from './bucket-rewrite.ts'
 import { uploadBlocks } from './bucket-upload-blocks.ts'
 import { bucketVerify } from './bucket-verify.ts'
 import { promqltest } from './promqltest/main.ts'
@@ -30,6 +31,7 @@ const bucketCommands: Readonly<Record<string, Command>> = {
   retention: { summary: 'marks blocks that have outlived their retention', main: bucketRetention },
   downsample: { summary: 'downsamples what is long enough, then ends', main: bucketDownsample },
   replicate: { summary: 'copies whole blocks to another bucket', main: bucketReplicate },
+  rewrite: { summary: 'deletes series or samples of blocks, or relabels series', main: bucketRewrite },
   'upload-blocks': { summary: 'uploads the blocks of a directory', main: uploadBlocks },
 }
 
