@@ -54,15 +54,10 @@ export function warnOfIgnored(flags: FlagSpec, values: Readonly<Record<string, u
       logger.warn(`--${flag.name} has no effect: ${String(flag.ignoredBecause)}`)
 }
 
-/** Why a version of TLS is refused. */
-export const newerTls = 'TLS 1.2 and newer are spoken, with the ciphers and curves of Node.js'
 const go = "it is about Go's runtime"
 
 /** Those that every service of Thanos has. */
 export const commonForeignFlags = {
-  thanosServerTlsVersion: refusedFlag('grpc-server-tls-min-version', newerTls, { accepted: ['1.2'] }),
-  thanosServerTlsCiphers: refusedFlag('grpc-server-tls-ciphers', newerTls, { accepted: [] }),
-  thanosServerTlsCurves: refusedFlag('grpc-server-tls-curves', newerTls, { accepted: [] }),
   thanosTracing: ignoredFlag('tracing.config', 'traces are not written'),
   thanosTracingFile: ignoredFlag('tracing.config-file', 'traces are not written'),
   thanosMemoryLimit: ignoredFlag('enable-auto-gomemlimit', go, { isSwitch: true }),

@@ -1,8 +1,9 @@
 // TLS for gRPC, both ends, with certificates that are taken anew when their files change (tls-files.ts).
-// Over grpc-js's certificate providers, whose own file watcher forgets what it had while a file cannot be read.
-// Owns the providers.
-import { rootCertificates } from 'node:tls'
+// grpc-js has a watcher of files of its own, which forgets what it had while a file cannot be read, and knows no versions.
+// Owns the credentials.
+import { createSecureContext, rootCertificates, type SecureContextOptions } from 'node:tls'
 import { type ChannelCredentials, credentials, experimental, ServerCredentials } from '@grpc/grpc-js'
+import { MnemoError } from './errors.ts'
 import type { Logger } from './log.ts'
 import { sharedTlsFiles, TlsFiles } from './tls-files.ts'
 
@@ -11,7 +12,11 @@ export interface ServerTls {
   readonly keyFile: string
   /** Where given, clients must show a certificate of this authority. */
   readonly clientCaFile?: string
+  /** Versions, suites and curves; absent: those of Node.js. */
+  readonly options?: TlsOptions
 }
+
+export type TlsOptions = Pick<SecureContextOptions, 'minVersion' | 'ciphers' | 'ecdhCurve'>
 
 export interface ClientTls {
   readonly caFile?: string
@@ -26,13 +31,14 @@ export interface ClientTls {
 /** A server's credentials; none given: plain text. Throws `config` where a file cannot be read or used. */
 export function serverCredentials(tls: ServerTls | undefined, logger: Logger): ServerCredentials {
   if (!tls) return ServerCredentials.createInsecure()
-  const { certFile, keyFile, clientCaFile: caFile } = tls
-  const provider = new FilesProvider(
-    new TlsFiles({ certFile, keyFile, ...(caFile !== undefined && { caFile }) }, logger),
-  )
-  // grpc-js 1.14 takes the identity's provider first, other than its declaration says; a test of both kinds holds this.
-  const authority = caFile === undefined ? null : provider
-  return experimental.createCertificateProviderServerCredentials(provider, authority, caFile !== undefined)
+  const { certFile, keyFile, clientCaFile: caFile, options = {} } = tls
+  const files = new TlsFiles({ certFile, keyFile, ...(caFile !== undefined && { caFile }) }, logger)
+  try {
+    createSecureContext(options)
+  } catch (cause) {
+    throw new MnemoError('config', 'cannot use --grpc-server-tls-ciphers and --grpc-server-tls-curves', { cause })
+  }
+  return new FilesCredentials(files, options, caFile !== undefined)
 }
 
 /** A client's credentials; none given: plain text. Throws `config` where a file cannot be read or used. */
@@ -48,6 +54,38 @@ export function clientCredentials(tls?: ClientTls): ChannelCredentials {
   return experimental.createCertificateProviderChannelCredentials(provider, certFile ? provider : null, {
     rejectUnauthorized: tls.skipVerify !== true,
   })
+}
+
+/** A server's: grpc-js asks for the context that it begins with, and is told of others while it listens. */
+class FilesCredentials extends ServerCredentials {
+  readonly #files: TlsFiles
+  readonly #options: TlsOptions
+  #unwatch: (() => void) | undefined
+
+  constructor(files: TlsFiles, options: TlsOptions, wantsCertificates: boolean) {
+    const common = { requestCert: wantsCertificates, rejectUnauthorized: wantsCertificates }
+    super(common, { ...options, ...files.current })
+    this.#files = files
+    this.#options = options
+  }
+
+  override _addWatcher(watcher: (context: SecureContextOptions | null) => void): void {
+    super._addWatcher(watcher)
+    this.#unwatch ??= this.#files.watch((material) => {
+      this.updateSecureContextOptions({ ...this.#options, ...material })
+    })
+  }
+
+  override _removeWatcher(watcher: (context: SecureContextOptions | null) => void): void {
+    super._removeWatcher(watcher)
+    if (this.getWatcherCount() > 0) return
+    this.#unwatch?.()
+    this.#unwatch = undefined
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other
+  }
 }
 
 const providers = new WeakMap<TlsFiles, FilesProvider>()

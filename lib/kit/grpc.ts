@@ -20,11 +20,12 @@ import { healthService } from './grpc-health.ts'
 import { measureCalls } from './grpc-metrics.ts'
 import { reflectionServices } from './grpc-reflection.ts'
 import type { GrpcService } from './grpc-service.ts'
-import { type ClientTls, type ServerTls, serverCredentials } from './grpc-tls.ts'
+import { type ClientTls, type ServerTls, serverCredentials, type TlsOptions } from './grpc-tls.ts'
 import type { grpcFlags, ServiceContext } from './lifecycle.ts'
 import type { Logger } from './log.ts'
 import type { Registry } from './metrics.ts'
 import type { Probe } from './probe.ts'
+import { tlsNames } from './tls-names.ts'
 
 export interface GrpcOptions {
   /** host:port; port 0 lets the system choose. */
@@ -75,7 +76,18 @@ export function grpcOptionsOf(
     address: values.grpcAddress,
     graceMs: values.grpcGracePeriodMs,
     maxConnectionAgeMs: values.grpcMaxConnectionAgeMs,
-    ...(certFile !== '' && { tls: { certFile, keyFile, ...(clientCaFile !== '' && { clientCaFile }) } }),
+    ...(certFile !== '' && {
+      tls: { certFile, keyFile, ...(clientCaFile !== '' && { clientCaFile }), options: tlsOptionsOf(values) },
+    }),
+  }
+}
+
+function tlsOptionsOf(values: FlagValues<typeof grpcFlags>): TlsOptions {
+  const minVersion = `TLSv${values.grpcServerTlsMinVersion}` as const
+  try {
+    return { minVersion, ...tlsNames(values.grpcServerTlsCiphers, values.grpcServerTlsCurves) }
+  } catch (cause) {
+    throw new MnemoError('config', 'cannot use --grpc-server-tls-curves', { cause })
   }
 }
 

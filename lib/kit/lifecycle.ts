@@ -2,7 +2,7 @@
 // Exit status: 0 stopped or done, 2 a configuration that is wrong (one line), 1 anything else (one line), or a stop that hung.
 // Owns the process's signals and its exit; services own what they register with onStop.
 import { asMnemoError, describeError, MnemoError } from './errors.ts'
-import { durationFlag, enumFlag, type FlagSpec, type FlagValues, parseFlags, stringFlag } from './flags.ts'
+import { durationFlag, enumFlag, type FlagSpec, type FlagValues, parseFlags, stringFlag, stringsFlag } from './flags.ts'
 import { createLogger, type LogFormat, type Logger, type LogLevel, logFormats, logLevels } from './log.ts'
 import { createRegistry, type Registry } from './metrics.ts'
 import { Probe } from './probe.ts'
@@ -48,6 +48,16 @@ export const grpcFlags = {
   grpcServerTlsClientCa: stringFlag('grpc-server-tls-client-ca', {
     help: 'TLS CA that clients are verified against; blank: clients are not verified.',
     default: '',
+  }),
+  grpcServerTlsMinVersion: enumFlag('grpc-server-tls-min-version', ['1.2', '1.3'], {
+    help: 'TLS supported minimum version for gRPC server: 1.2 or 1.3.',
+    default: '1.3',
+  }),
+  grpcServerTlsCiphers: stringsFlag('grpc-server-tls-ciphers', {
+    help: 'TLS cipher suites for gRPC server, as Go or OpenSSL name them (repeatable); none: those of Node.js.',
+  }),
+  grpcServerTlsCurves: stringsFlag('grpc-server-tls-curves', {
+    help: 'TLS curves for gRPC server (repeatable): CurveP256, CurveP384, CurveP521, X25519; none: those of Node.js.',
   }),
 }
 

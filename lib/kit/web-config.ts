@@ -11,6 +11,7 @@ import { ConfigSection } from './config-section.ts'
 import { MnemoError } from './errors.ts'
 import type { Logger } from './log.ts'
 import { TlsFiles, type TlsPaths } from './tls-files.ts'
+import { tlsNames } from './tls-names.ts'
 
 const clientAuths = [
   'NoClientCert',
@@ -22,7 +23,6 @@ const clientAuths = [
 type ClientAuth = (typeof clientAuths)[number]
 
 const versions = { TLS10: 'TLSv1', TLS11: 'TLSv1.1', TLS12: 'TLSv1.2', TLS13: 'TLSv1.3' } as const
-const curves: Readonly<Record<string, string>> = { CurveP256: 'P-256', CurveP384: 'P-384', CurveP521: 'P-521', X25519: 'X25519' } // biome-ignore format: one line
 
 export interface WebTls {
   readonly paths: TlsPaths
@@ -77,40 +77,21 @@ function readTls(section: ConfigSection, folder: string): WebTls {
   const clientNames = section.list('client_allowed_sans')
   const [minVersion, maxVersion] = [version(section, 'min_version', 'TLS12'), version(section, 'max_version', 'TLS13')]
   section.boolean('prefer_server_cipher_suites', true)
-  const ciphers = section.list('cipher_suites').map(cipherOf)
-  const ecdhCurve = section.list('curve_preferences').map((name) => {
-    const curve = curves[name]
-    if (curve === undefined) throw section.wrong('curve_preferences', name, Object.keys(curves).join(', '))
-    return curve
-  })
+  const [suites, curveNames] = [section.list('cipher_suites'), section.list('curve_preferences')]
   section.end()
-  const options = {
-    minVersion,
-    maxVersion,
-    ...(ciphers.length > 0 && { ciphers: ciphers.join(':') }),
-    ...(ecdhCurve.length > 0 && { ecdhCurve: ecdhCurve.join(':') }),
-  }
+  let options: WebTls['options']
   try {
+    options = { minVersion, maxVersion, ...tlsNames(suites, curveNames) }
     createSecureContext(options)
   } catch (cause) {
-    throw section.wrong('cipher_suites', ciphers.join(', '), 'suites and versions that go together', cause)
+    const got = [...suites, ...curveNames].join(', ')
+    throw section.wrong('cipher_suites and curve_preferences', got, 'names that go together with the versions', cause)
   }
   return { paths: { certFile, keyFile, ...(caFile && { caFile }) }, clientAuth, clientNames, options }
 }
 
 function version(section: ConfigSection, key: string, fallback: keyof typeof versions): SecureVersion {
   return versions[section.oneOf(key, Object.keys(versions) as (keyof typeof versions)[], fallback)]
-}
-
-/** OpenSSL's name of a suite as Go calls it: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 is ECDHE-RSA-AES128-GCM-SHA256. */
-function cipherOf(name: string): string {
-  if (!name.includes('_WITH_')) return name
-  return name
-    .replace(/^TLS_(RSA_WITH_)?/, '')
-    .replace('_WITH_', '_')
-    .replace(/AES_(\d+)(_CBC)?/, 'AES$1')
-    .replace(/(CHACHA20_POLY1305)_SHA256$/, '$1')
-    .replaceAll('_', '-')
 }
 
 /** An HTTPS server whose certificates follow their files until it is closed. Throws `config` where they cannot be used. */

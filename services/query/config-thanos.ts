@@ -1,7 +1,7 @@
 // Flags of Thanos's querier (cmd/thanos/query.go) that have no meaning here: taken with a line in the log, or refused.
 // Refused is what would change answers or who may see them; docs/beside-thanos.md has the list for users.
 // Owns the reasons.
-import { commonForeignFlags, ignoredFlag, newerTls, refusedFlag } from '../../lib/kit/foreign-flags.ts'
+import { commonForeignFlags, ignoredFlag, refusedFlag } from '../../lib/kit/foreign-flags.ts'
 
 const oneEngine = 'there is one engine, which evaluates as Prometheus does'
 const noTenants = 'tenants are not told apart'
@@ -32,5 +32,9 @@ export const thanosFlags = {
   thanosResolver: ignoredFlag('store.sd-dns-resolver', "names are resolved by the system's resolver"),
   thanosTestAddresses: refusedFlag('inject-test-addresses', 'it is for tests of Thanos', { accepted: [] }),
   thanosCompression: refusedFlag('grpc-compression', 'want none: snappy is not spoken', { accepted: ['none'] }),
-  thanosClientTlsVersion: refusedFlag('grpc-client-tls-min-version', newerTls, { accepted: ['1.2'] }),
+  thanosClientTlsVersion: refusedFlag(
+    'grpc-client-tls-min-version',
+    'a client speaks TLS 1.2 and newer: want the minimum at the servers',
+    { accepted: ['1.2'] },
+  ),
 }

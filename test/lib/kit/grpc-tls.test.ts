@@ -13,6 +13,7 @@ import { createLogger } from '../../../lib/kit/log.ts'
 import { Registry } from '../../../lib/kit/metrics.ts'
 import { Probe } from '../../../lib/kit/probe.ts'
 import { TlsFiles } from '../../../lib/kit/tls-files.ts'
+import { tlsNames } from '../../../lib/kit/tls-names.ts'
 import { goldenPath } from '../../support/golden.ts'
 
 const golden = (name: string) => goldenPath('tls', name)
@@ -132,6 +133,27 @@ test("a client's files are read again, too", async () => {
   vi.useRealTimers()
   // The connection that has failed is tried again after a second.
   await expect.poll(() => call(address, tls), { timeout: 10_000, interval: 200 }).toBe(true)
+})
+
+test('versions, suites and curves: those of the flags, in the names of Go; others are refused', async () => {
+  const curve = tlsNames([], ['CurveP384']).ecdhCurve!
+  const { port } = await serve({ certFile, keyFile, options: { minVersion: 'TLSv1.3', ecdhCurve: curve } })
+  const shake = (options: object) =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options }, () => {
+        resolve(true)
+        socket.destroy()
+      })
+      socket.once('error', () => resolve(false))
+    })
+  expect(await shake({})).toBe(true)
+  expect(await shake({ maxVersion: 'TLSv1.2' })).toBe(false)
+  expect(await shake({ ecdhCurve: 'P-256' })).toBe(false)
+  expect(tlsNames(['TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256', 'TLS_RSA_WITH_AES_128_CBC_SHA'], []).ciphers).toBe(
+    'ECDHE-RSA-CHACHA20-POLY1305:AES128-SHA',
+  )
+  await expect(serve({ certFile, keyFile, options: { ciphers: 'NONE' } })).rejects.toMatchObject({ code: 'config' })
+  expect(() => tlsNames([], ['P1'])).toThrow('want one of CurveP256')
 })
 
 test('a file that is not there, or is no certificate, is a configuration error that names it', async () => {

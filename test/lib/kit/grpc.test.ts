@@ -131,6 +131,9 @@ test('half of a TLS pair, or a file that is not there, is a configuration error'
     grpcServerTlsCert: '/nowhere.pem',
     grpcServerTlsKey: '',
     grpcServerTlsClientCa: '',
+    grpcServerTlsMinVersion: '1.3' as const,
+    grpcServerTlsCiphers: [],
+    grpcServerTlsCurves: [],
   }
   expect(() => grpcOptionsOf(values)).toThrow(MnemoError)
   const options = grpcOptionsOf({ ...values, grpcServerTlsKey: '/nowhere.key' })

@@ -21,7 +21,8 @@ const supported = `
   selector.relabel-config selector.relabel-config-file request.logging-config request.logging-config-file
   store.sd-dns-interval store.unhealthy-timeout endpoint.info-timeout endpoint.sd-config endpoint.sd-config-file
   endpoint.sd-config-reload-interval store.sd-files store.sd-interval endpoint endpoint-group endpoint-strict endpoint-group-strict
-  store.limits.request-series store.limits.request-samples`
+  store.limits.request-series store.limits.request-samples grpc-server-tls-min-version grpc-server-tls-ciphers
+  grpc-server-tls-curves`
 
 const ignored = `
   tracing.config tracing.config-file enable-auto-gomemlimit auto-gomemlimit.ratio debug.name query.promql-engine
@@ -32,7 +33,7 @@ const ignored = `
   store.sd-dns-resolver`
 
 const refused = `
-  grpc-server-tls-min-version grpc-server-tls-ciphers grpc-server-tls-curves grpc-client-tls-min-version grpc-compression
+  grpc-client-tls-min-version grpc-compression
   query.enable-x-functions query.mode query.tenant-certificate-field query.enforce-tenancy inject-test-addresses`
 
 const namesOf = (text: string) => text.trim().split(/\s+/)
@@ -70,7 +71,7 @@ describe('refused', () => {
     ['--query.enforce-tenancy', 'anyone would see everything'],
     ['--query.enable-x-functions', 'promql-extended-range-selectors'],
     ['--grpc-compression=snappy', 'snappy is not spoken'],
-    ['--grpc-server-tls-min-version=1.3', 'TLS 1.2 and newer'],
+    ['--grpc-client-tls-min-version=1.3', 'TLS 1.2 and newer'],
   ])('%s', (argument, why) => {
     const name = argument.replace(/=.*/, '')
     expect(() => parsed(argument)).toThrow(expect.objectContaining({ code: 'config', message: expect.stringContaining(`flag ${name}`) })) // biome-ignore format: one line
