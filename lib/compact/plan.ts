@@ -75,7 +75,7 @@ export function planGroup(blocks: readonly BlockMeta[], options: PlanOptions): P
         overlapping: overlappingBlocks(blocks),
       }
     const merge = overlap.length > 0 ? overlap : selectBlocks(blocks, options.rangesMs, excluded)
-    const largest = largestIndexOver(merge, options.maxIndexBytes * indexSizeShare)
+    const largest = largestIndexOver(merge, Math.floor(options.maxIndexBytes * indexSizeShare))
     if (!largest) {
       const overlapping = overlap.length > 0 ? [] : overlappingBlocks(blocks)
       const reason = overlap.length > 0 ? 'overlap' : merge.length === 1 ? 'tombstones' : 'range'
@@ -167,9 +167,17 @@ function runsWithout(part: readonly BlockMeta[], excluded: ReadonlySet<string>):
   return runs
 }
 
+/** The largest of the blocks up to the one with which the indexes reach the limit; undefined where they do not. */
 function largestIndexOver(plan: readonly BlockMeta[], limitBytes: number): BlockMeta | undefined {
-  if (plan.length < 2 || plan.reduce((sum, block) => sum + indexBytes(block), 0) < limitBytes) return undefined
-  return plan.reduce((largest, block) => (indexBytes(block) > indexBytes(largest) ? block : largest))
+  if (plan.length < 2) return undefined
+  let largest = plan[0]!
+  let sumBytes = 0
+  for (const block of plan) {
+    if (indexBytes(block) > indexBytes(largest)) largest = block
+    sumBytes += indexBytes(block)
+    if (sumBytes >= limitBytes) return largest
+  }
+  return undefined
 }
 
 /** The size of a block's index, as its meta.json tells; 0 where it does not. */

@@ -80,7 +80,7 @@ export const crashScenarios: readonly CrashScenario[] = [
   {
     name: 'compaction, of a range with an overlap in it',
     async fill(bucket) {
-      await fill(bucket, [0, 2, 4, 8])
+      await fill(bucket, [0, 2, 4, 8, 16])
       await putMadeBlock(bucket, twoHours(2, { series: [twoHours(2).series[1]!] }))
     },
     options: {},
