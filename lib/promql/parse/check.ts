@@ -128,7 +128,8 @@ class Checker {
     if (call.func === 'info' && infoSelector !== undefined) this.#infoSelector(call, infoSelector)
     call.args.forEach((arg, i) => {
       const want = signature.args[Math.min(i, signature.args.length - 1)]!
-      if (call.func !== 'info' || i === 0) this.#expect(arg, { want, where: `call to function ${quoteGo(call.func)}`, depth })
+      if (call.func !== 'info' || i === 0)
+        this.#expect(arg, { want, where: `call to function ${quoteGo(call.func)}`, depth })
     })
     return signature.returns
   }

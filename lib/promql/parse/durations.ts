@@ -83,7 +83,7 @@ function signed(tokens: TokenStream, sign: Token, expr: DurationExpr): DurationE
     checkRange(tokens, sign.start, value)
     return { ...expr, value, pos }
   }
-  return sign.type === '-' ? { kind: 'duration', op: '-', rhs: expr, wrapped: false, pos } : expr
+  return { kind: 'duration', op: sign.type === '-' ? '-' : '+', rhs: expr, wrapped: false, pos }
 }
 
 function wrapped(expr: DurationExpr, start: number, end: number): DurationOperation {

@@ -19,7 +19,8 @@ export function translateExpr(expr: Expr): Json {
     case 'number':
       return { type: 'numberLiteral', val: formatDecimal(expr.value) }
     case 'string':
-      return { type: 'stringLiteral', val: expr.value }
+      // Bytes that are no UTF-8 are shown as every JSON encoder shows them.
+      return { type: 'stringLiteral', val: expr.value.toWellFormed() }
     case 'paren':
       return { type: 'parenExpr', expr: translateExpr(expr.expr) }
     case 'unary':

@@ -95,7 +95,8 @@ test('offset and @ reach the selector, in milliseconds', () => {
     selector: { offsetMs: -3_600_000, at: 1500 },
   })
   expect(parseExpr('up @ end() offset 0.5')).toMatchObject({ at: 'end', offsetMs: 500 })
-  expect(parseExpr('up offset -(5m)')).toMatchObject({ offsetMs: -300_000 })
+  expect(parseExpr('up offset -5m')).toMatchObject({ offsetMs: -300_000 })
+  expect(parseExpr('up offset -(5m)')).toMatchObject({ offset: { op: '-', rhs: { wrapped: true } } })
   expect(parseExpr('rate(up[1m])[1h:] offset 1d')).toMatchObject({
     kind: 'subquery',
     rangeMs: 3_600_000,
