@@ -8,7 +8,6 @@ const noTenants = 'tenants are not told apart'
 
 /** By a key of their own each, as flags are everywhere; values are texts, or undefined where not given. */
 export const thanosFlags = {
-  ...commonForeignFlags,
   thanosEngine: ignoredFlag('query.promql-engine', oneEngine),
   thanosFallback: ignoredFlag('query.disable-fallback', oneEngine, { isSwitch: true }),
   thanosXFunctions: refusedFlag('query.enable-x-functions', 'xrate and the like are not known: want the anchored and smoothed ranges of --enable-feature=promql-extended-range-selectors', { accepted: ['false'], isSwitch: true }), // biome-ignore format: one line
@@ -37,4 +36,5 @@ export const thanosFlags = {
     'a client speaks TLS 1.2 and newer: want the minimum at the servers',
     { accepted: ['1.2'] },
   ),
+  ...commonForeignFlags,
 }
