@@ -1,11 +1,11 @@
 // Reads series that have downsampled chunks: windows of an hour, in their holes those of 5 minutes, in theirs raw samples.
 // After Thanos pkg/query/iter.go; there, chunks of differing resolution are replicas of one another, which counts samples
-// at a seam twice or not at all. Owns the order in which resolutions win, and how long an instant selector shows each.
+// at a seam twice or not at all. Owns the order in which resolutions win.
 import type { HistogramPoint } from '../histogram/histogram.ts'
 import type { SampleColumns } from '../kernels/columns.ts'
 import type { Kernels } from '../kernels/kernels.ts'
 import { type DedupFunction, SeriesReader, type TimeRange } from './dedup.ts'
-import type { Reading } from './reading.ts'
+import { oneHourMs, type Reading } from './reading.ts'
 import { spliceTracks } from './splice.ts'
 import { kind, Track } from './track.ts'
 import type { AggrChunk } from './types.ts'
@@ -16,16 +16,8 @@ export interface DownsampledQuery extends TimeRange {
   /** The coarsest that was asked for. */
   readonly maxResolutionMs: number
   readonly dedup: DedupFunction
-  /** For an instant selector: see Visibility. */
-  readonly visibility?: Visibility | undefined
-}
-
-/** How long a sample is shown where none follows. */
-export interface Visibility {
-  /** A raw sample; a window is shown for its resolution where that is longer. */
-  readonly rawMs: number
-  /** What the selector looks back: what is to be shown for less is ended by a stale marker. */
-  readonly lookbackMs: number
+  /** How far back an instant selector looks; undefined for a range. */
+  readonly lookbackMs: number | undefined
 }
 
 export interface ReadSamples {
@@ -57,29 +49,15 @@ export class DownsampledReader {
   read(chunks: readonly AggrChunk[], query: DownsampledQuery, into: ReadSamples): void {
     const counter = query.reading === 'counter'
     const windows = this.#windows(chunks, query)
-    // What is covered need not be decoded; but a counter goes on by what both have counted.
-    const rawChunks = chunks.filter((chunk) => !isDownsampled(chunk) && (counter || !isCovered(chunk, windows)))
+    // What is covered need not be decoded; but a counter goes on by what both have counted before and behind a seam.
+    const marginMs = counter ? 2 * oneHourMs : 0
+    const rawChunks = chunks.filter((chunk) => !isDownsampled(chunk) && !isCovered(chunk, windows, marginMs))
     let track = windows
     if (rawChunks.length > 0) {
       const raw = this.#rawTrack(rawChunks, query, this.#free(windows))
       track = this.#free(windows, raw)
       spliceTracks(windows, raw, track, { counter })
     }
-    emit(track, query, into)
-  }
-
-  /**
-   * The same of a series without downsampled chunks, already read: in an instant selector that looks back further than raw samples
-   * are to be shown, stale markers end them.
-   */
-  endRaw(into: ReadSamples, visibility: Visibility, maxTime: number): void {
-    const { columns, histograms } = into
-    if (visibility.lookbackMs <= visibility.rawMs || !hasHoles(into, visibility.rawMs, maxTime)) return
-    const query = { reading: 'average', visibility, maxTime } as const
-    const track = this.#free()
-    putRaw(columns, histograms, query, track)
-    columns.clear()
-    histograms.length = 0
     emit(track, query, into)
   }
 
@@ -134,8 +112,10 @@ export class DownsampledReader {
   }
 }
 
-/** Whether windows follow each other without a hole from the chunk's first to its last sample. */
-function isCovered({ minTime, maxTime }: AggrChunk, windows: Track): boolean {
+/** Whether windows follow each other without a hole from before the chunk's first sample to behind its last, by a margin. */
+function isCovered(chunk: AggrChunk, windows: Track, marginMs: number): boolean {
+  const minTime = chunk.minTime - marginMs
+  const maxTime = chunk.maxTime + marginMs
   let i = windows.lastAt(minTime - 1) + 1
   if (i >= windows.length || windows.starts[i]! > minTime) return false
   while (windows.times[i]! < maxTime) {
@@ -145,21 +125,13 @@ function isCovered({ minTime, maxTime }: AggrChunk, windows: Track): boolean {
   return true
 }
 
-/** Whether more than `shownMs` pass after a sample without another one. */
-function hasHoles({ columns, histograms }: ReadSamples, shownMs: number, maxTime: number): boolean {
-  const times = columns.times()
-  if (histograms.length > 0) return true
-  for (let i = 1; i < times.length; i++) if (times[i]! - times[i - 1]! > shownMs) return true
-  return times.length > 0 && times.at(-1)! + shownMs <= maxTime
-}
-
 const staleBits = 0x7ff0000000000002n
 
 /** Raw samples as a reading takes them. Ranges have no use for stale markers. */
 function putRaw(
   columns: SampleColumns,
   histograms: readonly HistogramPoint[],
-  { reading, visibility }: Pick<DownsampledQuery, 'reading' | 'visibility'>,
+  { reading, lookbackMs }: DownsampledQuery,
   into: Track,
 ): void {
   const [times, values, bits] = [columns.times(), columns.values(), columns.valueBits()]
@@ -169,7 +141,7 @@ function putRaw(
     for (; next < histograms.length && histograms[next]!.timeMs < beforeMs; next++) {
       const { timeMs, histogram } = histograms[next]!
       if (histogram === undefined) {
-        if (visibility) into.pushStale(timeMs)
+        if (lookbackMs !== undefined) into.pushStale(timeMs)
       } else if (reading === 'counts') into.push(timeMs, 1, 1)
       else into.pushHistogram(timeMs, histogram, 1)
     }
@@ -178,7 +150,7 @@ function putRaw(
     const [time, value] = [times[i]!, values[i]!]
     if (histograms.length > 0) putHistograms(time)
     if (Number.isNaN(value) && bits[i] === staleBits) {
-      if (visibility) into.pushStale(time)
+      if (lookbackMs !== undefined) into.pushStale(time)
     } else if (counter === undefined) into.push(time, reading === 'counts' ? 1 : value, 1)
     else if (!Number.isNaN(value)) into.push(time, counter.add(value), value)
   }
@@ -198,76 +170,80 @@ class Counter {
   }
 }
 
-function emit(
-  track: Track,
-  { reading, visibility, maxTime }: Pick<DownsampledQuery, 'reading' | 'visibility' | 'maxTime'>,
-  into: ReadSamples,
-): void {
+function emit(track: Track, { reading, lookbackMs }: DownsampledQuery, into: ReadSamples): void {
   const out = new Output(into, reading, 2 * track.length)
   for (let i = 0; i < track.length; i++) {
     out.put(track, i)
-    if (visibility) show(track, i, { ...visibility, maxTime, out })
+    const again = lookbackMs === undefined ? undefined : shownAgainAt(track, i, lookbackMs)
+    if (again !== undefined) out.put(track, i, again)
   }
   out.finish()
 }
 
 /**
- * What follows an item in an instant selector: nothing where the next is in time; the item again where the window right behind it ends
- * later than the lookback bears; else a stale marker where it is to be shown for less than the lookback.
+ * A window is a sample at its end: behind a raw sample, or one that ended early, that may be later than an instant selector looks back,
+ * though there are samples all the time. The item is then shown once more from when it would be too old.
  */
-function show(
-  track: Track,
-  index: number,
-  { rawMs, lookbackMs, maxTime, out }: Visibility & { readonly maxTime: number; readonly out: Output },
-): void {
-  if (track.kinds[index] === kind.stale) return
-  const time = track.times[index]!
+function shownAgainAt(track: Track, index: number, lookbackMs: number): number | undefined {
   const next = index + 1
-  const nextTime = next < track.length ? track.times[next]! : Number.POSITIVE_INFINITY
-  if (next < track.length && track.resolutions[next]! > 0) {
-    const untilMs = track.starts[next]! - 1
-    if (untilMs - time < rawMs) {
-      if (nextTime - time > lookbackMs && untilMs > time) out.put(track, index, untilMs)
-      return
-    }
-  }
-  const end = time + Math.max(rawMs, track.resolutions[index]!)
-  if (end < time + lookbackMs && end < nextTime && end <= maxTime) out.putStale(end)
+  if (track.kinds[index] === kind.stale || next === track.length || track.resolutions[next] === 0) return undefined
+  const again = track.times[index]! + lookbackMs
+  const isFollowed = track.starts[next]! <= again
+  return isFollowed && track.times[next]! > again && track.times[next]! <= again + lookbackMs ? again : undefined
 }
 
 /** Where items go: floats and stale markers to the columns, histograms to the list, counts to theirs. */
 class Output {
-  readonly #into: ReadSamples
-  readonly #reading: Reading
-  #length: number
-  #times: Float64Array
-  #values: Float64Array
-  #bits: BigUint64Array
+  readonly #histograms: HistogramPoint[]
+  readonly #isCounts: boolean
+  readonly #floats: ColumnWriter
+  readonly #counts: ColumnWriter | undefined
 
   /** `most`: items that will be put at most. */
-  constructor(into: ReadSamples, reading: Reading, most: number) {
-    const { columns } = into
-    this.#into = into
-    this.#reading = reading
+  constructor({ columns, histograms, counts }: ReadSamples, reading: Reading, most: number) {
+    this.#histograms = histograms
+    this.#isCounts = reading === 'counts'
+    // Both before the first view: memory that grows takes views away.
     columns.reserve(most)
-    into.counts?.reserve(most)
+    counts?.reserve(most)
+    this.#floats = new ColumnWriter(columns, most)
+    this.#counts = counts && new ColumnWriter(counts, most)
+  }
+
+  put(track: Track, index: number, timeMs = track.times[index]!): void {
+    const value = track.values[index]!
+    this.#counts?.put(timeMs, this.#isCounts ? value : track.extras[index]!)
+    if (this.#isCounts) return
+    if (track.kinds[index] === kind.float) this.#floats.put(timeMs, value)
+    else if (track.kinds[index] === kind.stale) this.#floats.putStale(timeMs)
+    else this.#histograms.push({ timeMs, histogram: track.histograms[index] })
+  }
+
+  finish(): void {
+    this.#floats.finish()
+    this.#counts?.finish()
+  }
+}
+
+class ColumnWriter {
+  readonly #columns: SampleColumns
+  readonly #times: Float64Array
+  readonly #values: Float64Array
+  readonly #bits: BigUint64Array
+  #length: number
+
+  constructor(columns: SampleColumns, most: number) {
     const { kernels, timesPtr, valuesPtr, length } = columns
+    this.#columns = columns
     this.#length = length
     this.#times = kernels.f64(timesPtr, length + most)
     this.#values = kernels.f64(valuesPtr, length + most)
     this.#bits = new BigUint64Array(kernels.memory.buffer, valuesPtr, length + most)
   }
 
-  put(track: Track, index: number, timeMs = track.times[index]!): void {
-    const { counts, histograms } = this.#into
-    if (counts !== undefined) counts.push(timeMs, track[this.#reading === 'counts' ? 'values' : 'extras'][index]!)
-    if (this.#reading === 'counts') return
-    if (track.kinds[index] === kind.histogram) histograms.push({ timeMs, histogram: track.histograms[index] })
-    else if (track.kinds[index] === kind.stale) this.putStale(timeMs)
-    else {
-      this.#times[this.#length] = timeMs
-      this.#values[this.#length++] = track.values[index]!
-    }
+  put(timeMs: number, value: number): void {
+    this.#times[this.#length] = timeMs
+    this.#values[this.#length++] = value
   }
 
   putStale(timeMs: number): void {
@@ -276,6 +252,6 @@ class Output {
   }
 
   finish(): void {
-    this.#into.columns.length = this.#length
+    this.#columns.length = this.#length
   }
 }

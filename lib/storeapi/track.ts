@@ -4,14 +4,6 @@ import type { Histogram } from '../histogram/histogram.ts'
 
 export const kind = { float: 0, stale: 1, histogram: 2 } as const
 
-export interface Window {
-  /** Its first millisecond. */
-  readonly startMs: number | undefined
-  readonly resolutionMs: number
-}
-
-const raw: Window = { startMs: undefined, resolutionMs: 0 }
-
 export class Track {
   length = 0
   /** The time of a sample, or a window's last millisecond. */
@@ -47,13 +39,13 @@ export class Track {
     this.kinds = kinds
   }
 
-  /** Appends a float; a raw sample where no window is told. */
-  push(timeMs: number, value: number, extra: number, window: Window = raw): void {
+  /** Appends a raw float. */
+  push(timeMs: number, value: number, extra: number): void {
     if (this.length === this.times.length) this.reserve(1)
     const at = this.length++
     this.times[at] = timeMs
-    this.starts[at] = window.startMs ?? timeMs
-    this.resolutions[at] = window.resolutionMs
+    this.starts[at] = timeMs
+    this.resolutions[at] = 0
     this.values[at] = value
     this.extras[at] = extra
     this.kinds[at] = kind.float
@@ -64,10 +56,16 @@ export class Track {
     this.kinds[this.length - 1] = kind.stale
   }
 
-  pushHistogram(timeMs: number, histogram: Histogram, extra: number, window: Window = raw): void {
-    this.push(timeMs, 0, extra, window)
+  pushHistogram(timeMs: number, histogram: Histogram, extra: number): void {
+    this.push(timeMs, 0, extra)
     this.kinds[this.length - 1] = kind.histogram
     this.histograms[this.length - 1] = histogram
+  }
+
+  /** Makes the last item a window. */
+  widen(startMs: number, resolutionMs: number): void {
+    this.starts[this.length - 1] = startMs
+    this.resolutions[this.length - 1] = resolutionMs
   }
 
   /** Appends an item of another track. */

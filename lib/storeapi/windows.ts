@@ -9,7 +9,7 @@ import { divide } from '../histogram/scale.ts'
 import type { SampleColumns } from '../kernels/columns.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { fiveMinutesMs, oneHourMs, type Reading } from './reading.ts'
-import type { Track, Window } from './track.ts'
+import type { Track } from './track.ts'
 import type { AggrChunk, Chunk } from './types.ts'
 
 /** An aggregate chunk's samples of one reading: floats, or histograms. */
@@ -18,10 +18,10 @@ export interface WindowChunk {
   readonly minTime: number
   readonly maxTime: number
   /** Of a counter, the first raw sample's time before the windows', and the last window's twice. */
-  readonly times: ArrayLike<number>
-  readonly values: ArrayLike<number>
+  readonly times: Float64Array
+  readonly values: Float64Array
   /** Of `totals`. */
-  readonly counts: ArrayLike<number> | undefined
+  readonly counts: Float64Array | undefined
   readonly histograms: readonly HistogramPoint[] | undefined
 }
 
@@ -37,8 +37,8 @@ export function decodeWindows(
     if (count === undefined || sum === undefined) return undefined
     const counts = decodePart(count, scratch.kernelColumns)
     const sums = decodePart(sum, scratch.kernelColumns)
-    checkAligned(counts, sums)
-    const merged = reading === 'totals' ? { ...sums, counts: counts.values } : quotients(sums, counts.values)
+    const divisors = countsOf(sums, counts)
+    const merged = reading === 'totals' ? { ...sums, counts: divisors } : quotients(sums, divisors)
     return { minTime, maxTime, counts: undefined, ...merged }
   }
   const part = chunk[fieldOf[reading]]
@@ -68,21 +68,31 @@ function decodePart({ type, data }: Chunk, columns: SampleColumns): Part {
   const histograms = decodeHistogramChunk(encoding, data)
     .filter(({ stale }) => !stale)
     .map(pointOf)
-  return { times: histograms.map(({ timeMs }) => timeMs), values: [], histograms }
+  return { times: Float64Array.from(histograms, ({ timeMs }) => timeMs), values: new Float64Array(), histograms }
 }
 
-function checkAligned(counts: Part, sums: Part): void {
-  const { length } = counts.times
-  let same = sums.times.length === length && counts.histograms === undefined
-  for (let i = 0; same && i < length; i++) same = counts.times[i] === sums.times[i]
-  if (same) return
-  const got = `got ${length} counts and ${sums.times.length} sums, want both of the same windows`
-  throw new MnemoError('corrupt', `cannot average downsampled chunk: ${got}`)
+/** The count of each sum's window. Of histograms there may be counts without a sum: Thanos loses sums where a zero bucket grows. */
+function countsOf(sums: Part, counts: Part): Float64Array {
+  const { length } = sums.times
+  const found = new Float64Array(length)
+  let at = 0
+  for (let i = 0; i < length; i++) {
+    while (at < counts.times.length && counts.times[at]! < sums.times[i]!) at++
+    if (counts.times[at] !== sums.times[i] || (sums.histograms === undefined && at !== i)) {
+      const got = `got ${counts.times.length} counts and ${length} sums, want both of the same windows`
+      throw new MnemoError('corrupt', `cannot average downsampled chunk: ${got}`)
+    }
+    found[i] = counts.values[at]!
+  }
+  return found
 }
 
-function quotients({ times, values, histograms }: Part, counts: ArrayLike<number>): Part {
-  if (histograms === undefined)
-    return { times, values: Float64Array.from(values, (sum, i) => sum / counts[i]!), histograms }
+function quotients({ times, values, histograms }: Part, counts: Float64Array): Part {
+  if (histograms === undefined) {
+    const averages = new Float64Array(values.length)
+    for (let i = 0; i < values.length; i++) averages[i] = values[i]! / counts[i]!
+    return { times, values: averages, histograms }
+  }
   const averages = histograms.map(({ timeMs, histogram }, i) => ({
     timeMs,
     histogram: histogram && divide(histogram, counts[i]!),
@@ -111,15 +121,14 @@ export function byResolution(
 }
 
 /** Without the raw samples that a counter has at its ends. */
-function windowTimes({ times, histograms }: WindowChunk, reading: Reading): number[] {
-  const all = Array.from(times)
-  return (reading === 'counter' || reading === 'resets') && histograms === undefined ? all.slice(1, -1) : all
+function windowTimes({ times, histograms }: WindowChunk, reading: Reading): Float64Array {
+  return (reading === 'counter' || reading === 'resets') && histograms === undefined ? times.subarray(1, -1) : times
 }
 
 /** Windows end with 5 minutes or an hour, but for the last one of a chunk. */
-function resolutionOf(times: readonly number[]): number | undefined {
+function resolutionOf(times: Float64Array): number | undefined {
   const { length } = times
-  if (times.slice(0, -1).some((timeMs) => (timeMs + 1) % oneHourMs !== 0)) return fiveMinutesMs
+  for (let i = 0; i < length - 1; i++) if (!Number.isInteger((times[i]! + 1) / oneHourMs)) return fiveMinutesMs
   return length > 2 || (length === 2 && times[1]! - times[0]! > fiveMinutesMs) ? oneHourMs : undefined
 }
 
@@ -130,15 +139,18 @@ function resolutionOf(times: readonly number[]): number | undefined {
 export function splitWindowLanes(chunks: readonly WindowChunk[]): WindowChunk[][] {
   const lanes: WindowChunk[][] = []
   for (const chunk of chunks) {
-    const lane = lanes.find((other) => behindFiveMinutes(other.at(-1)!.maxTime) <= chunk.minTime)
+    const lane = lanes.find((other) => follows(chunk, other.at(-1)!))
     if (lane) lane.push(chunk)
     else lanes.push([chunk])
   }
   return lanes
 }
 
-function behindFiveMinutes(timeMs: number): number {
-  return (Math.floor(timeMs / fiveMinutesMs) + 1) * fiveMinutesMs
+function follows(chunk: WindowChunk, before: WindowChunk): boolean {
+  // Where floats change to histograms, or back, both may have a part of the window.
+  const isOther = (chunk.histograms === undefined) !== (before.histograms === undefined)
+  if (isOther) return chunk.minTime > before.maxTime
+  return chunk.minTime >= (Math.floor(before.maxTime / fiveMinutesMs) + 1) * fiveMinutesMs
 }
 
 /** Appends a lane's windows, a counter read through its resets. */
@@ -172,23 +184,23 @@ class LaneWindows {
   addHistograms({ histograms, counts }: WindowChunk): void {
     histograms?.forEach(({ timeMs, histogram }, i) => {
       if (timeMs <= this.#lastTime || histogram === undefined) return
-      this.#into.pushHistogram(timeMs, histogram, counts?.[i] ?? 0, this.#windowOf(timeMs))
-      this.#lastTime = timeMs
+      this.#into.pushHistogram(timeMs, histogram, counts?.[i] ?? 0)
+      this.#widen(timeMs)
     })
   }
 
   /** The first sample is a raw one; a repeated time tells the last raw value, which the next chunk's first is compared with. */
   addCounter({ times, values }: WindowChunk): void {
     for (let i = 0; i < times.length; i++) {
-      const [time, value] = [times[i]!, values[i]!]
-      if (Number.isNaN(value)) continue
+      const time = times[i]!
+      const value = values[i]!
+      if (Number.isNaN(value) || time < this.#lastTime) continue
       if (time > this.#lastTime) {
         if (this.#total === undefined) this.#total = value
         else this.#total += value >= this.#last ? value - this.#last : value
         if (i === 0) this.#pushRaw(time, this.#total, value)
         else this.#push(time, this.#total, Number.NaN)
-      } else if (time === this.#lastTime) this.#into.extras[this.#into.length - 1] = value
-      else continue
+      } else this.#into.extras[this.#into.length - 1] = value
       this.#last = value
     }
   }
@@ -204,8 +216,8 @@ class LaneWindows {
 
   #push(time: number, value: number, extra: number): void {
     if (time <= this.#lastTime) return
-    this.#into.push(time, value, extra, this.#windowOf(time))
-    this.#lastTime = time
+    this.#into.push(time, value, extra)
+    this.#widen(time)
   }
 
   /** A sample itself: the window that it begins stands for what follows. */
@@ -215,9 +227,9 @@ class LaneWindows {
     this.#lastTime = time
   }
 
-  #windowOf(time: number): Window {
-    const resolutionMs = this.#resolutionMs
-    const startMs = Math.floor(time / resolutionMs) * resolutionMs
-    return { startMs: Math.max(startMs, this.#lastTime + 1), resolutionMs }
+  #widen(time: number): void {
+    const start = Math.floor(time / this.#resolutionMs) * this.#resolutionMs
+    this.#into.widen(start > this.#lastTime ? start : this.#lastTime + 1, this.#resolutionMs)
+    this.#lastTime = time
   }
 }

@@ -102,7 +102,7 @@ export const flags = {
     default: '5m',
   }),
   retentionRawMs: durationFlag('retention.resolution-raw', {
-    help: "How long to retain raw samples in bucket. 0d: forever. At least 40h unless --downsampling.disable is set; a block that is not downsampled yet is before it expires. This version's querier answers from raw samples alone; downsampled ones wait for the next, or for a Thanos querier.",
+    help: 'How long to retain raw samples in bucket. 0d: forever. At least 40h unless --downsampling.disable is set; a block that is not downsampled yet is before it expires. What is older is answered to queries with max_source_resolution=5m or 1h, or with --query.auto-downsampling.',
     default: '0d',
   }),
   retentionFiveMinutesMs: durationFlag('retention.resolution-5m', {

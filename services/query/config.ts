@@ -80,7 +80,7 @@ export const flags = {
     default: '5m',
   }),
   dynamicLookback: boolFlag('query.dynamic-lookback-delta', {
-    help: 'Look back at least 5m or 1h where data of that resolution may be read. Raw samples are shown no longer for it.',
+    help: 'Look back at least 5m or 1h where data of that resolution may be read.',
     default: true,
     hidden: true,
   }),

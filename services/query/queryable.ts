@@ -20,8 +20,7 @@ export interface QueryableOptions {
   readonly dedupFunction: DedupFunction
   /** The coarsest downsampled data that may answer; 0: raw data alone. */
   readonly maxResolutionMs: number
-  /** How long a raw sample is shown, and how far back instant selectors look (no less), ms. */
-  readonly rawLookbackMs: number
+  /** How far back instant selectors look. */
   readonly lookbackMs: number
   readonly fetched: Fetched
   readonly fetchLimits: FetchLimits
@@ -82,20 +81,17 @@ export class FanoutQueryable implements Queryable {
   }
 
   #readers(chunks: readonly AggrChunk[], hints: SelectHints): Pick<Series, 'read' | 'readTotals'> {
-    const { replicaLabels, dedupFunction, maxResolutionMs, rawLookbackMs, lookbackMs } = this.#options
+    const { replicaLabels, dedupFunction, maxResolutionMs } = this.#options
     // Without deduplication two stores' chunks of one series still overlap: each sample counts once.
     const dedup = replicaLabels.length > 0 ? dedupFunction : 'chain'
     const { minTime, maxTime, rangeMs, func } = hints
-    const visibility = rangeMs === 0 ? { rawMs: rawLookbackMs, lookbackMs } : undefined
     if (!chunks.some(isDownsampled)) {
       return {
-        read: (columns, histograms, starts) => {
-          this.#reader.read(chunks, hints, dedup, { columns, histograms, starts })
-          if (visibility) this.#downsampled.endRaw({ columns, histograms }, visibility, maxTime)
-        },
+        read: (columns, histograms, starts) => this.#reader.read(chunks, hints, dedup, { columns, histograms, starts }),
       }
     }
-    const query = { minTime, maxTime, maxResolutionMs, dedup, visibility, reading: readingOf(func, rangeMs) }
+    const lookbackMs = rangeMs === 0 ? this.#options.lookbackMs : undefined
+    const query = { minTime, maxTime, maxResolutionMs, dedup, lookbackMs, reading: readingOf(func, rangeMs) }
     const read: Series['read'] = (columns, histograms) => this.#downsampled.read(chunks, query, { columns, histograms })
     if (query.reading !== 'counts' && query.reading !== 'totals') return { read }
     return { read, readTotals: (totals) => this.#downsampled.read(chunks, query, totals) }

@@ -2,6 +2,7 @@
 // Started by runner.ts through lib/kit/workers.ts; several jobs run in it by turns.
 // Owns one connection to each store and the kernels of its queries.
 import { workerData } from 'node:worker_threads'
+import { observeClientCalls, reportClientCalls } from '../../lib/kit/grpc-client-metrics.ts'
 import { Moved, serveWorker } from '../../lib/kit/workers.ts'
 import { execute, warmUp } from '../../lib/promql/exec/engine.ts'
 import type { QueryResult } from '../../lib/promql/exec/result.ts'
@@ -22,11 +23,12 @@ import { FanoutQueryable } from './queryable.ts'
 const config = workerData as WorkerConfig
 const kernelPool = new KernelPool(config.maxMemoryBytes)
 const clients = new Map<string, StoreClient>()
+const interceptors = [observeClientCalls(reportClientCalls())]
 
 function client({ address, tls }: Endpoint): StoreClient {
   let known = clients.get(address)
   if (known === undefined) {
-    known = createStoreClient(address, { ...(tls && { tls }) })
+    known = createStoreClient(address, { ...(tls && { tls }), interceptors })
     clients.set(address, known)
   }
   return known
@@ -49,10 +51,9 @@ function storesOf({ endpoints, scope }: QueryJob | FramesJob | LookupJob): Omit<
 }
 
 /** A lookback that the request names is taken as it is. */
-function lookbackOf({ lookbackMs, maxSourceResolutionMs }: QueryJob | FramesJob) {
-  const rawLookbackMs = lookbackMs ?? config.lookbackMs
-  const isDynamic = lookbackMs === undefined && config.dynamicLookback
-  return { rawLookbackMs, lookbackMs: isDynamic ? lookbackAtMs(rawLookbackMs, maxSourceResolutionMs) : rawLookbackMs }
+function lookbackOf({ lookbackMs, maxSourceResolutionMs }: QueryJob | FramesJob): number {
+  if (lookbackMs !== undefined || !config.dynamicLookback) return lookbackMs ?? config.lookbackMs
+  return lookbackAtMs(config.lookbackMs, maxSourceResolutionMs)
 }
 
 /** Evaluates a query and encodes its result, which may borrow from kernel memory until then. */
@@ -62,8 +63,8 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
     const { replicaLabels } = scope
     const { dedupFunction, maxSamples, fetchLimits, defaultSubqueryStepMs } = config
     const fetched = new Fetched(job.fetched)
-    const lookbacks = lookbackOf(job)
-    const resolution = { maxResolutionMs: job.maxSourceResolutionMs, ...lookbacks }
+    const lookbackMs = lookbackOf(job)
+    const resolution = { maxResolutionMs: job.maxSourceResolutionMs, lookbackMs }
     const data = { replicaLabels, dedupFunction, ...resolution, fetched, fetchLimits }
     const queryable = new FanoutQueryable({ stores: storesOf(job), kernels, ...data })
     const result = await execute({
@@ -75,7 +76,7 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
       startMs,
       endMs,
       stepMs,
-      lookbackMs: lookbacks.lookbackMs,
+      lookbackMs,
       queryable,
       kernels,
       signal,

@@ -2,7 +2,7 @@
 // Subject: lib/storeapi/downsampled.ts. Samples never lie on a border of windows, so that a range of whole hours has whole windows.
 import { describe, expect, test } from 'vitest'
 import { createKernels } from '../../../lib/kernels/instance.ts'
-import { DownsampledReader, type Visibility } from '../../../lib/storeapi/downsampled.ts'
+import { DownsampledReader } from '../../../lib/storeapi/downsampled.ts'
 import { fiveMinutesMs, oneHourMs, type Reading } from '../../../lib/storeapi/reading.ts'
 import type { AggrChunk } from '../../../lib/storeapi/types.ts'
 import { chunksAt, merged, type Point } from '../../support/downsampled-chunks.ts'
@@ -10,7 +10,13 @@ import { Random, seed } from '../../support/random.ts'
 
 const kernels = createKernels()
 const reader = new DownsampledReader(kernels)
-const everything = { minTime: -1e15, maxTime: 1e15, maxResolutionMs: oneHourMs, dedup: 'chain' } as const
+const everything = {
+  minTime: -1e15,
+  maxTime: 1e15,
+  maxResolutionMs: oneHourMs,
+  dedup: 'chain',
+  lookbackMs: undefined,
+} as const
 const resolutions = [0, fiveMinutesMs, oneHourMs]
 const blockMs = 2 * oneHourMs
 
@@ -155,35 +161,20 @@ describe(`random seams (SEED=${seed})`, () => {
 })
 
 const minuteMs = 60_000
-const hourLookback: Visibility = { rawMs: 5 * minuteMs, lookbackMs: oneHourMs }
 
 /** Whether an instant selector shows the series at each time. */
-function shownAt(chunks: readonly AggrChunk[], times: readonly number[], visibility = hourLookback): boolean[] {
+function shownAt(chunks: readonly AggrChunk[], times: readonly number[], lookbackMs = oneHourMs): boolean[] {
   const columns = kernels.columns()
-  const query = { ...everything, reading: 'average', visibility } as const
-  if (hasWindows(chunks)) reader.read(chunks, query, { columns, histograms: [] })
-  else {
-    for (const [time, value] of rawOf(chunks)) columns.push(time, value)
-    reader.endRaw({ columns, histograms: [] }, visibility, everything.maxTime)
-  }
+  reader.read(chunks, { ...everything, reading: 'average', lookbackMs }, { columns, histograms: [] })
   const mark = kernels.mark()
   const shown = times.map((startMs) => {
     const row = kernels.row(1)
-    kernels.lookback(columns, { startMs, stepMs: 1, count: 1 }, visibility.lookbackMs, row)
+    kernels.lookback(columns, { startMs, stepMs: 1, count: 1 }, lookbackMs, row)
     return kernels.u8(row.presentPtr, 1)[0] === 1
   })
   kernels.release(mark)
   columns.free()
   return shown
-}
-
-function rawOf(chunks: readonly AggrChunk[]): Point[] {
-  const columns = kernels.columns()
-  for (const { raw } of chunks) kernels.decodeXor(raw!.data, columns)
-  const values = columns.values()
-  const points = Array.from(columns.times(), (time, i): Point => [time, values[i]!])
-  columns.free()
-  return points
 }
 
 const every = (stepMs: number, from: number, to: number): Point[] =>
@@ -215,35 +206,33 @@ describe('an instant selector', () => {
       const chunks = merged(chunksAt(a, resolution), chunksAt(b, resolution))
       expect(shownAt(chunks, times).every(Boolean)).toBe(true)
     }
-    const fine = { rawMs: 5 * minuteMs, lookbackMs: 5 * minuteMs }
-    expect(shownAt(merged(chunksAt(a, fiveMinutesMs), chunksAt(b, fiveMinutesMs)), times, fine).every(Boolean)).toBe(
-      true,
-    )
+    const fine = merged(chunksAt(a, fiveMinutesMs), chunksAt(b, fiveMinutesMs))
+    expect(shownAt(fine, times, 5 * minuteMs).every(Boolean)).toBe(true)
   })
 
-  test('ends with the samples: raw ones after the raw lookback, windows after their resolution', () => {
+  test('ends the lookback after the samples', () => {
     const last = 30 * oneHourMs - 15_000 + 1
     const own = inside(samples, 0, 30 * oneHourMs)
-    const after = (resolution: number) => {
-      const minutes = [1, 4, 6, 59, 61].map((minute) => last + minute * minuteMs)
+    for (const resolution of resolutions) {
       const chunks = merged(
         chunksAt(inside(own, 0, 20 * oneHourMs), oneHourMs),
         chunksAt(inside(own, 20 * oneHourMs, 1e15), resolution),
       )
-      return shownAt(chunks, minutes)
+      const minutes = [1, 59, 61].map((minute) => last + minute * minuteMs)
+      expect(shownAt(chunks, minutes)).toEqual([true, true, false])
     }
-    expect(after(0)).toEqual([true, true, false, false, false])
-    expect(after(fiveMinutesMs)).toEqual([true, true, false, false, false])
-    expect(after(oneHourMs)).toEqual([true, true, true, true, false])
   })
 
-  test('shows holes of raw samples as holes, whatever the lookback of windows', () => {
-    const own = samples.filter(([time]) => time < 30 * oneHourMs || time >= 31 * oneHourMs)
-    const times = [-1, 4, 6, 30, 59, 60.1].map((minute) => 30 * oneHourMs + minute * minuteMs)
-    const want = [true, true, false, false, false, true]
-    const raw = chunksAt(inside(own, 20 * oneHourMs, 1e15), 0)
-    expect(shownAt(merged(chunksAt(inside(own, 0, 20 * oneHourMs), oneHourMs), raw), times)).toEqual(want)
-    expect(shownAt(raw, times)).toEqual(want)
+  test('shows holes longer than the lookback as holes', () => {
+    const own = samples.filter(([time]) => time < 30 * oneHourMs || time >= 33 * oneHourMs)
+    for (const resolution of resolutions) {
+      const chunks = merged(
+        chunksAt(inside(own, 0, 20 * oneHourMs), fiveMinutesMs),
+        chunksAt(inside(own, 20 * oneHourMs, 1e15), resolution),
+      )
+      const times = [-1, 59, 61, 120].map((minute) => 30 * oneHourMs + minute * minuteMs)
+      expect(shownAt(chunks, times)).toEqual([true, true, false, false])
+    }
   })
 })
 

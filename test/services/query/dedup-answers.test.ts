@@ -74,7 +74,6 @@ describe.each([true, false])('stores that take replica labels off themselves: %s
       replicaLabels: params.includes('dedup=true') ? ['replica'] : [],
       dedupFunction: 'penalty',
       maxResolutionMs: 0,
-      rawLookbackMs: 300_000,
       lookbackMs: 300_000,
       fetched: new Fetched(),
       fetchLimits: { maxSeries: 0, maxBytes: 0 },
