@@ -13,34 +13,37 @@ import {
 import type { GrpcService } from './grpc-service.ts'
 import { counter, histogram, type Registry } from './metrics.ts'
 
-const labelNames = ['grpc_type', 'grpc_service', 'grpc_method'] as const
-const buckets = [0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120]
+/** What tells calls apart, on either side. */
+export const callLabelNames = ['grpc_type', 'grpc_service', 'grpc_method'] as const
+export type CallLabels = Readonly<Record<(typeof callLabelNames)[number], string>>
+/** Seconds. */
+export const callBuckets = [0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120]
 
-type Kind = Pick<MethodDefinition<unknown, unknown>, 'path' | 'requestStream' | 'responseStream'>
+type Kind = Pick<MethodDefinition<never, never>, 'path' | 'requestStream' | 'responseStream'>
 
 /** An interceptor that counts and times each call; series of the services' methods are there from the start. */
 export function measureCalls(registry: Registry, services: readonly GrpcService[]): ServerInterceptor {
   const started = counter(registry, {
     name: 'grpc_server_started_total',
     help: 'Total number of RPCs started on the server.',
-    labelNames,
+    labelNames: callLabelNames,
   })
   const handled = counter(registry, {
     name: 'grpc_server_handled_total',
     help: 'Total number of RPCs completed on the server, regardless of success or failure.',
-    labelNames: [...labelNames, 'grpc_code'],
+    labelNames: [...callLabelNames, 'grpc_code'],
   })
   const duration = histogram(registry, {
     name: 'grpc_server_handling_seconds',
     help: 'Histogram of response latency (seconds) of gRPC that had been application-level handled by the server.',
-    labelNames,
-    buckets,
+    labelNames: callLabelNames,
+    buckets: callBuckets,
   })
   for (const method of services.flatMap(({ definition }) => Object.values(definition)))
-    handled.inc({ ...labelsOf(method), grpc_code: 'OK' }, 0)
+    handled.inc({ ...callLabels(method), grpc_code: 'OK' }, 0)
 
   return (method, call) => {
-    const labels = labelsOf(method)
+    const labels = callLabels(method)
     const startMs = performance.now()
     started.inc(labels)
     let ended = false
@@ -62,7 +65,8 @@ export function measureCalls(registry: Registry, services: readonly GrpcService[
   }
 }
 
-function labelsOf(method: Kind): Record<(typeof labelNames)[number], string> {
+/** A method's labels. */
+export function callLabels(method: Kind): CallLabels {
   const [, service, name] = method.path.split('/')
   const type = `${method.requestStream ? 'client_' : ''}${method.responseStream ? 'server_' : ''}`
   return {
@@ -73,7 +77,7 @@ function labelsOf(method: Kind): Record<(typeof labelNames)[number], string> {
 }
 
 /** Go's spelling of a status: OK, Canceled, DeadlineExceeded. */
-function nameOfCode(code: number): string {
+export function nameOfCode(code: number): string {
   if (code === status.OK) return 'OK'
   if (code === status.CANCELLED) return 'Canceled'
   const words = (status[code] ?? 'UNKNOWN').toLowerCase().split('_')

@@ -14,6 +14,8 @@ export class IndexCache {
   #bytes = 0
   hits = 0
   misses = 0
+  added = 0
+  evicted = 0
 
   /** `maxBytes` 0 keeps nothing. */
   constructor(maxBytes: number) {
@@ -49,9 +51,11 @@ export class IndexCache {
     if (cost > this.maxBytes || this.#pages.has(key)) return
     this.#pages.set(key, bytes)
     this.#bytes += cost
+    this.added++
     for (const [oldest, page] of this.#pages) {
       if (this.#bytes <= this.maxBytes) break
       this.#pages.delete(oldest)
+      this.evicted++
       this.#bytes -= page.length + overheadBytes
     }
   }

@@ -112,6 +112,16 @@ function seriesMetrics(registry: Registry) {
       help: 'How many seconds it took for queries to wait at the gate.',
       buckets: [0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120],
     }),
+    sentChunkSize: histogram(registry, {
+      name: `${prefix}_sent_chunk_size_bytes`,
+      help: 'Size in bytes of the chunks for the single series, which is adequate to the gRPC message size sent to querier.',
+      buckets: [32, 256, 512, 1 << 10, 32 << 10, 256 << 10, 512 << 10, 1 << 20, 32 << 20, 256 << 20, 512 << 20],
+    }),
+    prepareDuration: histogram(registry, {
+      name: `${prefix}_series_get_all_duration_seconds`,
+      help: 'Time it takes until all blocks of a query are prepared, so that its first series is there.',
+      buckets: requestSeconds,
+    }),
     duration: histogram(registry, {
       name: `${prefix}_series_merge_duration_seconds`,
       help: 'Time it takes to merge sub-results from all queried blocks into a single result, as long as its reader takes.',
@@ -152,6 +162,8 @@ export function exposeIndexCache(registry: Registry, cache: IndexCache): void {
   }
   const counters = [
     ['requests_total', 'Total number of items requested from the cache.', () => cache.hits + cache.misses],
+    ['items_added_total', 'Total number of items that were added to the index cache.', () => cache.added],
+    ['items_evicted_total', 'Total number of items that were evicted from the index cache.', () => cache.evicted],
     ['hits_total', 'Total number of requests to the cache that were a hit.', () => cache.hits],
   ] as const
   for (const [suffix, help, read] of counters) {

@@ -8,13 +8,14 @@ import { compileMatcher } from '../labels/regex.ts'
 import { SortedUnion } from '../labels/sorted-union.ts'
 import { abortReason } from '../storeapi/merge.ts'
 import { shardPredicate } from '../storeapi/shard.ts'
-import type {
-  LabelsRequest,
-  LabelsResponse,
-  SeriesRequest,
-  SeriesResponse,
-  StoreApi,
-  StoreSeries,
+import {
+  chunkDataBytes,
+  type LabelsRequest,
+  type LabelsResponse,
+  type SeriesRequest,
+  type SeriesResponse,
+  type StoreApi,
+  type StoreSeries,
 } from '../storeapi/types.ts'
 import { BlockFailures, refresh } from './block-failures.ts'
 import {
@@ -106,6 +107,7 @@ class SeriesCall {
   readonly #inShard: BlockQuery['inShard']
   readonly #failures: BlockFailures
   readonly #stats: ReadStats
+  #startMs = 0
   /** What has been answered: a second plan goes on after it. */
   #last: Labels | undefined
   #sent = 0
@@ -122,6 +124,7 @@ class SeriesCall {
 
   async *run(signal: AbortSignal): AsyncGenerator<SeriesResponse> {
     const { blocks, metrics } = this.#options
+    this.#startMs = performance.now()
     try {
       const lost = yield* this.#answer(signal)
       if (lost) {
@@ -171,6 +174,10 @@ class SeriesCall {
   }
 
   #count(series: StoreSeries): SeriesResponse {
+    const { prepareDuration, sentChunkSize } = this.#options.metrics
+    if (this.#sent === 0) prepareDuration.observe((performance.now() - this.#startMs) / 1000)
+    if (series.chunks.length > 0)
+      sentChunkSize.observe(series.chunks.reduce((sum, chunk) => sum + chunkDataBytes(chunk), 0))
     this.#last = series.labels
     this.#sent++
     return { kind: 'series', series }

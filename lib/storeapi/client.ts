@@ -1,7 +1,14 @@
 // The StoreAPI of a peer over gRPC: what the querier reads stores and sidecars through.
 // Frames are pulled: the peer is read no faster than its caller takes series.
 // Owns one channel (a connection, made again by itself); errors carry the peer's address.
-import { Client, type ClientReadableStream, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js'
+import {
+  Client,
+  type ClientReadableStream,
+  type Interceptor,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js'
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import { type ClientTls, channelOptions, clientCredentials, errorOfStatus } from '../kit/grpc.ts'
 import { encodeSeriesRequest, SeriesDecoder } from './messages.ts'
@@ -14,6 +21,8 @@ export interface StoreClientOptions {
   readonly tls?: ClientTls
   /** The largest message that is accepted; Thanos sends up to 2 GiB, which is the default. */
   readonly maxReceiveBytes?: number
+  /** See each call: they count it, for example. */
+  readonly interceptors?: readonly Interceptor[]
   /** Sent as THANOS-TENANT. */
   readonly tenant?: string
 }
@@ -44,11 +53,11 @@ class GrpcStoreClient implements StoreClient {
 
   constructor(address: string, options: StoreClientOptions) {
     this.address = address
-    const { maxReceiveBytes, tenant, tls } = options
+    const { maxReceiveBytes, tenant, tls, interceptors = [] } = options
     const channel = channelOptions({ tls, ...(maxReceiveBytes !== undefined && { maxReceiveBytes }) })
     // A name of several peers that hold the same: one of them is asked, the next one the next time.
     if (address.startsWith('dns:')) channel['grpc.service_config'] = roundRobin
-    this.#client = new Client(address, clientCredentials(tls), channel)
+    this.#client = new Client(address, clientCredentials(tls), { ...channel, interceptors: [...interceptors] })
     if (tenant !== undefined) this.#metadata.set('thanos-tenant', tenant)
   }
 

@@ -27,6 +27,13 @@ export interface AggrChunk {
   readonly counter?: Chunk
 }
 
+/** Bytes of a chunk's data, of all aggregates that it has. */
+export function chunkDataBytes({ raw, count, sum, min, max, counter }: AggrChunk): number {
+  let total = 0
+  for (const chunk of [raw, count, sum, min, max, counter]) if (chunk !== undefined) total += chunk.data.length
+  return total
+}
+
 export interface StoreSeries {
   readonly labels: Labels
   readonly chunks: AggrChunk[]

@@ -1,16 +1,23 @@
 // The main thread's connections to the stores: Info goes over them, and what a querier above this one asks.
 // (Queries of our own go over those of the workers.)
 // Owns them until each is closed by the endpoint set.
+import type { Interceptor } from '@grpc/grpc-js'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { createStoreClient, type StoreClient } from '../../lib/storeapi/client.ts'
 import type { EndpointTarget } from '../../lib/storeapi/endpoint-set.ts'
 
 export class Connections {
   readonly #open = new Map<string, StoreClient>()
+  readonly #interceptors: readonly Interceptor[]
+
+  /** `interceptors` see each call of every connection. */
+  constructor(interceptors: readonly Interceptor[] = []) {
+    this.#interceptors = interceptors
+  }
 
   /** A new connection to a target. */
   open({ address, tls }: EndpointTarget): StoreClient {
-    const client = createStoreClient(address, { ...(tls && { tls }) })
+    const client = createStoreClient(address, { ...(tls && { tls }), interceptors: this.#interceptors })
     this.#open.set(address, client)
     return client
   }

@@ -23,7 +23,8 @@ export interface DiscoveryOptions {
 }
 
 const lookupConcurrency = 8
-const prefix = 'thanos_query_endpoints_dns'
+/** Thanos's, and what they were called before, which the alerts of its mixin still ask for. */
+const prefixes = ['thanos_query_endpoints_dns', 'thanos_query_store_apis_dns'] as const
 
 export class Discovery {
   readonly #options: DiscoveryOptions
@@ -41,10 +42,11 @@ export class Discovery {
     const { registry, resolver = systemResolver } = options
     this.#options = options
     this.#resolver = resolver
-    this.#lookups = counter(registry, { name: `${prefix}_lookups_total`, help: 'The number of DNS lookups resolutions attempts.' }) // biome-ignore format: a line each
-    this.#failures = counter(registry, { name: `${prefix}_failures_total`, help: 'The number of DNS lookup failures.' }) // biome-ignore format: a line each
+    const countEach = (suffix: string, help: string) => prefixes.map((prefix) => counter(registry, { name: `${prefix}_${suffix}`, help })) // biome-ignore format: one line
+    this.#lookups = countEach('lookups_total', 'The number of DNS lookups resolutions attempts.')
+    this.#failures = countEach('failures_total', 'The number of DNS lookup failures.')
     this.#results = gauge(registry, {
-      name: `${prefix}_provider_results`,
+      name: `${prefixes[0]}_provider_results`,
       help: 'The number of resolved endpoints for each configured address.',
       labelNames: ['addr'],
     })
@@ -142,14 +144,14 @@ export class Discovery {
   async #resolveOne(name: string): Promise<void> {
     const dns = parseDnsAddress(name)
     if (dns === undefined) return
-    this.#lookups.inc()
+    for (const lookups of this.#lookups) lookups.inc()
     try {
       const addresses = await resolveDnsAddress(dns, this.#resolver)
       this.#resolved.set(name, addresses)
       this.#results.set({ addr: name }, addresses.length)
       this.#problems.delete(name)
     } catch (error) {
-      this.#failures.inc()
+      for (const failures of this.#failures) failures.inc()
       this.#problems.set(name, describeError(error))
       this.#options.logger.warn({ name, err: error }, 'cannot resolve endpoints: those known stay')
     }

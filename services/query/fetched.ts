@@ -1,7 +1,7 @@
 // What a query has fetched from the stores so far: counted in its worker, seen by the main thread, held to the limits.
 // Owns the shared counters. Limits are those of one query; over one it fails and names the flag.
 import { MnemoError } from '../../lib/kit/errors.ts'
-import type { AggrChunk } from '../../lib/storeapi/types.ts'
+import { type AggrChunk, chunkDataBytes } from '../../lib/storeapi/types.ts'
 
 export interface FetchLimits {
   /** 0: no limit. */
@@ -35,7 +35,7 @@ export class Fetched {
   /** Counts a series. Throws `resource_exhausted` over a limit. */
   add(chunks: readonly AggrChunk[], { maxSeries, maxBytes }: FetchLimits): void {
     Atomics.add(this.#counters, series, 1n)
-    Atomics.add(this.#counters, bytes, BigInt(chunks.reduce((sum, chunk) => sum + bytesOf(chunk), 0)))
+    Atomics.add(this.#counters, bytes, BigInt(chunks.reduce((sum, chunk) => sum + chunkDataBytes(chunk), 0)))
     refuseOver(maxSeries, this.series, `series (--query.max-series)`)
     refuseOver(maxBytes, this.bytes, `bytes of chunks (--query.max-fetched-bytes)`)
   }
@@ -47,10 +47,4 @@ function refuseOver(max: number, got: number, what: string): void {
     'resource_exhausted',
     `query would fetch too much: got ${got} or more, want at most ${max} ${what}`,
   )
-}
-
-function bytesOf({ raw, count, sum, min, max, counter }: AggrChunk): number {
-  let total = 0
-  for (const chunk of [raw, count, sum, min, max, counter]) if (chunk !== undefined) total += chunk.data.length
-  return total
 }

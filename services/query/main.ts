@@ -3,6 +3,7 @@
 import { keepsLabels, readSelectorRules } from '../../lib/blocks/relabel.ts'
 import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
 import { type GrpcService, grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
+import { clientCallMetrics, observeClientCalls } from '../../lib/kit/grpc-client-metrics.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
@@ -44,7 +45,9 @@ export async function main(argv: string[]): Promise<void> {
 
 async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const { logger, registry, signal, probe } = ctx
-  const connections = new Connections()
+  const calls = clientCallMetrics(registry)
+  ctx.onStop('metrics of calls', () => calls.close())
+  const connections = new Connections([observeClientCalls(calls)])
   const discovery = new Discovery({ values, registry, logger })
   const logging = readRequestLogging(values)
   const endpoints = openEndpoints(values, { discovery, connections }, ctx)
