@@ -54,6 +54,10 @@ export class StoreBlock implements ReadableBlock {
     this.chunkFiles = { bucket, gate, nameOf: (segment) => segmentObject(meta, segment), chunkMaxBytes: chunkMaxSize }
   }
 
+  get sources(): readonly string[] {
+    return this.meta.compaction.sources
+  }
+
   get ulid(): string {
     return this.meta.ulid
   }

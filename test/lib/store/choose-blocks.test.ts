@@ -5,16 +5,16 @@ import { chooseBlocks } from '../../../lib/store/choose-blocks.ts'
 
 const resolutions = { raw: 0, '5m': 300_000, '1h': 3_600_000 }
 
-/** Blocks and answers in words: 'raw 0-10' is a raw block of [0, 10). */
+/** Blocks and answers in words: 'raw 0-10' is a raw block of [0, 10), 'raw 0-10 of a,b' one of those sources; unless told, of 'all'. */
 function choose(
   blocks: readonly string[],
   [minTime, maxTime]: readonly [number, number],
   max: keyof typeof resolutions,
 ): string[] {
   const spans = blocks.map((text) => {
-    const [, resolution, from, to] = /^(\w+) (\d+)-(\d+)$/.exec(text)!
+    const [, resolution, from, to, sources = 'all'] = /^(\w+) (\d+)-(\d+)(?: of (.*))?$/.exec(text)!
     const resolutionMs = resolutions[resolution as keyof typeof resolutions]
-    return { text, resolutionMs, minTime: Number(from), maxTime: Number(to) }
+    return { text, resolutionMs, minTime: Number(from), maxTime: Number(to), sources: sources.split(',') }
   })
   return chooseBlocks(spans, { minTime, maxTime, maxResolutionMs: resolutions[max] }).map(({ text }) => text)
 }
@@ -90,6 +90,27 @@ test.each<{ name: string; blocks: string[]; range: [number, number]; max: keyof 
     range: [0, 29],
     max: '5m',
     want: ['5m 0-30', '5m 5-10'],
+  },
+  {
+    name: 'a raw block that came after its time was downsampled',
+    blocks: ['5m 0-20 of a,b', 'raw 0-10 of a', 'raw 10-20 of b', 'raw 5-6 of late', 'raw 30-40 of c'],
+    range: [0, 29],
+    max: '5m',
+    want: ['5m 0-20 of a,b', 'raw 5-6 of late'],
+  },
+  {
+    name: 'a late block at the coarsest resolution that has it',
+    blocks: ['1h 0-20 of a', '5m 0-20 of a,late', 'raw 5-6 of late', 'raw 0-20 of a'],
+    range: [0, 19],
+    max: '1h',
+    want: ['1h 0-20 of a', '5m 0-20 of a,late'],
+  },
+  {
+    name: 'a raw block of which only a part is downsampled',
+    blocks: ['5m 0-10 of a', 'raw 0-20 of a,b'],
+    range: [0, 9],
+    max: '5m',
+    want: ['5m 0-10 of a', 'raw 0-20 of a,b'],
   },
   { name: 'an empty range', blocks: ['raw 0-10'], range: [9, 1], max: 'raw', want: [] },
 ])('$name', ({ blocks, range, max, want }) => {
