@@ -4,11 +4,20 @@
 import type { BlockMeta } from '../blocks/meta.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import type { IndexReaderOptions } from '../tsdb/index-reader.ts'
 import { type InputBlock, openInputBlock } from './input-block.ts'
 import { SeriesInput } from './series-input.ts'
 
-/** Throws `corrupt` where the block is not as its meta says, by what and where. Its meta.json need not be there. */
-export async function checkBlock(bucket: Bucket, meta: BlockMeta, signal: AbortSignal): Promise<void> {
+/**
+ * Throws `corrupt` where the block is not as its meta says, by what and where. Its meta.json need not be there.
+ * Large tables of its index are copied to `spoolPath`, where it is given.
+ */
+export async function checkBlock(
+  bucket: Bucket,
+  meta: BlockMeta,
+  signal: AbortSignal,
+  options: IndexReaderOptions = {},
+): Promise<void> {
   for (const { relPath, sizeBytes } of meta.thanos.files) {
     if (sizeBytes === undefined) continue
     const name = `${meta.ulid}/${relPath}`
@@ -16,11 +25,11 @@ export async function checkBlock(bucket: Bucket, meta: BlockMeta, signal: AbortS
     if (got !== sizeBytes) throw notWhole(meta, `${name} of ${got} bytes`, `${sizeBytes}`)
   }
   // The meta counts what is stored, deleted or not.
-  const stored = { ...(await openInputBlock(bucket, meta, signal)), tombstones: new Map() }
-  await checkPostings(stored, signal)
+  const stored = { ...(await openInputBlock(bucket, meta, signal, options)), tombstones: new Map() }
   const input = new SeriesInput(stored, signal)
   const got = { numSeries: 0, numChunks: 0, numSamples: 0 }
   try {
+    await checkPostings(stored, signal)
     for (await input.next(); input.series; await input.next()) {
       signal.throwIfAborted()
       const chunks = await input.chunks()
@@ -30,6 +39,7 @@ export async function checkBlock(bucket: Bucket, meta: BlockMeta, signal: AbortS
     }
   } finally {
     await input.close()
+    stored.close()
   }
   for (const what of ['numSeries', 'numChunks', 'numSamples'] as const)
     if (got[what] !== meta.stats[what]) throw notWhole(meta, `${what} ${got[what]}`, `${meta.stats[what]}`)
@@ -37,14 +47,10 @@ export async function checkBlock(bucket: Bucket, meta: BlockMeta, signal: AbortS
 
 /** Lists stand in the index in the order of their labels: this is one pass, through a window. */
 async function checkPostings({ meta, index }: InputBlock, signal: AbortSignal): Promise<void> {
-  const all = await index.allPostings(signal)
-  if (all.length !== meta.stats.numSeries)
-    throw notWhole(meta, `postings of ${all.length} series`, `${meta.stats.numSeries}`)
-  for (const name of index.labelNames())
-    for (const value of index.labelValues(name)) {
-      signal.throwIfAborted()
-      await index.postings(name, value, signal)
-    }
+  for await (const { name, value, refs } of index.postingsLists(signal)) {
+    if (name === '' && value === '' && refs.length !== meta.stats.numSeries)
+      throw notWhole(meta, `postings of ${refs.length} series`, `${meta.stats.numSeries}`)
+  }
 }
 
 function notWhole({ ulid }: BlockMeta, got: string, want: string): MnemoError {

@@ -1,10 +1,12 @@
 // The compactor's round over a bucket: compaction, downsampling, retention, cleaning, until nothing is left to do.
 // Order: Thanos cmd/thanos/compact.go; but where compaction has a backlog the rest does not wait for its end.
 // Owns the round; a block or a group that fails does not hold up the others.
+import { join } from 'node:path'
 import type { MetaFetcher } from '../blocks/fetcher.ts'
 import type { DeduplicateFilter } from '../blocks/filters.ts'
 import type { MarkFilter } from '../blocks/mark-filters.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
+import type { UploadOptions } from '../blocks/upload.ts'
 import { asMnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
@@ -31,6 +33,8 @@ export interface CompactorOptions {
   readonly runJob: RunJob
   /** For blocks being written; emptied at start. */
   readonly workFolder: string
+  /** How new blocks are uploaded. */
+  readonly upload?: Pick<UploadOptions, 'concurrency' | 'hashFunc'>
   readonly rangesMs: readonly number[]
   readonly maxIndexBytes: number
   /** What becomes of samples that blocks of one group share. */
@@ -69,7 +73,7 @@ export class Compactor {
     const { metrics } = options
     const runJob = confirming(options.runJob)
     const check = async (meta: BlockMeta, signal: AbortSignal) => {
-      await runJob({ kind: 'check', meta }, signal)
+      await runJob({ kind: 'check', meta, spoolPath: join(options.workFolder, `${meta.ulid}.tables`) }, signal)
     }
     this.#changes = new BlockChanges({ ...options, check, now: this.#now })
     this.#cleaner = new Cleaner({ ...options, now: this.#now })

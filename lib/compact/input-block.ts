@@ -1,6 +1,6 @@
 // A block of the bucket as the merge reads it: front to back, a bounded piece ahead, never a whole file.
 // Specification: lib/tsdb for the formats.
-// Owns nothing to close; memory is one window a file and the index's two tables. What a window held goes when the caller says so:
+// Memory is one window a file and a cache of the index's tables: close() must be called. What a window held goes when the caller says so:
 // garbage of this size would wait for a collection that comes late.
 import { openBucketBlock } from '../blocks/bucket-block.ts'
 import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
@@ -8,7 +8,7 @@ import type { BlockMeta } from '../blocks/meta.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { ChunkReader } from '../tsdb/chunk-reader.ts'
-import { IndexReader } from '../tsdb/index-reader.ts'
+import { IndexReader, type IndexReaderOptions } from '../tsdb/index-reader.ts'
 import type { Tombstones } from '../tsdb/tombstones.ts'
 
 export interface InputBlock {
@@ -18,20 +18,32 @@ export interface InputBlock {
   readonly tombstones: Tombstones
   /** Frees the memory of chunks that have been read: their bytes must not be used any more. */
   release(): void
+  /** Closes the file that large tables of the index were copied to. */
+  close(): void
 }
 
 const windowBytes = 2 * 1024 * 1024
 
-/** Opens a block's index and segments in the bucket. Throws `corrupt`, `not_found` or what the bucket says. */
-export async function openInputBlock(bucket: Bucket, meta: BlockMeta, signal: AbortSignal): Promise<InputBlock> {
-  const { index, segments } = await openBucketBlock(bucket, meta, signal)
-  const windows = segments.map(forwardWindow)
+/**
+ * Opens a block's index and segments in the bucket. Large tables of the index are copied to `spoolPath`, which must be free;
+ * without one they are held in memory.
+ * Throws `corrupt`, `not_found` or what the bucket says.
+ */
+export async function openInputBlock(
+  bucket: Bucket,
+  meta: BlockMeta,
+  signal: AbortSignal,
+  options: IndexReaderOptions = {},
+): Promise<InputBlock> {
+  const { index: indexBytes, segments } = await openBucketBlock(bucket, meta, signal)
+  const windows = segments.map((segment) => forwardWindow(segment, { releasable: true }))
   const chunks = await ChunkReader.over(windows, signal, { copyable: true })
   const tombstones = await readBucketTombstones(bucket, meta, signal)
   const release = () => {
     for (const window of windows) window.release()
   }
-  return { meta, index: await IndexReader.open(forwardWindow(index), signal), chunks, tombstones, release }
+  const index = await IndexReader.open(forwardWindow(indexBytes), signal, options)
+  return { meta, index, chunks, tombstones, release, close: () => index.close() }
 }
 
 export interface ForwardWindow extends RandomAccess {
@@ -39,8 +51,11 @@ export interface ForwardWindow extends RandomAccess {
   release(): void
 }
 
-/** Serves reads that move forward from a window of the source; any other read goes through. Reads are views of the window. */
-export function forwardWindow(source: RandomAccess): ForwardWindow {
+/**
+ * Serves reads that move forward from a window of the source; any other read goes through. Reads are views of the window.
+ * A `releasable` one keeps the windows that it has moved past until release() frees them, ahead of the garbage collector.
+ */
+export function forwardWindow(source: RandomAccess, options?: { readonly releasable?: boolean }): ForwardWindow {
   let start = 0
   let window: Uint8Array = new Uint8Array()
   const past: Uint8Array[] = []
@@ -55,7 +70,7 @@ export function forwardWindow(source: RandomAccess): ForwardWindow {
           Math.max(length, Math.min(windowBytes, source.sizeBytes - offset)),
           signal,
         )
-        past.push(window)
+        if (options?.releasable) past.push(window)
         window = next
         start = offset
       }

@@ -10,6 +10,7 @@ import { systemCode } from '../kit/system-errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
 import type { BlockContents } from '../tsdb/block-writer.ts'
+import type { IndexReaderOptions } from '../tsdb/index-reader.ts'
 import { checkBlock } from './check-block.ts'
 import { downsampleBlock } from './downsample-block.ts'
 import { type InputBlock, openInputBlock } from './input-block.ts'
@@ -20,7 +21,7 @@ import { BlockError } from './series-input.ts'
 /** Structured-cloneable. */
 export type CompactorJob =
   /** Reads a block that is in the bucket, but for its meta.json. */
-  { readonly kind: 'check'; readonly meta: BlockMeta } | WritingJob
+  { readonly kind: 'check'; readonly meta: BlockMeta; readonly spoolPath: string } | WritingJob
 
 type WritingJob = NewBlock &
   (
@@ -58,31 +59,41 @@ export function confirming(runJob: RunJob): RunJob {
  */
 export async function runJob(bucket: Bucket, job: CompactorJob, signal: AbortSignal): Promise<JobOutcome> {
   if (job.kind !== 'check') return write(bucket, job, signal)
-  await checkBlock(bucket, job.meta, signal)
+  await checkBlock(bucket, job.meta, signal, { spoolPath: job.spoolPath })
   return { kind: 'whole', meta: job.meta }
 }
 
 async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Promise<JobOutcome> {
+  const opened: InputBlock[] = []
   try {
     await mkdir(dirname(job.folder), { recursive: true })
     const metaOf = (contents: BlockContents) =>
       job.kind === 'compact' ? compactedMeta(job.inputs, job.ulid, contents.stats) : downsampledMeta(job, contents)
     const options = { folder: job.folder, meta: (written: BlockContents) => formatMeta(metaOf(written)), signal }
-    const open = (meta: BlockMeta) => openNamed(bucket, meta, signal)
+    const inputs = job.kind === 'compact' ? job.inputs : [job.input]
+    for (const meta of inputs)
+      opened.push(await openNamed(bucket, meta, signal, { spoolPath: `${job.folder}.${meta.ulid}.tables` }))
     const contents =
       job.kind === 'compact'
-        ? await mergeBlocks(await Promise.all(job.inputs.map(open)), { ...options, overlap: job.overlap })
-        : await downsampleBlock(await open(job.input), options)
+        ? await mergeBlocks(opened, { ...options, overlap: job.overlap })
+        : await downsampleBlock(opened[0]!, options)
     return { kind: 'whole', meta: metaOf(contents) }
   } catch (error) {
     if (!(error instanceof BlockError)) throw systemCode(error) ? fileError(error, `write block ${job.folder}`) : error
     return { kind: 'bad_input', ulid: error.ulid, code: error.code, reason: describeError(error) }
+  } finally {
+    for (const input of opened) input.close()
   }
 }
 
-async function openNamed(bucket: Bucket, meta: BlockMeta, signal: AbortSignal): Promise<InputBlock> {
+async function openNamed(
+  bucket: Bucket,
+  meta: BlockMeta,
+  signal: AbortSignal,
+  options: IndexReaderOptions,
+): Promise<InputBlock> {
   try {
-    return await openInputBlock(bucket, meta, signal)
+    return await openInputBlock(bucket, meta, signal, options)
   } catch (cause) {
     if (cause instanceof MnemoError && ['corrupt', 'unsupported', 'not_found'].includes(cause.code))
       throw new BlockError(cause.code, meta.ulid, `cannot open block ${meta.ulid}`, { cause })

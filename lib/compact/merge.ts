@@ -2,12 +2,13 @@
 // Algorithm: Prometheus tsdb/compact.go (DefaultBlockPopulator); overlap.ts for chunks that overlap.
 // Owns the order of the series; the checks on what is read are series-input.ts's.
 import { createKernels } from '../kernels/instance.ts'
-import { compareStrings } from '../labels/labels.ts'
+import { MnemoError } from '../kit/errors.ts'
 import { type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
 import { alignedSeries } from './aligned-series.ts'
 import type { InputBlock } from './input-block.ts'
 import { type OverlapFunction, OverlapMerger, type SourcedChunk } from './overlap.ts'
 import { SeriesInput } from './series-input.ts'
+import { SymbolMerge } from './symbol-merge.ts'
 
 export interface MergeOptions {
   /** Folder of the new block, not there yet; its last part is the new ULID. */
@@ -19,43 +20,57 @@ export interface MergeOptions {
 
 /**
  * Writes the series of all sources as one block. Sources ascend in time; `overlap` says what becomes of samples that they share.
- * Memory does not grow with the blocks' samples. Throws a BlockError where one source's bytes are bad.
+ * Memory does not grow with the blocks. Throws a BlockError where one source's bytes are bad, and `internal` where the new
+ * block does not hold every sample that was read.
  */
 export async function mergeBlocks(
   sources: readonly InputBlock[],
   options: MergeOptions & { readonly overlap: OverlapFunction },
 ): Promise<BlockContents> {
   const { folder, meta, signal } = options
-  const writer = await BlockWriter.create({ folder, symbols: mergeSymbols(sources) })
+  const symbols = new SymbolMerge(
+    sources.map(({ meta: { ulid }, index }) => ({ ulid, symbols: index.symbols })),
+    { path: `${folder}.symbols` },
+  )
+  const writer = await BlockWriter.create({ folder, symbols: symbols.merged() })
   const inputs = sources.map((source) => new SeriesInput(source, signal))
   const merger = new OverlapMerger(createKernels(), options.overlap)
+  let taken = 0
   try {
     for await (const { labels, members } of alignedSeries(inputs)) {
       signal.throwIfAborted()
       const chunks: SourcedChunk[] = []
       for (const input of members) for (const chunk of await input.chunks()) chunks.push({ ulid: input.ulid, chunk })
-      if (chunks.length > 0) await writer.addSeries(labels, merger.merge(chunks))
+      if (chunks.length === 0) continue
+      for (const { chunk } of chunks) taken += chunk.numSamples
+      const [first] = members
+      const labelRefs = first?.series?.labelRefs
+      await writer.addSeries(
+        labels,
+        merger.merge(chunks),
+        labelRefs && symbols.translate(inputs.indexOf(first!), labelRefs),
+      )
     }
-    return await writer.finish(meta)
+    return await writer.finish((contents) => {
+      checkCount(contents, { taken, dropped: merger.droppedSamples })
+      return meta(contents)
+    })
   } catch (error) {
     await writer.abort()
     throw error
   } finally {
     merger.free()
     await Promise.all(inputs.map((input) => input.close()))
+    await symbols.close()
   }
 }
 
-/** All sources' symbols, each once, ascending by bytes. */
-function* mergeSymbols(sources: readonly InputBlock[]): Generator<string> {
-  const tables = sources.map(({ index }) => index.symbols[Symbol.iterator]())
-  const heads = tables.map((table) => table.next())
-  for (;;) {
-    let best: string | undefined
-    for (const { value, done } of heads)
-      if (!done && (best === undefined || compareStrings(value, best) < 0)) best = value
-    if (best === undefined) return
-    yield best
-    for (const [i, head] of heads.entries()) if (!head.done && head.value === best) heads[i] = tables[i]!.next()
-  }
+/** Samples that no other overlaps are there, every one; of those that overlap the merger tells what it dropped. */
+function checkCount(
+  { stats: { numSamples } }: BlockContents,
+  { taken, dropped }: { readonly taken: number; readonly dropped: number },
+): void {
+  if (numSamples === taken - dropped) return
+  const want = `${taken} as in the inputs, less ${dropped} that they share`
+  throw new MnemoError('internal', `cannot finish merged block: got ${numSamples} samples, want ${want}`)
 }

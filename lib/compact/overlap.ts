@@ -26,6 +26,7 @@ export class OverlapMerger {
   readonly #next: Scratch
   readonly #merged: Scratch
   readonly #scratch: Scratch
+  #dropped = 0
 
   constructor(kernels: Kernels, overlapFunction: OverlapFunction) {
     this.#function = overlapFunction
@@ -41,9 +42,17 @@ export class OverlapMerger {
    */
   merge(chunks: readonly SourcedChunk[]): BlockChunk[] {
     return overlappingRuns(chunks).flatMap((run) => {
+      if (run.length === 1) return [run[0]!.chunk]
       const distinct = withoutCopies(run)
-      return distinct.length === 1 ? [distinct[0]!.chunk] : this.#mergeRun(distinct)
+      const merged = distinct.length === 1 ? [distinct[0]!.chunk] : this.#mergeRun(distinct)
+      this.#dropped += countSamples(run.map(({ chunk }) => chunk)) - countSamples(merged)
+      return merged
     })
+  }
+
+  /** Samples so far that stand in several chunks, or were left out by the penalty. */
+  get droppedSamples(): number {
+    return this.#dropped
   }
 
   free(): void {
@@ -76,6 +85,10 @@ export class OverlapMerger {
     })
     return encodeMixed(mergeMixed(decoded, this.#function), this.#kernels)
   }
+}
+
+function countSamples(chunks: readonly BlockChunk[]): number {
+  return chunks.reduce((sum, { numSamples }) => sum + numSamples, 0)
 }
 
 /** Chunks in order of time, those together that overlap, directly or through others. */

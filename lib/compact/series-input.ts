@@ -35,7 +35,7 @@ export class SeriesInput {
   constructor(source: InputBlock, signal: AbortSignal) {
     this.#source = source
     this.#signal = signal
-    this.#iterator = source.index.allSeries(signal)
+    this.#iterator = source.index.allSeries(signal, { withRefs: true })
   }
 
   /** The block. */

@@ -88,12 +88,16 @@ export class BlockWriter {
     }
   }
 
-  /** Adds a series with its chunks, which are in order of time and do not overlap; label sets ascend. */
-  async addSeries(labels: Labels, chunks: readonly BlockChunk[]): Promise<void> {
+  /**
+   * Adds a series with its chunks, which are in order of time and do not overlap; label sets ascend.
+   * `labelRefs`: the labels' symbols, by their place in the order, for a caller that knows them.
+   */
+  async addSeries(labels: Labels, chunks: readonly BlockChunk[], labelRefs?: readonly number[]): Promise<void> {
     const refs = await this.#chunks.write(chunks)
     await this.#index.addSeries(
       labels,
       chunks.map(({ minTime, maxTime }, i) => ({ minTime, maxTime, ref: refs[i]! })),
+      labelRefs,
     )
     for (const chunk of chunks) this.#count(chunk)
   }

@@ -1,11 +1,11 @@
 // Reads an index by position, from a file or a bucket alike: symbols, label names and values, postings, series.
 // Specification: Prometheus tsdb/docs/format/index.md, version 2. Every checksum is verified before its bytes are used.
-// Owns the two tables' bytes in memory; postings and series are read when asked for.
-import { Cursor, corruptError } from '../bytes/cursor.ts'
+// Owns the two tables' bytes, in memory or in a file beside; postings and series are read when asked for.
+import { Cursor } from '../bytes/cursor.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
 import { readAhead } from '../bytes/read-ahead.ts'
-import { memoryBytes } from '../bytes/sync-bytes.ts'
-import { type IndexToc, indexTocBytes, maxTableBytes, readIndexToc, seriesAlignment } from './index-format.ts'
+import { type IndexToc, indexTocBytes, readIndexToc, seriesAlignment } from './index-format.ts'
+import { openTables, type TableSource } from './index-tables.ts'
 import { decodePostings } from './postings.ts'
 import { PostingsTable } from './postings-table.ts'
 import {
@@ -26,6 +26,15 @@ const symbolCacheEntries = 65_536
 export interface IndexedSeries extends SeriesEntry {
   /** Offset of the entry divided by 16: what postings hold. */
   readonly ref: number
+  /** The labels' symbols, where they were asked for. */
+  readonly labelRefs?: Uint32Array
+}
+
+export interface IndexReaderOptions {
+  /** A path that is free: large tables are copied there rather than held in memory. The file is gone when `close` is called. */
+  readonly spoolPath?: string
+  /** Tables of no more bytes are held in memory all the same; 8 MiB unless told. */
+  readonly mostInMemoryBytes?: number
 }
 
 export class IndexReader {
@@ -35,22 +44,48 @@ export class IndexReader {
   readonly #postings: PostingsTable
   readonly #lookup: (ref: number) => string
 
-  private constructor(fields: { source: RandomAccess; toc: IndexToc; symbols: SymbolTable; postings: PostingsTable }) {
+  readonly #tables: TableSource
+
+  private constructor(fields: {
+    source: RandomAccess
+    toc: IndexToc
+    symbols: SymbolTable
+    postings: PostingsTable
+    tables: TableSource
+  }) {
     this.toc = fields.toc
     this.symbols = fields.symbols
     this.#source = fields.source
     this.#postings = fields.postings
+    this.#tables = fields.tables
     this.#lookup = (ref) => fields.symbols.lookup(ref)
   }
 
   /** Reads header, table of contents and both tables. Throws `corrupt`, or `unsupported` for another version than 2. */
-  static async open(source: RandomAccess, signal?: AbortSignal): Promise<IndexReader> {
+  static async open(
+    source: RandomAccess,
+    signal?: AbortSignal,
+    options: IndexReaderOptions = {},
+  ): Promise<IndexReader> {
     const toc = await readIndexToc(source, signal)
-    const [symbols, postings] = await Promise.all([
-      openSymbols(source, toc, signal),
-      openPostingsTable(source, toc, signal),
-    ])
-    return new IndexReader({ source, toc, symbols, postings })
+    const symbolsRange = { offset: toc.symbols, limit: toc.series }
+    const postingsRange = { offset: toc.postingsTable, limit: source.sizeBytes - indexTocBytes }
+    const tables = await openTables(source, { ranges: [symbolsRange, postingsRange], ...options }, signal)
+    try {
+      const cacheEntries = symbolCacheEntries
+      const symbols = await SymbolTable.open(tables.access, symbolsRange, tables.at(0), { cacheEntries, signal })
+      const lists = { postings: toc.postings, postingsEnd: toc.labelOffsetTable }
+      const postings = await PostingsTable.open(tables.access, { ...postingsRange, ...lists }, tables.at(1), signal)
+      return new IndexReader({ source, toc, symbols, postings, tables })
+    } catch (error) {
+      tables.close()
+      throw error
+    }
+  }
+
+  /** Closes the file that tables were copied to, if there is one. */
+  close(): void {
+    this.#tables.close()
   }
 
   /** Ascending by bytes. */
@@ -69,6 +104,16 @@ export class IndexReader {
     if (range === undefined) return new Uint32Array()
     const bytes = await this.#source.read(range.offset, range.length, signal)
     return decodePostings(bytes, { file: this.#source.name, section: 'postings', offset: range.offset })
+  }
+
+  /** Every postings list in the order of its label pair, that of all series, ('', ''), first: one pass. */
+  async *postingsLists(signal?: AbortSignal): AsyncGenerator<{ name: string; value: string; refs: Uint32Array }> {
+    for (const { name, value, offset, length } of this.#postings.lists()) {
+      signal?.throwIfAborted()
+      const bytes = await this.#source.read(offset, length, signal)
+      const place = { file: this.#source.name, section: 'postings', offset }
+      yield { name, value, refs: decodePostings(bytes, place) }
+    }
   }
 
   /** References of all series, in the order of their label sets. */
@@ -92,7 +137,10 @@ export class IndexReader {
   }
 
   /** All series, in the order of their label sets: one pass with read-ahead, in bounded memory. */
-  async *allSeries(signal?: AbortSignal): AsyncGenerator<IndexedSeries> {
+  async *allSeries(
+    signal?: AbortSignal,
+    { withRefs = false }: { readonly withRefs?: boolean } = {},
+  ): AsyncGenerator<IndexedSeries> {
     const end = this.toc.labelIndices
     const record = new SeriesRecord()
     let offset = this.toc.series
@@ -102,7 +150,9 @@ export class IndexReader {
       while (this.#toNextEntry(cursor)) {
         const ref = (offset + cursor.position) / seriesAlignment
         decodeSeriesRecord(cursor, record)
-        yield { ref, ...seriesEntryOf(record, this.#lookup) }
+        const { labels, chunks } = seriesEntryOf(record, this.#lookup)
+        if (withRefs) yield { ref, labels, chunks, labelRefs: record.labelRefs.slice(0, record.labelCount * 2) }
+        else yield { ref, labels, chunks }
       }
       rest = cursor.bytes.slice(cursor.position)
       offset += cursor.position
@@ -124,34 +174,4 @@ export class IndexReader {
   #cursor(bytes: Uint8Array, offset: number): Cursor {
     return new Cursor(bytes, { file: this.#source.name, section: 'series', offset })
   }
-}
-
-/** The symbol table of an index, its bytes held in memory. */
-async function openSymbols(source: RandomAccess, toc: IndexToc, signal?: AbortSignal): Promise<SymbolTable> {
-  const range = { offset: toc.symbols, limit: toc.series }
-  const held = await hold(source, range, signal)
-  return SymbolTable.open(held.source, range, held.bytes, { cacheEntries: symbolCacheEntries, signal })
-}
-
-async function openPostingsTable(source: RandomAccess, toc: IndexToc, signal?: AbortSignal): Promise<PostingsTable> {
-  const range = { offset: toc.postingsTable, limit: source.sizeBytes - indexTocBytes }
-  const held = await hold(source, range, signal)
-  const lists = { postings: toc.postings, postingsEnd: toc.labelOffsetTable }
-  return PostingsTable.open(held.source, { ...range, ...lists }, held.bytes, signal)
-}
-
-/** A range of a file, read once: to be scanned, and to be looked into. */
-async function hold(source: RandomAccess, range: { offset: number; limit: number }, signal?: AbortSignal) {
-  const length = range.limit - range.offset
-  if (length > maxTableBytes) {
-    const place = { file: source.name, section: 'tables', offset: range.offset }
-    throw corruptError(place, 0, `got ${length} bytes, want at most ${maxTableBytes}`)
-  }
-  const bytes = memoryBytes(source.name, await source.read(range.offset, length, signal), range.offset)
-  const held: RandomAccess = {
-    name: source.name,
-    sizeBytes: source.sizeBytes,
-    read: async (offset, count) => bytes.borrowBytes(offset, count),
-  }
-  return { source: held, bytes }
 }

@@ -78,7 +78,11 @@ export class IndexWriter {
    * Adds a series; label sets ascend, chunks are in order of time and their references never go back.
    * Returns its reference. `labelRefs`, where they are known, are the labels' symbols.
    */
-  async addSeries(labels: Labels, chunks: readonly ChunkMeta[], labelRefs = this.#symbolsOf(labels)): Promise<number> {
+  async addSeries(
+    labels: Labels,
+    chunks: readonly ChunkMeta[],
+    labelRefs: readonly number[] = this.#symbolsOf(labels),
+  ): Promise<number> {
     this.#checkSeries(labels, chunks)
     await this.#file.align(seriesAlignment)
     const ref = this.#file.position / seriesAlignment

@@ -113,6 +113,29 @@ export class PostingsTable {
     return values
   }
 
+  /** Every label pair and where its list stands, in order; the pair ('', '') first. */
+  *lists(): Generator<ValuePostings & { readonly name: string }> {
+    let open: { name: string; value: string; offset: number } | undefined
+    for (let sample = 0; sample < this.#samples.length; sample++)
+      for (const next of this.#entriesOf(sample)) {
+        if (open !== undefined) yield { ...open, length: next.offset - open.offset }
+        open = next
+      }
+    if (open !== undefined) yield { ...open, length: this.#postingsEnd - open.offset }
+  }
+
+  /** Decoded before the first is handed out: the bytes are borrowed until the next look-up. */
+  #entriesOf(sample: number): { name: string; value: string; offset: number }[] {
+    const cursor = this.#sampleCursor(sample)
+    const entries: { name: string; value: string; offset: number }[] = []
+    while (cursor.remaining > 0) {
+      const { nameStart, nameEnd, valueStart, valueEnd, offset } = readEntry(cursor, this.#entry)
+      const name = cursor.stringAt(nameStart, nameEnd)
+      entries.push({ name, value: cursor.stringAt(valueStart, valueEnd), offset })
+    }
+    return entries
+  }
+
   /** The values that `accept` accepts, with their postings' ranges, ascending by bytes. One pass over the name's part of the table. */
   selectValues(name: string, accept: (value: string) => boolean): ValuePostings[] {
     const known = this.#names.get(name)

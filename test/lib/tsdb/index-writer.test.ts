@@ -22,9 +22,10 @@ describe('an index written again from its content is the same file', () => {
       { name, how: 'in memory', limits: {} },
       { name, how: 'on disk', limits: { symbolsInMemory: 3, runTriples: 5, pieceRefs: 2, tableBytes: 50 } },
     ]),
-  )('$name, $how', async ({ name, limits }) => {
+  )('$name, $how', async ({ name, how, limits }) => {
     const want = readFileSync(goldenPath(name))
-    const reader = await IndexReader.open(bufferRandomAccess(name, want))
+    const tables = how === 'in memory' ? {} : { spoolPath: join(folder, 'tables'), mostInMemoryBytes: 0 }
+    const reader = await IndexReader.open(bufferRandomAccess(name, want), undefined, tables)
     const path = join(folder, 'index')
     const writer = await IndexWriter.create(path, reader.symbols, limits)
     for await (const { ref, labels, chunks } of reader.allSeries()) {
@@ -33,6 +34,7 @@ describe('an index written again from its content is the same file', () => {
     expect(await writer.finish()).toBe(want.length)
     expect(readFileSync(path).equals(want)).toBe(true)
     expect(readdirSync(folder)).toEqual(['index'])
+    reader.close()
   })
 })
 
