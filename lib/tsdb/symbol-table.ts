@@ -68,7 +68,9 @@ export class SymbolTable {
       end: table.entriesEnd,
       count: table.count,
       samples: samples.finish(),
-      cacheEntries: 2 ** Math.ceil(Math.log2(Math.max(1, options?.cacheEntries ?? defaultCacheEntries))),
+      // No more than there are symbols: a small table's cache would cost more than the table.
+      cacheEntries:
+        2 ** Math.ceil(Math.log2(Math.max(1, Math.min(table.count, options?.cacheEntries ?? defaultCacheEntries)))),
     })
   }
 
