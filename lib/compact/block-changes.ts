@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type MarkKind, type MarkReason, markFileNames, putMark } from '../blocks/markers.ts'
 import { type BlockMeta, metaFileName } from '../blocks/meta.ts'
 import { newUlid } from '../blocks/ulid.ts'
-import { uploadBlock } from '../blocks/upload.ts'
+import { type UploadOptions, uploadBlock } from '../blocks/upload.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
@@ -17,6 +17,7 @@ export interface BlockChangesOptions {
   readonly bucket: Bucket
   /** For blocks being written; emptied at the start of a round. Nothing else may lie in it. */
   readonly workFolder: string
+  readonly upload?: Pick<UploadOptions, 'concurrency' | 'hashFunc'>
   /** Throws where a block that is in the bucket, but for its meta.json, is not what its meta says. */
   readonly check: (meta: BlockMeta, signal: AbortSignal) => Promise<void>
   readonly logger: Logger
@@ -77,9 +78,10 @@ export class BlockChanges {
 
   /** Puts a written block into the bucket, if it holds anything. It is read back before meta.json makes it a block. */
   async publish(meta: BlockMeta, folder: string, signal: AbortSignal): Promise<void> {
-    const { bucket, check, logger } = this.#options
+    const { bucket, check, logger, upload } = this.#options
     if (meta.stats.numSamples === 0) return
     const { uploaded } = await uploadBlock(bucket, folder, meta, {
+      ...upload,
       signal,
       logger,
       check: (complete) => check(complete, signal),

@@ -3,6 +3,7 @@
 // Owns the checks of what the flags say together.
 import { createHash } from 'node:crypto'
 import { readSelectorText, selectorFlags } from '../../lib/blocks/relabel.ts'
+import { hashFuncs } from '../../lib/blocks/upload.ts'
 import type { ForecastOptions } from '../../lib/compact/forecast.ts'
 import { defaultRangesMs } from '../../lib/compact/plan.ts'
 import type { Retention } from '../../lib/compact/retention.ts'
@@ -19,6 +20,7 @@ import {
   stringsFlag,
   timeFlag,
 } from '../../lib/kit/flags.ts'
+import { commonForeignFlags, ignoredFlag } from '../../lib/kit/foreign-flags.ts'
 import { httpFlags, logFlags } from '../../lib/kit/lifecycle.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
 
@@ -44,29 +46,24 @@ const webFlags = {
   }),
 }
 
-/** Flags of Thanos's that mean nothing here: taken, so that an image can be swapped, and named in the log. docs/compactor.md says why. */
-export const withoutEffect = {
-  blockDiscoveryStrategy: ignored('block-discovery-strategy'),
-  blockFilesConcurrency: ignored('block-files-concurrency'),
-  blocksFetchConcurrency: ignored('compact.blocks-fetch-concurrency'),
-  hashFunc: ignored('hash-func'),
-  webRoutePrefix: ignored('web.route-prefix'),
-  webExternalPrefix: ignored('web.external-prefix'),
-  webPrefixHeader: ignored('web.prefix-header'),
-  haltOnError: ignoredSwitch('debug.halt-on-error'),
-  acceptMalformedIndex: ignoredSwitch('debug.accept-malformed-index'),
-  enableVerticalCompaction: ignoredSwitch('compact.enable-vertical-compaction'),
-  skipOutOfOrderChunks: ignoredSwitch('compact.skip-block-with-out-of-order-chunks'),
-  autoGomemlimit: ignoredSwitch('enable-auto-gomemlimit'),
-  autoGomemlimitRatio: ignored('auto-gomemlimit.ratio'),
-}
+const itAlwaysDoes = 'a bad block is set aside and nothing halts, whatever is told'
+const relativeLinks = 'links of the page are relative'
 
-function ignored(name: string) {
-  return stringFlag(name, { help: "Of Thanos's compactor; has no effect here.", hidden: true })
-}
-
-function ignoredSwitch(name: string) {
-  return boolFlag(name, { help: "Of Thanos's compactor; has no effect here.", hidden: true })
+/** Flags of Thanos's compactor that mean nothing here; docs/compactor.md has them too. */
+const thanosFlags = {
+  ...commonForeignFlags,
+  thanosHalt: ignoredFlag('debug.halt-on-error', itAlwaysDoes, { isSwitch: true }),
+  thanosMalformed: ignoredFlag('debug.accept-malformed-index', itAlwaysDoes, { isSwitch: true }),
+  thanosOutOfOrder: ignoredFlag('compact.skip-block-with-out-of-order-chunks', itAlwaysDoes, { isSwitch: true }),
+  thanosVertical: ignoredFlag('compact.enable-vertical-compaction', 'blocks that overlap are always merged', { isSwitch: true }), // biome-ignore format: one line
+  thanosDiscovery: ignoredFlag('block-discovery-strategy', 'the bucket is always listed recursively'),
+  thanosFetchConcurrency: ignoredFlag(
+    'compact.blocks-fetch-concurrency',
+    'blocks are read as a stream, not downloaded',
+  ),
+  thanosRoutePrefix: ignoredFlag('web.route-prefix', relativeLinks),
+  thanosExternalPrefix: ignoredFlag('web.external-prefix', relativeLinks),
+  thanosPrefixHeader: ignoredFlag('web.prefix-header', relativeLinks),
 }
 
 export const flags = {
@@ -143,6 +140,14 @@ export const flags = {
     help: 'Time ranges of blocks by level, ascending: blocks of the first are merged until they fill the second, and so on.',
     default: defaultRangesMs.map(formatDurationMs).join(','),
   }),
+  filesConcurrency: intFlag('block-files-concurrency', {
+    help: 'Number of files of a block to upload side by side.',
+    default: 1,
+  }),
+  hashFunc: enumFlag('hash-func', hashFuncs, {
+    help: 'Hash of each uploaded file that goes into meta.json: empty (none) or SHA256.',
+    default: '',
+  }),
   maxLevel: intFlag('debug.max-compaction-level', {
     help: 'Maximum compaction level: how many of --compact.ranges after the first are filled.',
     hidden: true,
@@ -164,7 +169,7 @@ export const flags = {
     default: '9999-12-31T23:59:59Z',
   }),
   ...webFlags,
-  ...withoutEffect,
+  ...thanosFlags,
 }
 
 export type CompactConfig = FlagValues<typeof flags>
@@ -199,6 +204,7 @@ export function checkConfig(config: CompactConfig): void {
   const positive = {
     'compact.concurrency': config.concurrency,
     'downsample.concurrency': config.downsampleConcurrency,
+    'block-files-concurrency': config.filesConcurrency,
     'block-meta-fetch-concurrency': config.metaFetchConcurrency,
   }
   for (const [flag, value] of Object.entries(positive))

@@ -69,6 +69,7 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
     onView,
     runJob: (job, signal) => pool.run(job, { signal }),
     workFolder: join(config.dataDir, 'compact'),
+    upload: { concurrency: config.filesConcurrency, hashFunc: config.hashFunc },
     rangesMs: rangesOf(config),
     maxIndexBytes: config.maxIndexBytes,
     overlap: config.dedupFunction === 'penalty' ? 'penalty' : 'one-to-one',

@@ -8,6 +8,7 @@ import { type CompactMetrics, compactMetrics } from '../../lib/compact/metrics.t
 import type { Round } from '../../lib/compact/round.ts'
 import { asMnemoError, describeError, MnemoError } from '../../lib/kit/errors.ts'
 import { withFolderLock } from '../../lib/kit/folder-lock.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
@@ -22,7 +23,6 @@ import {
   leaseNameOf,
   rangesOf,
   retentionOf,
-  withoutEffect,
 } from './config.ts'
 import { createCompactor, createSources } from './create.ts'
 import { describePlan } from './dry-run.ts'
@@ -48,12 +48,7 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   checkConfig(config)
   rangesOf(config)
   retentionOf(config)
-  const idle = Object.keys(withoutEffect).filter((key) => config[key as keyof typeof withoutEffect])
-  if (idle.length > 0)
-    logger.warn(
-      { flags: idle.map((key) => `--${withoutEffect[key as keyof typeof withoutEffect].name}`) },
-      'these flags have no effect here',
-    )
+  warnOfIgnored(flags, config, logger)
   const objstore = requireObjstoreConfig(config)
   const bucket = await createBucket(objstore, { registry, logger })
   ctx.onStop('bucket', () => bucket.close())
