@@ -189,7 +189,15 @@ export function errorOfStatus({ code, details }: ServiceError | StatusObject, wh
   // No cause: grpc-js's error says the same once more.
   const known = codeOfStatus[code]
   const name = known === undefined || details === '' ? ` (status ${status[code] ?? code})` : ''
-  return new MnemoError(known ?? 'internal', `cannot ${what}: ${details.trim().replace(/\s*\n\s*/g, ' ')}${name}`)
+  return new MnemoError(known ?? 'internal', `cannot ${what}: ${plainDetails(details)}${name}`)
+}
+
+/** On one line, without grpc-js's note about names where it has nothing to note. */
+function plainDetails(details: string): string {
+  return details
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.? Resolution note:$/, '')
 }
 
 /** What a server answers for an error. */

@@ -9,6 +9,7 @@ import { prettifyExpr } from '../../../lib/promql/parse/format.ts'
 import type { ActiveQuery, Found, QueryBackend, QueryRequest } from './backend.ts'
 import { encodeLabels, truncatedWarning } from './encode.ts'
 import { answerExemplars } from './exemplars.ts'
+import { int64Json } from './int64.ts'
 import { unescapeLabelName } from './label-names.ts'
 import { answerMetadata } from './metadata.ts'
 import { Params } from './params.ts'
@@ -210,7 +211,12 @@ function storesOf(backend: QueryBackend) {
   return Object.fromEntries(
     Object.entries(backend.stores()).map(([type, statuses]) => [
       type,
-      statuses.map((status) => ({ ...status, labelSets: status.labelSets.map(labelsToObject) })),
+      statuses.map((status) => ({
+        ...status,
+        labelSets: status.labelSets.map(labelsToObject),
+        minTime: int64Json(status.minTime),
+        maxTime: int64Json(status.maxTime),
+      })),
     ]),
   )
 }

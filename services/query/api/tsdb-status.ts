@@ -4,7 +4,7 @@
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { parseSelector } from '../../../lib/promql/parse/parser.ts'
 import { matcherTypes, mergeStatistics, type Statistic, statusCall } from '../../../lib/storeapi/tsdb-status.ts'
-import { noBoundMs } from '../../../lib/storeapi/types.ts'
+import { int64Json } from './int64.ts'
 import type { Params } from './params.ts'
 import { type PeerRouteCall, strategyOf } from './peers.ts'
 import type { Answer } from './reply.ts'
@@ -22,12 +22,12 @@ export async function answerTsdbStatus(call: PeerRouteCall): Promise<Answer> {
   const request = { tenant: '', limit, strategy: strategyOf(call, 'status'), matchers }
   const { items, warnings } = await peers.ask(statusCall, request, signal)
   const { head, ...lists } = mergeStatistics(items)
-  const cut = (list: readonly Statistic[]) => JSON.stringify(list.slice(0, limit))
-  const fields = [
-    `"headStats":{${Object.entries(head).map(([name, value]) => `"${name}":${int64Text(value)}`)}}`,
-    ...Object.entries(lists).map(([name, list]) => `"${name}":${cut(list)}`),
-  ]
-  return { data: `{${fields.join(',')}}`, warnings }
+  const cut = (list: readonly Statistic[]) => list.slice(0, limit)
+  const data = {
+    headStats: Object.fromEntries(Object.entries(head).map(([name, value]) => [name, int64Json(value)])),
+    ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, cut(list)])),
+  }
+  return { data: JSON.stringify(data), warnings }
 }
 
 function limitOf(params: Params): number {
@@ -37,11 +37,4 @@ function limitOf(params: Params): number {
   if (limit < 1) throw new MnemoError('bad_data', 'limit must be a positive number')
   if (limit > maxLimit) throw new MnemoError('bad_data', `limit must not exceed ${maxLimit}`)
   return limit
-}
-
-/** The times of an empty head are int64's extremes. */
-function int64Text(value: number): string {
-  if (value >= noBoundMs) return '9223372036854775807'
-  if (value <= -noBoundMs) return '-9223372036854775808'
-  return String(value)
 }

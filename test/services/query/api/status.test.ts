@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { parseFlags } from '../../../../lib/kit/flags.ts'
 import { createLogger } from '../../../../lib/kit/log.ts'
 import { createRegistry } from '../../../../lib/kit/metrics.ts'
+import { int64Json } from '../../../../services/query/api/int64.ts'
 import { buildInfo, describeFeatures, runtimeInfo } from '../../../../services/query/api/status.ts'
 import { checkFlags, flags } from '../../../../services/query/config.ts'
 import { Discovery } from '../../../../services/query/discovery.ts'
@@ -40,4 +41,11 @@ test('the configuration is that of the endpoints, as --endpoint.sd-config takes 
   expect(configYaml).toBe('endpoints:\n  - address: dns+a:1\n  - address: g:1\n    group: true\n    strict: true\n')
   expect(discover(`--endpoint.sd-config=${configYaml}`).configYaml).toBe(configYaml)
   expect(discover().configYaml).toBe('endpoints: []\n')
+})
+
+test("times without a bound are written as Go writes int64's extremes", () => {
+  const texts = [Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER, 0, -1].map((time) =>
+    JSON.stringify(int64Json(time)),
+  )
+  expect(texts).toEqual(['9223372036854775807', '-9223372036854775808', '0', '-1'])
 })
