@@ -18,6 +18,8 @@ export interface PrometheusOptions {
   readonly externalLabels: Readonly<Record<string, string>>
   /** host:port of what it scrapes, as job "test", the labels of the exposition honoured. */
   readonly targets?: readonly string[]
+  /** Jobs in Prometheus's words, instead of `targets`. */
+  readonly scrapeConfigs?: readonly object[]
   readonly scrapeInterval?: string
   readonly ruleFiles?: readonly string[]
   readonly minBlockDuration?: string
@@ -45,7 +47,7 @@ export async function startPrometheusOver(options: PrometheusOptions): Promise<P
   const config = {
     global: { scrape_interval: scrapeInterval, evaluation_interval: scrapeInterval, external_labels: externalLabels },
     rule_files: ruleFiles,
-    scrape_configs: [{ job_name: 'test', honor_labels: true, static_configs: [{ targets }] }],
+    scrape_configs: options.scrapeConfigs ?? [{ job_name: 'test', honor_labels: true, static_configs: [{ targets }] }],
   }
   await mkdir(data, { recursive: true })
   // Beside the data folder, where nothing but Prometheus's own should be. JSON is YAML.
