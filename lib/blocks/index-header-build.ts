@@ -1,11 +1,12 @@
 // Makes the index-header file of a block from range reads of its index, wherever that is.
 // Specification: Thanos pkg/block/indexheader/binary_reader.go (WriteBinary), byte for byte.
 // Owns the temporary file until it is renamed.
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FileWriter } from '../bytes/file-writer.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
 import { readAhead } from '../bytes/read-ahead.ts'
+import { makeFolder } from '../kit/make-folder.ts'
 import { type IndexToc, readIndexToc } from '../tsdb/index-format.ts'
 import { encodeIndexHeaderHead, encodeIndexHeaderTail } from './index-header-format.ts'
 
@@ -20,7 +21,7 @@ const pieceBytes = 4 * 1024 * 1024
 export async function buildIndexHeader(source: RandomAccess, path: string, signal?: AbortSignal): Promise<void> {
   const index = await withTail(source, signal)
   const toc = await readIndexToc(index, signal)
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
   const temporary = `${path}.tmp`
   const file = await FileWriter.create(temporary)
   try {

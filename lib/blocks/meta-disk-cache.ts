@@ -5,6 +5,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import type { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
+import { makeFolder } from '../kit/make-folder.ts'
 import { fileError } from '../objstore/failures.ts'
 import { type BlockMeta, metaFileName } from './meta.ts'
 import { maxMetaBytes, parseMeta } from './meta-parse.ts'
@@ -38,7 +39,7 @@ export class MetaDiskCache {
     const file = this.#file(ulid)
     const temporary = `${file}.tmp`
     try {
-      await fs.mkdir(path.dirname(file), { recursive: true })
+      await makeFolder(path.dirname(file))
       await fs.writeFile(temporary, bytes)
       await fs.utimes(temporary, lastModifiedMs / 1000, lastModifiedMs / 1000)
       await fs.rename(temporary, file)

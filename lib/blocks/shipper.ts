@@ -1,11 +1,12 @@
 // Ships a Prometheus's new blocks to a bucket, each once: hard links first, so that Prometheus may delete what it likes.
 // Algorithm and state file: Thanos pkg/shipper (thanos.shipper.json version 1, thanos/upload/<ulid>).
 // Owns the state file and the upload folder. Killed at any point it goes on at the next sync: a block is whole in the bucket or is no block.
-import { link, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { link, readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { writeFileAtomically } from '../bytes/file-writer.ts'
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
+import { makeFolder } from '../kit/make-folder.ts'
 import { counter, gauge, type Registry } from '../kit/metrics.ts'
 import { systemCode } from '../kit/system-errors.ts'
 import type { Labels } from '../labels/labels.ts'
@@ -202,7 +203,7 @@ async function readMeta(folder: string): Promise<BlockMeta> {
 }
 
 async function linkBlock(from: string, to: string): Promise<void> {
-  await mkdir(path.join(to, chunksFolderName), { recursive: true })
+  await makeFolder(path.join(to, chunksFolderName))
   const segments = await readdir(path.join(from, chunksFolderName))
   const files = [...segments.map((segment) => path.join(chunksFolderName, segment)), indexFileName]
   for (const file of files) await link(path.join(from, file), path.join(to, file))

@@ -1,12 +1,12 @@
 // One process at a time in a data folder: a lock that ends with its process, however that ends, across containers too.
 // SQLite's exclusive transaction, since Node.js has no flock: the operating system's lock on one file below the folder.
 // Owns the file mnemo.lock, which stays; what is done under the lock is the caller's.
-import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MnemoError } from './errors.ts'
 import type { Logger } from './log.ts'
+import { makeFolder } from './make-folder.ts'
 
 export interface FolderLockOptions {
   /** Made where it is missing. Processes on several machines need a file system whose locks hold across them. */
@@ -23,7 +23,7 @@ const busy = 5
 
 /** Does the work while no other process (nor another call of this one) holds the folder's lock. */
 export async function withFolderLock<T>(options: FolderLockOptions, work: () => Promise<T>): Promise<T> {
-  await mkdir(options.folder, { recursive: true })
+  await makeFolder(options.folder)
   const file = path.join(options.folder, 'mnemo.lock')
   const lock = openLock(file)
   try {

@@ -8,6 +8,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { MnemoError } from '../kit/errors.ts'
+import { makeFolder } from '../kit/make-folder.ts'
 import { systemCode } from '../kit/system-errors.ts'
 import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
 import { abortable, fileError, throwIfAborted } from './failures.ts'
@@ -172,7 +173,7 @@ export class FilesystemBucket implements Bucket {
   // A folder that has just become empty may be removed by a delete between mkdir and the rename: try again.
   async #moveIn(from: string, to: string, publish: (from: string, to: string) => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const firstMade = await fs.mkdir(path.dirname(to), { recursive: true })
+      const firstMade = await makeFolder(path.dirname(to))
       try {
         await publish(from, to)
         await syncFolders(path.dirname(to), firstMade === undefined ? undefined : path.dirname(firstMade))
@@ -185,7 +186,7 @@ export class FilesystemBucket implements Bucket {
 
   async #prepare(): Promise<void> {
     const folder = path.join(this.#root, temporaryFolder)
-    await fs.mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     if (this.#swept) return
     this.#swept = true
     for (const name of await fs.readdir(folder)) {

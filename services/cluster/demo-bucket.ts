@@ -1,7 +1,7 @@
 // Fills the bucket with the made-up series of two replicas: blocks of at most two hours, up to the present.
 // Goes on where the bucket's newest block ends, so that a later start adds what has passed since.
 // Owns the staging folder; blocks are written by the block writer and uploaded as a sidecar uploads them.
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
 import type { BlockMeta } from '../../lib/blocks/meta.ts'
@@ -10,6 +10,7 @@ import { newUlid } from '../../lib/blocks/ulid.ts'
 import { uploadBlock } from '../../lib/blocks/upload.ts'
 import { chunkEncoding } from '../../lib/chunkenc/encoding.ts'
 import { createKernels } from '../../lib/kernels/instance.ts'
+import { makeFolder } from '../../lib/kit/make-folder.ts'
 import { labelsOf, labelValue } from '../../lib/labels/labels.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { FilesystemBucket } from '../../lib/objstore/filesystem.ts'
@@ -47,7 +48,7 @@ export class DemoBucket {
 
   async #fill(signal: AbortSignal): Promise<string> {
     await rm(this.#staging, { recursive: true, force: true })
-    await mkdir(this.#staging, { recursive: true })
+    await makeFolder(this.#staging)
     const nowMs = Math.floor(Date.now() / freshBlockMs) * freshBlockMs
     let blocks = 0
     let samples = 0

@@ -1,11 +1,12 @@
 // `mnemo cluster`: a whole small cluster on loopback, to try it out and to develop against.
 // Checks folder and ports, fills or feeds the bucket, starts the parts, shows where they are, ends them together.
 // Owns the order of these steps; what runs is in parts.ts.
-import { access, constants, mkdir } from 'node:fs/promises'
+import { access, constants } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { parseListenAddress } from '../../lib/kit/address.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { makeFolder } from '../../lib/kit/make-folder.ts'
 import { Children } from './children.ts'
 import { type ClusterConfig, flags, folders } from './config.ts'
 import { DemoBucket, freshBlockMs } from './demo-bucket.ts'
@@ -67,7 +68,7 @@ async function prepareFolders(config: ClusterConfig): Promise<void> {
   const { data, bucket, logs } = folders(config)
   try {
     for (const folder of [data, bucket, logs]) {
-      await mkdir(folder, { recursive: true })
+      await makeFolder(folder)
       await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
     }
   } catch (cause) {

@@ -2,8 +2,9 @@
 // Short blocks, short delays: what takes days in production is seen within minutes.
 // Owns those arguments and the files they name.
 import { spawnSync } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { makeFolder } from '../../lib/kit/make-folder.ts'
 import type { ChildOptions } from './children.ts'
 import { type ClusterConfig, folders } from './config.ts'
 import { freshBlockMs } from './demo-bucket.ts'
@@ -70,7 +71,7 @@ async function prometheusWithSidecar(
     replica === 'a' ? [config.sidecarAHttp, config.sidecarAGrpc] : [config.sidecarBHttp, config.sidecarBGrpc]
   const folder = below(`prometheus-${replica}`)
   const configFile = below(`prometheus-${replica}.yml`)
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await writeFile(configFile, prometheusConfig(config, replica))
   return [
     {

@@ -1,6 +1,5 @@
 // The store gateway: serves the blocks of a bucket over StoreAPI.
 // Flags, metrics and endpoints are Thanos's. Owns the wiring and the sync timer; the work is in lib/store.
-import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
 import {
@@ -16,6 +15,7 @@ import { asMnemoError, MnemoError } from '../../lib/kit/errors.ts'
 import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { makeFolder } from '../../lib/kit/make-folder.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
 import { BlockSet } from '../../lib/store/block-set.ts'
@@ -119,7 +119,7 @@ function timeBounds({ minTime, maxTime }: StoreFlags): { minTime: number; maxTim
 
 async function makeDataDir(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true })
+    await makeFolder(dataDir)
   } catch (cause) {
     throw new MnemoError('config', `cannot use --data-dir=${dataDir}`, { cause })
   }

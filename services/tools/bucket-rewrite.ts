@@ -14,6 +14,7 @@ import { type BlockRewrite, BlockRewriter, type ChangeLog } from '../../lib/comp
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, type FlagValues, stringFlag } from '../../lib/kit/flags.ts'
 import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { makeFolder } from '../../lib/kit/make-folder.ts'
 import { parseRelabelConfig } from '../../lib/labels/relabel.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
@@ -145,7 +146,7 @@ async function rewriteBlock(
     logger.info({ block: old.ulid }, 'nothing of the block would change: it stays')
     return
   }
-  await fs.mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   try {
     if (values.addChangeLog) await fs.writeFile(path.join(folder, 'change.log'), lines.join(''))
     const metaOf = (contents: BlockContents) => rewrittenMeta(old, { ulid, rewrite, contents })
