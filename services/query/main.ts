@@ -55,7 +55,8 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const stores = selectStores(values, endpoints)
   const backend = openBackend(values, stores, ctx)
   const syntax = readFeatures(values.enableFeature)
-  const peers = new Peers({ stores: endpoints, connections, syntax })
+  const timeoutMs = Math.min(values.timeoutMs, values.responseTimeoutMs || Number.POSITIVE_INFINITY)
+  const peers = new Peers({ stores: endpoints, connections, syntax, timeoutMs })
   const { httpAddress: address, httpGracePeriodMs: graceMs } = values
   await startHttp({ ...ctx, address, graceMs }, (app) => {
     const api = {

@@ -30,6 +30,8 @@ import type { Connections } from './connections.ts'
 export interface PeersOptions {
   readonly stores: { readonly endpoints: readonly Endpoint[] }
   readonly connections: Pick<Connections, 'of'>
+  /** The longest that one of them may take; then it is a peer that fails. */
+  readonly timeoutMs: number
   /** Syntax behind feature flags, for the queries whose exemplars are asked for. */
   readonly syntax?: ParseOptions
 }
@@ -109,7 +111,8 @@ export class Peers {
         return []
       }
       try {
-        const answer = await this.#options.connections.of(endpoint).ask(call, request, signal)
+        const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#options.timeoutMs)])
+        const answer = await this.#options.connections.of(endpoint).ask(call, request, bounded)
         for (const warning of answer.warnings) warnings.add(`store ${address}: ${warning}`)
         return answer.items
       } catch (error) {

@@ -29,6 +29,7 @@ const connections = new Connections()
 const servers: GrpcServer[] = []
 const requests: MetadataRequest[] = []
 const exemplarQueries: string[] = []
+const timeoutMs = 2_000
 let endpoints: Endpoint[]
 
 function endpointOf(address: string, over: Partial<Endpoint> = {}): Endpoint {
@@ -36,12 +37,19 @@ function endpointOf(address: string, over: Partial<Endpoint> = {}): Endpoint {
   return { address, ...known, supportsWithoutReplicaLabels: true, apis: ['metadata'], ...over }
 }
 
+/** Instead of what a peer knows: it does not answer. */
+const never = Symbol('never')
+
 /** A peer that knows metadata, and is asked for exemplars of nothing. */
-async function peer(metadata: Record<string, MetricMeta[]> | MnemoError, warnings: string[] = []): Promise<Endpoint> {
+async function peer(
+  metadata: Record<string, MetricMeta[]> | MnemoError | typeof never,
+  warnings: string[] = [],
+): Promise<Endpoint> {
   const services = [
     peerService(metadataCall, async (request) => {
       requests.push(request)
       if (metadata instanceof MnemoError) throw metadata
+      if (metadata === never) return new Promise(() => {})
       return { items: [metadataItem(new Map(Object.entries(metadata)))], warnings }
     }),
     peerService(exemplarsCall, async ({ query }) => {
@@ -67,7 +75,7 @@ afterAll(async () => {
 
 async function getFrom(answer: (call: PeerRouteCall) => Promise<Answer>, query: string, over: readonly Endpoint[]) {
   const { signal } = new AbortController()
-  const peers = new Peers({ stores: { endpoints: over }, connections })
+  const peers = new Peers({ stores: { endpoints: over }, connections, timeoutMs })
   const defaults = { replicaLabels: ['replica'], peerPartialResponse: {} }
   const { data, warnings } = await answer({ params: new Params(query, ''), signal, peers, defaults })
   return { data: JSON.parse(String(data)), warnings }
@@ -114,6 +122,13 @@ describe('a peer that is missing', () => {
     await expect(get('partial_response=0', [failing])).rejects.toMatchObject({
       message: `store ${failing.address} failed`,
     })
+  })
+
+  test('one that says nothing is one that fails, once its time is over', async () => {
+    const silent = new Peers({ stores: { endpoints: [await peer(never)] }, connections, timeoutMs: 100 })
+    const { signal } = new AbortController()
+    const { items, warnings } = await silent.ask(metadataCall, metadataCall.request.empty(), signal)
+    expect({ items, warnings }).toEqual({ items: [], warnings: [expect.stringContaining('operation was aborted due to timeout')] }) // biome-ignore format: one line
   })
 
   test('one that knows no metadata is not asked and not missed', async () => {

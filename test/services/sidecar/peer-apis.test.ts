@@ -1,5 +1,5 @@
 // Rules, alerts, targets, exemplars and TSDB statistics from a real Prometheus through the sidecar and the querier: what
-// Prometheus's own API says, under the external labels. With thanos on the PATH, by way of its sidecar and its querier too.
+// Prometheus's own API says, under the external labels. Where THANOS names an executable, by way of its sidecar and querier too.
 // Owns the processes.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startMnemo } from '../../support/cluster.ts'
 import { freePorts } from '../../support/free-port.ts'
-import { hasCommand, TestProcess } from '../../support/process.ts'
+import { TestProcess } from '../../support/process.ts'
 import {
   type Exposition,
   openMetricsType,
@@ -18,13 +18,13 @@ import {
   whyNoPrometheus,
 } from '../../support/prometheus.ts'
 
+const { THANOS: thanosCommand = '', PROMETHEUS } = process.env
+if (PROMETHEUS) process.env.PATH = `${path.dirname(PROMETHEUS)}:${process.env.PATH}`
 const reason = whyNoPrometheus('rules, targets and exemplars through sidecar and querier')
 if (reason !== undefined) console.log(reason)
-const withThanos = reason === undefined && hasCommand('thanos')
+const withThanos = reason === undefined && thanosCommand !== ''
 if (reason === undefined && !withThanos)
-  console.log(
-    "left out: rules, targets and exemplars through Thanos's sidecar and querier (not on this machine: thanos)",
-  )
+  console.log("left out: rules, targets and exemplars through Thanos's sidecar and querier (THANOS names none)")
 
 const rules = {
   groups: [
@@ -112,7 +112,7 @@ describe.skipIf(reason !== undefined)('through sidecar and querier', () => {
     `--grpc-address=127.0.0.1:${grpc}`,
     `--http-address=127.0.0.1:${http}`,
   ]
-  const thanos = (args: readonly string[]) => TestProcess.start({ command: 'thanos', args })
+  const thanos = (args: readonly string[]) => TestProcess.start({ command: thanosCommand, args })
 
   async function startBoth(of: 'mnemo' | 'thanos', overThem: readonly ('mnemo' | 'thanos')[]): Promise<void> {
     const [grpc, http] = (await freePorts(2)) as [number, number]
