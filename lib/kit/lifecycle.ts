@@ -100,7 +100,9 @@ const sameSignalMs = 500
 
 /** Runs a service from its flags to its end, and ends the process. */
 export async function runService<S extends FlagSpec>(service: Service<S>): Promise<never> {
-  process.exit(await runToStatus(service))
+  const status = await runToStatus(service)
+  await written(process.stdout)
+  process.exit(status)
 }
 
 /** What of the common flags is dealt with here. */
@@ -108,6 +110,11 @@ interface CommonValues {
   readonly logLevel?: LogLevel
   readonly logFormat?: LogFormat
   readonly httpConfig?: string
+}
+
+/** Until all that was written has been taken: what a pipe has not taken yet would be lost with the process. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return stream.writableLength === 0 ? Promise.resolve() : new Promise((resolve) => stream.write('', () => resolve()))
 }
 
 async function runToStatus<S extends FlagSpec>(service: Service<S>): Promise<number> {

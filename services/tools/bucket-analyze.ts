@@ -13,6 +13,7 @@ import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { checkIds, chooseBlocks, fetchBlocks, idsFlag, openBucket, timeRangeFlags } from './bucket-session.ts'
 import { parseFlagMatchers } from './flag-matchers.ts'
 import { formatGoDuration, formatRfc3339 } from './go-duration.ts'
+import { printAll } from './output.ts'
 import { seriesFilter } from './series-filter.ts'
 import { formatBytes, formatCount, formatTable } from './table.ts'
 
@@ -58,7 +59,7 @@ async function run(values: Values, ctx: ServiceContext): Promise<void> {
   const onBlock = (ulid: string) => progress.step(1, ulid)
   const counted = await countCardinality(bucket, metas, { isChosen, signal, onBlock })
   progress.done()
-  process.stdout.write(
+  await printAll(
     values.output === 'json'
       ? `${JSON.stringify(summaryOf(counted, metas, values.limit), null, 2)}\n`
       : formatReport(counted, metas, values.limit),

@@ -11,6 +11,7 @@ import { type Labels, labelsToObject, labelValue } from '../../lib/labels/labels
 import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { fetchBlocks, metaTimeoutFlag, openBucket } from './bucket-session.ts'
 import { formatGoDuration, formatRfc3339 } from './go-duration.ts'
+import { printAll } from './output.ts'
 import { formatCount, formatTable, tableFormats } from './table.ts'
 
 interface Column {
@@ -83,7 +84,7 @@ async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promi
   const chosen = [...metas.values()].filter((meta) => matches(meta, selector))
   const sorted = sortBlocks(chosen, sortBy)
   const rows = sorted.map((meta) => Object.values(columns).map(({ text }) => text(meta)))
-  process.stdout.write(formatTable(Object.keys(columns), rows, values.output))
+  await printAll(formatTable(Object.keys(columns), rows, values.output))
 }
 
 /** By the columns in turn, last by ULID. */

@@ -14,6 +14,7 @@ import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { fetchBlocks, metaTimeoutFlag, openBucket, timeRangeFlags } from './bucket-session.ts'
 import { formatGoDuration, formatRfc3339 } from './go-duration.ts'
 import { compileMetaTemplate } from './meta-template.ts'
+import { Output } from './output.ts'
 
 const flags = {
   ...logFlags,
@@ -46,7 +47,9 @@ async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promi
   const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(values.timeoutMs)])
   const { metas } = await fetchBlocks(bucket, { ...ctx, signal }, filters)
   const listing = values.output === 'wide' ? await listBlocks(bucket, signal) : undefined
-  for (const meta of metas.values()) process.stdout.write(format(meta, listing?.get(meta.ulid)))
+  const output = new Output()
+  for (const meta of metas.values()) await output.write(format(meta, listing?.get(meta.ulid)))
+  await output.flush()
   logger.info({ objects: metas.size }, 'ls done')
 }
 

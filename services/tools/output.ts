@@ -23,3 +23,10 @@ export class Output {
     if (!process.stdout.write(piece)) await once(process.stdout, 'drain')
   }
 }
+
+/** The text on standard output, all of it. */
+export async function printAll(text: string): Promise<void> {
+  const output = new Output()
+  await output.write(text)
+  await output.flush()
+}
