@@ -29,6 +29,8 @@ export interface UploadOptions {
   readonly hashFunc?: HashFunc
   /** For buckets of blocks that a Prometheus alone reads: they need no external labels. */
   readonly withoutLabels?: boolean
+  /** Files that are in the bucket already, and no longer in the folder: chunk segments, in order. */
+  readonly alreadyThere?: readonly BlockFile[]
   /** Called when all but meta.json is in the bucket: what it throws keeps the block from being one. */
   readonly check?: (meta: BlockMeta) => Promise<void>
 }
@@ -58,7 +60,7 @@ export async function uploadBlock(
   meta: BlockMeta,
   options: UploadOptions = {},
 ): Promise<UploadedBlock> {
-  const { signal, logger, now = Date.now, concurrency = 1, hashFunc = '' } = options
+  const { signal, logger, now = Date.now, concurrency = 1, hashFunc = '', alreadyThere = [] } = options
   const { ulid } = meta
   if (meta.thanos.labels.length === 0 && !options.withoutLabels)
     throw new MnemoError('bad_data', `cannot upload block ${ulid}: got no external labels, want at least one`)
@@ -72,8 +74,9 @@ export async function uploadBlock(
     return { uploaded: false, meta: there }
   }
   const listed = await listBlockFiles(folder)
-  const files = hashFunc === '' ? listed : await Promise.all(listed.map((file) => withHash(folder, file, hashFunc)))
-  const written: string[] = []
+  const local = await Promise.all(listed.map((file) => withHash(folder, file, hashFunc)))
+  const files = [...alreadyThere, ...local]
+  const written = alreadyThere.map(({ relPath }) => `${ulid}/${relPath}`)
   const uploadFile = async ({ relPath }: BlockFile) => {
     const name = `${ulid}/${relPath}`
     written.push(name)
@@ -85,7 +88,7 @@ export async function uploadBlock(
     }
   }
   try {
-    const parts = files.filter(({ relPath }) => relPath !== metaFileName)
+    const parts = local.filter(({ relPath }) => relPath !== metaFileName)
     await forEachBounded(parts, concurrency, uploadFile)
     const complete = completeMeta(meta, files, now())
     await options.check?.(complete)
@@ -98,8 +101,9 @@ export async function uploadBlock(
   }
 }
 
-async function withHash(folder: string, file: BlockFile, func: Exclude<HashFunc, ''>): Promise<BlockFile> {
-  if (file.relPath === metaFileName) return file
+/** The file of the block in `folder`, with its hash where one is wanted; meta.json has none. */
+export async function withHash(folder: string, file: BlockFile, func: HashFunc): Promise<BlockFile> {
+  if (func === '' || file.relPath === metaFileName) return file
   const name = path.join(folder, file.relPath)
   const hash = createHash('sha256')
   try {
@@ -111,7 +115,7 @@ async function withHash(folder: string, file: BlockFile, func: Exclude<HashFunc,
 }
 
 /** Opened before it is read: what is removed meanwhile is uploaded all the same. */
-async function openForReading(file: string): Promise<Readable> {
+export async function openForReading(file: string): Promise<Readable> {
   try {
     return (await fs.open(file, 'r')).createReadStream({ highWaterMark: 256 * 1024 })
   } catch (error) {

@@ -1,16 +1,19 @@
 // What the compactor changes in the bucket: new blocks that a worker has written, and marks on old ones.
 // Specification: lib/blocks/upload.ts and markers.ts.
 // Owns that a new block is whole in the bucket before it counts, and that each change is in the log and the metrics.
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type MarkKind, type MarkReason, markFileNames, putMark } from '../blocks/markers.ts'
 import { type BlockMeta, metaFileName } from '../blocks/meta.ts'
 import { newUlid } from '../blocks/ulid.ts'
-import { type UploadOptions, uploadBlock } from '../blocks/upload.ts'
+import { type HashFunc, type UploadOptions, uploadBlock } from '../blocks/upload.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
+import { makeFolder } from '../kit/make-folder.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
+import { DiskBudget, diskBytes } from './disk-budget.ts'
+import type { WrittenBlock } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
 
 export interface BlockChangesOptions {
@@ -18,6 +21,8 @@ export interface BlockChangesOptions {
   /** For blocks being written; emptied at the start of a round. Nothing else may lie in it. */
   readonly workFolder: string
   readonly upload?: Pick<UploadOptions, 'concurrency' | 'hashFunc'>
+  /** What blocks being written may take of the disk together, about; 0 or none: no limit. */
+  readonly diskLimitBytes?: number
   /** Throws where a block that is in the bucket, but for its meta.json, is not what its meta says. */
   readonly check: (meta: BlockMeta, signal: AbortSignal) => Promise<void>
   readonly logger: Logger
@@ -28,11 +33,20 @@ export interface BlockChangesOptions {
 /** What is written to learn whether the disk takes anything. */
 const probeBytes = 64 * 1024
 
+/** A block that a job is to write. */
+export interface BlockToWrite {
+  readonly ulid: string
+  readonly folder: string
+  readonly hashFunc: HashFunc
+}
+
 export class BlockChanges {
   readonly #options: BlockChangesOptions
+  readonly #disk: DiskBudget
 
   constructor(options: BlockChangesOptions) {
     this.#options = options
+    this.#disk = new DiskBudget(options.diskLimitBytes ?? 0)
   }
 
   /**
@@ -44,7 +58,7 @@ export class BlockChanges {
     const probe = join(workFolder, 'probe')
     try {
       await rm(workFolder, { recursive: true, force: true })
-      await mkdir(workFolder, { recursive: true })
+      await makeFolder(workFolder)
       await writeFile(probe, new Uint8Array(probeBytes), { flush: true })
       await rm(probe)
     } catch (error) {
@@ -52,12 +66,23 @@ export class BlockChanges {
     }
   }
 
-  /** Gives the work a block's name and a folder for it, which is gone again at the end, whatever that is. */
-  async writeBlock(work: (block: { readonly ulid: string; readonly folder: string }) => Promise<void>): Promise<void> {
+  /**
+   * Gives the work a block's name and a folder for it, which is gone again at the end, whatever that is. Waits for room on
+   * the disk for a block made of the inputs.
+   */
+  writeBlock(
+    inputs: readonly BlockMeta[],
+    signal: AbortSignal,
+    work: (block: BlockToWrite) => Promise<void>,
+  ): Promise<void> {
+    return this.#disk.within(diskBytes(inputs), signal, () => this.#write(work))
+  }
+
+  async #write(work: (block: BlockToWrite) => Promise<void>): Promise<void> {
     const ulid = newUlid(this.#options.now())
     const folder = join(this.#options.workFolder, ulid)
     try {
-      await work({ ulid, folder })
+      await work({ ulid, folder, hashFunc: this.#options.upload?.hashFunc ?? '' })
     } catch (error) {
       // Why the work failed matters more; what is left on the disk goes with the next round.
       await this.#remove(folder).catch((err: unknown) =>
@@ -77,11 +102,12 @@ export class BlockChanges {
   }
 
   /** Puts a written block into the bucket, if it holds anything. It is read back before meta.json makes it a block. */
-  async publish(meta: BlockMeta, folder: string, signal: AbortSignal): Promise<void> {
+  async publish({ meta, uploaded: alreadyThere }: WrittenBlock, folder: string, signal: AbortSignal): Promise<void> {
     const { bucket, check, logger, upload } = this.#options
     if (meta.stats.numSamples === 0) return
     const { uploaded } = await uploadBlock(bucket, folder, meta, {
       ...upload,
+      alreadyThere,
       signal,
       logger,
       check: (complete) => check(complete, signal),

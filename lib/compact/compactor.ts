@@ -35,6 +35,8 @@ export interface CompactorOptions {
   readonly workFolder: string
   /** How new blocks are uploaded. */
   readonly upload?: Pick<UploadOptions, 'concurrency' | 'hashFunc'>
+  /** What blocks being written may take of the disk together, about; 0 or none: no limit. */
+  readonly diskLimitBytes?: number
   readonly rangesMs: readonly number[]
   readonly maxIndexBytes: number
   /** What becomes of samples that blocks of one group share. */

@@ -66,11 +66,11 @@ export class Downsampling {
     const resolution = String(input.thanos.resolutionMs)
     const took = metrics.downsampleSeconds.startTimer({ resolution })
     let made = false
-    await changes.writeBlock(async (block) => {
+    await changes.writeBlock([input], signal, async (block) => {
       logger.info({ block: input.ulid, output: block.ulid, resolutionMs }, 'downsampling')
       const outcome = await runJob({ kind: 'downsample', input, resolutionMs, ...block }, signal)
       if (outcome.kind === 'bad_input') return this.#setAside(input, outcome, { round, signal })
-      await changes.publish(outcome.meta, block.folder, signal)
+      await changes.publish(outcome, block.folder, signal)
       const { numSamples } = outcome.meta.stats
       made = numSamples > 0
       if (!made) this.#empty.add(input.ulid)

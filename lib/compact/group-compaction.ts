@@ -86,11 +86,11 @@ export class GroupCompaction {
     if (merge.length === 0) return
     metrics.runsStarted.inc(labelsOf(group))
     const inputs = merge.map((meta) => meta.ulid)
-    await changes.writeBlock(async (block) => {
+    await changes.writeBlock(merge, signal, async (block) => {
       logger.info({ group: group.description, blocks: inputs, reason, output: block.ulid }, 'compacting')
       const outcome = await runJob({ kind: 'compact', inputs: merge, overlap, ...block }, signal)
       if (outcome.kind === 'bad_input') return this.#setAside(group, outcome, { round, signal })
-      await changes.publish(outcome.meta, block.folder, signal)
+      await changes.publish(outcome, block.folder, signal)
       for (const input of inputs)
         await changes.mark(input, 'deletion', { details: `source of compacted block ${block.ulid}`, signal })
       metrics.runsCompleted.inc(labelsOf(group))

@@ -1,11 +1,12 @@
 // The work that a worker thread is handed: input metas in, a new block on local disk out.
 // Rules of the new meta: Thanos pkg/compact/compact.go, pkg/compact/downsample; Prometheus tsdb.CompactBlockMetas.
 // Owns the new block's meta.json; uploading and marking are the compactor's.
-import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { BlockMeta, BlockStats } from '../blocks/meta.ts'
+import type { BlockFile, BlockMeta, BlockStats } from '../blocks/meta.ts'
 import { formatMeta } from '../blocks/meta-format.ts'
+import type { HashFunc } from '../blocks/upload.ts'
 import { describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
+import { makeFolder } from '../kit/make-folder.ts'
 import { systemCode } from '../kit/system-errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
@@ -13,6 +14,7 @@ import type { BlockContents } from '../tsdb/block-writer.ts'
 import type { IndexReaderOptions } from '../tsdb/index-reader.ts'
 import { checkBlock } from './check-block.ts'
 import { downsampleBlock } from './downsample-block.ts'
+import { EarlyUpload } from './early-upload.ts'
 import { type InputBlock, openInputBlock } from './input-block.ts'
 import { mergeBlocks } from './merge.ts'
 import type { OverlapFunction } from './overlap.ts'
@@ -34,11 +36,21 @@ interface NewBlock {
   readonly ulid: string
   /** Where the new block is written; its last part is the ULID. */
   readonly folder: string
+  readonly hashFunc?: HashFunc
+  /** The size at which a chunk segment is cut, and uploaded at once; Prometheus's unless told. */
+  readonly segmentBytes?: number
+}
+
+/** A block that a job has written. */
+export interface WrittenBlock {
+  readonly meta: BlockMeta
+  /** Its files that are in the bucket already, and no longer on the disk. */
+  readonly uploaded: readonly BlockFile[]
 }
 
 export type JobOutcome =
   /** The block is whole: on the local disk, or, where it was checked, in the bucket. */
-  | { readonly kind: 'whole'; readonly meta: BlockMeta }
+  | ({ readonly kind: 'whole' } & WrittenBlock)
   /** One input cannot be worked on; the others may be, without it. `unsupported`: another version may be able to. */
   | { readonly kind: 'bad_input'; readonly ulid: string; readonly code: ErrorCode; readonly reason: string }
 
@@ -60,16 +72,23 @@ export function confirming(runJob: RunJob): RunJob {
 export async function runJob(bucket: Bucket, job: CompactorJob, signal: AbortSignal): Promise<JobOutcome> {
   if (job.kind !== 'check') return write(bucket, job, signal)
   await checkBlock(bucket, job.meta, signal, { spoolPath: job.spoolPath })
-  return { kind: 'whole', meta: job.meta }
+  return { kind: 'whole', meta: job.meta, uploaded: [] }
 }
 
 async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Promise<JobOutcome> {
+  const { ulid, segmentBytes, hashFunc = '' } = job
   const opened: InputBlock[] = []
+  const early = new EarlyUpload(bucket, { ulid, hashFunc }, signal)
   try {
-    await mkdir(dirname(job.folder), { recursive: true })
+    await makeFolder(dirname(job.folder))
     const metaOf = (contents: BlockContents) =>
       job.kind === 'compact' ? compactedMeta(job.inputs, job.ulid, contents.stats) : downsampledMeta(job, contents)
-    const options = { folder: job.folder, meta: (written: BlockContents) => formatMeta(metaOf(written)), signal }
+    const options = {
+      folder: job.folder,
+      meta: (written: BlockContents) => formatMeta(metaOf(written)),
+      signal,
+      segments: { onSegment: early.take.bind(early), ...(segmentBytes !== undefined && { segmentBytes }) },
+    }
     const inputs = job.kind === 'compact' ? job.inputs : [job.input]
     for (const meta of inputs)
       opened.push(await openNamed(bucket, meta, signal, { spoolPath: `${job.folder}.${meta.ulid}.tables` }))
@@ -77,8 +96,9 @@ async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Prom
       job.kind === 'compact'
         ? await mergeBlocks(opened, { ...options, overlap: job.overlap })
         : await downsampleBlock(opened[0]!, options)
-    return { kind: 'whole', meta: metaOf(contents) }
+    return { kind: 'whole', meta: metaOf(contents), uploaded: early.files }
   } catch (error) {
+    if (!signal.aborted) await early.takeBack()
     if (!(error instanceof BlockError)) throw systemCode(error) ? fileError(error, `write block ${job.folder}`) : error
     return { kind: 'bad_input', ulid: error.ulid, code: error.code, reason: describeError(error) }
   } finally {

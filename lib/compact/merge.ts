@@ -3,7 +3,7 @@
 // Owns the order of the series; the checks on what is read are series-input.ts's.
 import { createKernels } from '../kernels/instance.ts'
 import { MnemoError } from '../kit/errors.ts'
-import { type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
+import { type BlockContents, BlockWriter, type BlockWriterOptions } from '../tsdb/block-writer.ts'
 import { alignedSeries } from './aligned-series.ts'
 import type { InputBlock } from './input-block.ts'
 import { type OverlapFunction, OverlapMerger, type SourcedChunk } from './overlap.ts'
@@ -16,6 +16,8 @@ export interface MergeOptions {
   /** The text of meta.json for what was written. */
   readonly meta: (contents: BlockContents) => string
   readonly signal: AbortSignal
+  /** How chunk segments are cut, and what becomes of those that are whole; see BlockWriterOptions. */
+  readonly segments?: Pick<BlockWriterOptions, 'segmentBytes' | 'onSegment'>
 }
 
 /**
@@ -32,7 +34,7 @@ export async function mergeBlocks(
     sources.map(({ meta: { ulid }, index }) => ({ ulid, symbols: index.symbols })),
     { path: `${folder}.symbols` },
   )
-  const writer = await BlockWriter.create({ folder, symbols: symbols.merged() })
+  const writer = await BlockWriter.create({ folder, symbols: symbols.merged(), ...options.segments })
   const inputs = sources.map((source) => new SeriesInput(source, signal))
   const merger = new OverlapMerger(createKernels(), options.overlap)
   let taken = 0

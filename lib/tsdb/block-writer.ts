@@ -2,15 +2,16 @@
 // Specification: Prometheus tsdb/docs/format/README.md.
 // Owns the temporary folder: finish() or abort() must be called. What meta.json says is the caller's.
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FileWriter, syncFolder } from '../bytes/file-writer.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
 import { MnemoError } from '../kit/errors.ts'
+import { makeFolder } from '../kit/make-folder.ts'
 import type { Labels } from '../labels/labels.ts'
 import { chunksFolder, indexFile } from './block-reader.ts'
 import type { EncodedChunk } from './chunk-format.ts'
-import { ChunkWriter } from './chunk-writer.ts'
+import { ChunkWriter, type ChunkWriterOptions } from './chunk-writer.ts'
 import { IndexWriter } from './index-writer.ts'
 import { tombstonesFile, writeTombstones } from './tombstones.ts'
 
@@ -47,6 +48,8 @@ export interface BlockWriterOptions {
   /** Every label name and value that a series will have, each once, ascending by bytes. */
   readonly symbols: Iterable<string> | AsyncIterable<string>
   readonly segmentBytes?: number
+  /** Called with each segment that is whole while more follow: its file may be taken away, the block's other files refer to it by number. */
+  readonly onSegment?: ChunkWriterOptions['onSegment']
 }
 
 export class BlockWriter {
@@ -70,16 +73,16 @@ export class BlockWriter {
 
   /** Starts a block. Throws `already_exists` where its folder is there; what an earlier attempt left is removed. */
   static async create(options: BlockWriterOptions): Promise<BlockWriter> {
-    const { folder, symbols, segmentBytes } = options
+    const { folder, symbols, segmentBytes, onSegment } = options
     if (existsSync(folder)) throw new MnemoError('already_exists', `cannot write a block: got ${folder}, want no such`)
     const temporary = `${folder}${temporarySuffix}`
     await rm(temporary, { recursive: true, force: true })
-    await mkdir(temporary, { recursive: true })
+    await makeFolder(temporary)
     try {
-      const chunks = await ChunkWriter.create(
-        join(temporary, chunksFolder),
-        segmentBytes === undefined ? {} : { segmentBytes },
-      )
+      const chunks = await ChunkWriter.create(join(temporary, chunksFolder), {
+        ...(segmentBytes !== undefined && { segmentBytes }),
+        onSegment,
+      })
       const index = await IndexWriter.create(join(temporary, indexFile), symbols)
       return new BlockWriter({ folder, temporary, index, chunks })
     } catch (error) {

@@ -1,11 +1,11 @@
 // Writes chunks into segments 000001, 000002, … of a folder; cuts them where Prometheus would.
 // Specification: chunk-format.ts, and Prometheus tsdb/chunks (WriteChunks) for the cuts.
 // Owns the open segment: finish() or abort() must be called.
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EncodeBuffer } from '../bytes/encode-buffer.ts'
 import { FileWriter } from '../bytes/file-writer.ts'
 import { MnemoError } from '../kit/errors.ts'
+import { makeFolder } from '../kit/make-folder.ts'
 import {
   chunkRef,
   defaultSegmentBytes,
@@ -25,22 +25,30 @@ export interface WrittenSegment {
   readonly sizeBytes: number
 }
 
+export interface ChunkWriterOptions {
+  readonly segmentBytes?: number
+  /** Called with each segment that is whole while more follow: its file may be taken away. The last one is never among them. */
+  readonly onSegment?: ((file: string, segment: WrittenSegment) => Promise<void>) | undefined
+}
+
 export class ChunkWriter {
   readonly #folder: string
   readonly #segmentBytes: number
+  readonly #onSegment: ChunkWriterOptions['onSegment']
   readonly #written: WrittenSegment[] = []
   readonly #out = new EncodeBuffer(4096)
   #segment: FileWriter | undefined
 
-  private constructor(folder: string, segmentBytes: number) {
+  private constructor(folder: string, { segmentBytes, onSegment }: ChunkWriterOptions) {
     this.#folder = folder
-    this.#segmentBytes = segmentBytes
+    this.#segmentBytes = segmentBytes ?? defaultSegmentBytes
+    this.#onSegment = onSegment
   }
 
   /** Creates the folder. The first segment is created with the first chunk. */
-  static async create(folder: string, options?: { readonly segmentBytes?: number }): Promise<ChunkWriter> {
-    await mkdir(folder, { recursive: true })
-    return new ChunkWriter(folder, options?.segmentBytes ?? defaultSegmentBytes)
+  static async create(folder: string, options: ChunkWriterOptions = {}): Promise<ChunkWriter> {
+    await makeFolder(folder)
+    return new ChunkWriter(folder, options)
   }
 
   /** Appends a series' chunks; returns their references. */
@@ -80,6 +88,8 @@ export class ChunkWriter {
 
   async #cut(): Promise<FileWriter> {
     await this.#finishSegment()
+    const whole = this.#written.at(-1)
+    if (whole) await this.#onSegment?.(join(this.#folder, whole.name), whole)
     const segment = await FileWriter.create(join(this.#folder, segmentName(this.#written.length)))
     this.#out.clear()
     encodeSegmentHeader(this.#out)

@@ -152,6 +152,10 @@ export const flags = {
     help: 'Maximum compaction level: how many of --compact.ranges after the first are filled.',
     hidden: true,
   }),
+  diskLimitBytes: bytesFlag('compact.disk-limit', {
+    help: 'About how much of the disk blocks that are being written may take together, by estimate: a block that does not fit waits for others to be done, and one that is larger than this is written alone. 0: no limit. Of each block at most two chunk segments (1 GiB) and its index are on the disk.',
+    default: '0',
+  }),
   leaseMs: durationFlag('compact.lease', {
     help: 'How long the lease in the bucket is good for that keeps two compactors of the same selection apart. It is renewed while this one runs; of one that was killed it passes on after this time. 0s: no lease. Nothing is lost or doubled without it, work is only done twice.',
     default: '1m',

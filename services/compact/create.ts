@@ -70,6 +70,7 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
     runJob: (job, signal) => pool.run(job, { signal }),
     workFolder: join(config.dataDir, 'compact'),
     upload: { concurrency: config.filesConcurrency, hashFunc: config.hashFunc },
+    diskLimitBytes: config.diskLimitBytes,
     rangesMs: rangesOf(config),
     maxIndexBytes: config.maxIndexBytes,
     overlap: config.dedupFunction === 'penalty' ? 'penalty' : 'one-to-one',

@@ -3,7 +3,7 @@
 import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
 import { deduplicateFilter, replicaLabelRemover } from '../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
-import { Compactor } from '../../lib/compact/compactor.ts'
+import { Compactor, type CompactorOptions } from '../../lib/compact/compactor.ts'
 import { type RunJob, runJob } from '../../lib/compact/job.ts'
 import { type CompactMetrics, compactMetrics } from '../../lib/compact/metrics.ts'
 import type { OverlapFunction } from '../../lib/compact/overlap.ts'
@@ -26,6 +26,7 @@ export interface TestCompactorOptions {
   readonly runJob?: RunJob
   readonly metrics?: CompactMetrics
   readonly turnMs?: number
+  readonly upload?: CompactorOptions['upload']
 }
 
 export function compactorOver(bucket: Bucket, options: TestCompactorOptions): Compactor {
@@ -60,5 +61,6 @@ export function compactorOver(bucket: Bucket, options: TestCompactorOptions): Co
     metrics: options.metrics ?? compactMetrics(createRegistry()),
     now,
     ...(options.turnMs !== undefined && { turnMs: options.turnMs }),
+    ...(options.upload && { upload: options.upload }),
   })
 }

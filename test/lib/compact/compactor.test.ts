@@ -1,4 +1,4 @@
-// The compactor's rounds over a bucket: what is merged, what is deleted, and that nothing is lost or doubled when it fails at any call.
+// The compactor's rounds over a bucket: what is merged, what is set aside, what is deleted. (crash-points.test.ts: failing at each call.)
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -8,11 +8,11 @@ import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
 import { putMark, readMark } from '../../../lib/blocks/markers.ts'
 import { runJob } from '../../../lib/compact/job.ts'
-import { MnemoError } from '../../../lib/kit/errors.ts'
 import { labelsOf } from '../../../lib/labels/labels.ts'
 import type { Bucket } from '../../../lib/objstore/bucket.ts'
 import { fileError } from '../../../lib/objstore/failures.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
+import { copyOf } from '../../support/crash-scenarios.ts'
 import { type MadeBlock, putMadeBlock, viewOf } from '../../support/made-blocks.ts'
 import { type TestCompactorOptions, compactorOver as testCompactorOver } from '../../support/test-compactor.ts'
 
@@ -109,26 +109,6 @@ test('groups are apart: replicas are not merged with each other', async () => {
   expect(await metasIn(bucket)).toHaveLength(4)
 })
 
-test('a bucket that fails at any call: nothing is lost or doubled, and the next round finishes the work', async () => {
-  const whole = new MemoryBucket()
-  await fill(whole, [0, 2, 4, 6, 8])
-  const before = await viewOf(whole)
-  for (let k = 1; ; k++) {
-    const bucket = await copyOf(whole)
-    const failing = failingAt(bucket, k)
-    const { error } = await compactorOver(failing.bucket).run(signal)
-    if (failing.reached()) expect(error, `call ${k} fails`).toMatchObject({ code: 'unavailable' })
-    expect(await viewOf(bucket), `after call ${k} failed`).toEqual(before)
-    if (!failing.reached()) {
-      expect(k).toBeGreaterThan(20)
-      return
-    }
-    await compactorOver(bucket).run(signal)
-    expect(await viewOf(bucket, -1), `after the round that followed a failure at call ${k}`).toEqual(before)
-    expect(await metasIn(bucket)).toHaveLength(2)
-  }
-})
-
 test('a block that cannot be read is set aside with its reason, and the others are merged', async () => {
   const bucket = new MemoryBucket()
   await fill(bucket, [0, 2, 4, 6, 8, 10, 12])
@@ -183,21 +163,6 @@ test('overlapping blocks become one, and then part of a range: each sample is th
     [8, 10],
   ])
   expect(await viewOf(bucket, -1)).toEqual(want)
-})
-
-test('a bucket that fails at any call while overlaps are merged: nothing is lost, nothing doubled in the end', async () => {
-  const whole = new MemoryBucket()
-  await fill(whole, [0, 0])
-  const want = await distinctViewOf(whole)
-  for (let k = 1; ; k++) {
-    const bucket = await copyOf(whole)
-    const failing = failingAt(bucket, k)
-    await compactorOver(failing.bucket).run(signal)
-    expect(await distinctViewOf(bucket), `after call ${k} failed`).toEqual(want)
-    await compactorOver(bucket).run(signal)
-    expect(await viewOf(bucket, -1)).toEqual(want)
-    if (!failing.reached()) return
-  }
 })
 
 test('replicas become one block without their label, by penalty samples of one at a time', async () => {
@@ -281,21 +246,6 @@ test('a block that cannot be downsampled is marked with its reason, and expires 
   expect(await readMark(bucket, bad!.ulid, 'deletion')).toBeDefined()
 })
 
-test('a bucket that fails at any call while downsampling and expiring: the next round ends the same', async () => {
-  const whole = new MemoryBucket()
-  await fill(whole, [0])
-  const round = { nowMs: 50 * hourMs, retention: { rawMs: 40 * hourMs, fiveMinutesMs: 0, oneHourMs: 0 } }
-  for (let k = 1; ; k++) {
-    const bucket = await copyOf(whole)
-    const failing = failingAt(bucket, k)
-    await compactorOver(failing.bucket, round).run(signal)
-    expect((await metasIn(bucket)).length, `after call ${k} failed`).toBeGreaterThan(0)
-    await compactorOver(bucket, round).run(signal)
-    expect((await metasIn(bucket)).map(({ thanos }) => thanos.resolutionMs)).toEqual([300_000])
-    if (!failing.reached()) return
-  }
-})
-
 test('an upload that was never finished is deleted after two days, not before', async () => {
   const bucket = new MemoryBucket()
   await fill(bucket, [0])
@@ -355,26 +305,3 @@ test('a block with a no-compact mark is in no plan', async () => {
   await compactorOver(bucket).run(signal)
   expect((await metasIn(bucket)).map(({ minTime }) => minTime / hourMs)).toEqual([0, 2, 8])
 })
-
-async function copyOf(bucket: Bucket): Promise<MemoryBucket> {
-  const copy = new MemoryBucket()
-  for await (const { name, sizeBytes } of bucket.list('', { recursive: true }))
-    await copy.upload(name, await bucket.getRange(name, 0, sizeBytes!))
-  return copy
-}
-
-/** The bucket, but its k-th call fails, and so does each after it: as if the process had been killed there. */
-function failingAt(bucket: Bucket, k: number): { bucket: Bucket; reached: () => boolean } {
-  let calls = 0
-  const failing = new Proxy(bucket, {
-    get(target, key: keyof Bucket) {
-      const value = target[key]
-      if (typeof value !== 'function') return value
-      return (...args: unknown[]) => {
-        if (++calls >= k) throw new MnemoError('unavailable', `cannot ${key}: the bucket is gone`)
-        return Reflect.apply(value, target, args) as unknown
-      }
-    },
-  })
-  return { bucket: failing, reached: () => calls >= k }
-}

@@ -1,0 +1,53 @@
+// Chunk segments of a block that is still being written, uploaded as soon as they are whole and then taken off the disk:
+// what a block takes of the disk does not grow with it. Without meta.json the bucket has no such block yet.
+// Owns what it has uploaded until the block is whole; takeBack() where it never will be.
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { BlockFile } from '../blocks/meta.ts'
+import { type HashFunc, openForReading, withHash } from '../blocks/upload.ts'
+import type { Bucket } from '../objstore/bucket.ts'
+import type { WrittenSegment } from '../tsdb/chunk-writer.ts'
+
+/** How long taking back may take. */
+const takeBackTimeoutMs = 30_000
+
+export class EarlyUpload {
+  readonly #bucket: Bucket
+  readonly #ulid: string
+  readonly #hashFunc: HashFunc
+  readonly #signal: AbortSignal
+  readonly #files: BlockFile[] = []
+
+  constructor(bucket: Bucket, block: { readonly ulid: string; readonly hashFunc: HashFunc }, signal: AbortSignal) {
+    this.#bucket = bucket
+    this.#ulid = block.ulid
+    this.#hashFunc = block.hashFunc
+    this.#signal = signal
+  }
+
+  /** In order, as meta.json names them. */
+  get files(): readonly BlockFile[] {
+    return this.#files
+  }
+
+  async take(file: string, { name, sizeBytes }: WrittenSegment): Promise<void> {
+    const folder = path.dirname(path.dirname(file))
+    const relPath = `${path.basename(path.dirname(file))}/${name}`
+    const uploaded = await withHash(folder, { relPath, sizeBytes }, this.#hashFunc)
+    this.#files.push(uploaded)
+    const source = await openForReading(file)
+    try {
+      await this.#bucket.upload(`${this.#ulid}/${relPath}`, source, this.#signal)
+    } finally {
+      source.destroy()
+    }
+    await rm(file)
+  }
+
+  /** Best effort: what stays is a partial block, which goes after two days. */
+  async takeBack(): Promise<void> {
+    const signal = AbortSignal.timeout(takeBackTimeoutMs)
+    const taken = this.#files.map(({ relPath }) => this.#bucket.delete(`${this.#ulid}/${relPath}`, signal))
+    await Promise.allSettled(taken)
+  }
+}
