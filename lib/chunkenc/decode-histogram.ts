@@ -12,6 +12,7 @@ import { DoubleDelta } from './double-delta.ts'
 import { chunkEncoding, encodingName } from './encoding.ts'
 import { type CounterResetHint, countBuckets, type FloatHistogram, type HistogramSample } from './float-histogram.ts'
 import { type HistogramHeader, type HistogramLayout, readHistogramHeader, readLayout } from './histogram-layout.ts'
+import { atKnownSchema } from './reduce-schema.ts'
 import { isStaleWords } from './stale.ts'
 
 /** The chunk encodings that hold native histograms. */
@@ -72,7 +73,7 @@ function decodeSamples({ reader, header, layout, counts, integer }: Decoding): H
     const stale = i === 0 ? counts.first() : counts.next()
     timeMs = clampMs(time.signed(0))
     const startTimeMs = starts.read(reader, i, timeMs, lastMs)
-    const histogram = stale ? staleHistogram() : histogramOf(layout, counts, hintOf(header.reset, i))
+    const histogram = stale ? staleHistogram() : atKnownSchema(histogramOf(layout, counts, hintOf(header.reset, i)))
     samples.push({ timeMs, startTimeMs, stale, integer, histogram })
   }
   return samples

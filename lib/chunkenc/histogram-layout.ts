@@ -8,6 +8,7 @@ import { MnemoError } from '../kit/errors.ts'
 import { type BitReader, floatOfWords } from './bit-reader.ts'
 import { chunkEncoding, encodingName, startedHistogramCountMask } from './encoding.ts'
 import { type CounterResetHint, countBuckets, customBucketsSchema, type Span } from './float-histogram.ts'
+import { isReadableSchema, readableSchemas } from './reduce-schema.ts'
 
 export const histogramHeaderBytes = 3
 
@@ -59,8 +60,8 @@ export function readLayout(reader: BitReader): HistogramLayout {
   const zeroThreshold = readZeroThreshold(reader)
   reader.varbitInt()
   const schema = reader.lo | 0
-  if (schema !== customBucketsSchema && (schema < -9 || schema > 8))
-    throw new MnemoError('unsupported', `cannot decode histogram: got schema ${schema}, want −9 to 8 or −53`)
+  if (!isReadableSchema(schema))
+    throw new MnemoError('unsupported', `cannot decode histogram: got schema ${schema}, want ${readableSchemas}`)
   const positiveSpans = readSpans(reader)
   const negativeSpans = readSpans(reader)
   const customValues = schema === customBucketsSchema ? readCustomBounds(reader) : new Float64Array()
