@@ -59,13 +59,19 @@ const needTwoSamples: ReadonlySet<string> = new Set([
   ...['changes', 'resets'],
 ])
 
+/** What is added up must not come from outside the range; and a range between the ends of two windows does not lack samples. */
+const needWholeWindows: ReadonlySet<string> = new Set([
+  'sum_over_time',
+  'count_over_time',
+  'absent_over_time',
+  'present_over_time',
+])
+
 /** The coarsest resolution that the function's range bears, at most `maxResolutionMs`. */
 export function boundResolutionMs(maxResolutionMs: number, func: string, rangeMs: number): number {
   if (rangeMs === 0) return maxResolutionMs
   if (needTwoSamples.has(func)) return Math.min(maxResolutionMs, Math.floor(rangeMs / 2))
-  // What is added up must not come from outside the range: a sum of an hour is no answer for five minutes.
-  if (func === 'sum_over_time' || func === 'count_over_time') return Math.min(maxResolutionMs, rangeMs)
-  return maxResolutionMs
+  return needWholeWindows.has(func) ? Math.min(maxResolutionMs, rangeMs) : maxResolutionMs
 }
 
 /** How far back an instant selector looks where data of that resolution may be read. */

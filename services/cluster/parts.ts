@@ -52,6 +52,7 @@ export async function parts(config: ClusterConfig, withPrometheus: boolean): Pro
       `--grpc-address=${config.queryGrpc}`,
       ...stores.map((address) => `--endpoint=${address}`),
       '--query.replica-label=replica',
+      '--query.auto-downsampling',
     ]),
   ]
   const beside = withPrometheus

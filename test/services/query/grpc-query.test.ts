@@ -105,6 +105,7 @@ test('an instant query', async () => {
     writer.stringField(1, 'up')
     writer.intField(2, 1_700_000_000)
     writer.intField(3, 30)
+    writer.intField(4, 300)
     writer.stringElement(5, 'pod')
     writer.message(6, (set) => set.message(1, (m) => { m.stringField(2, '__address__'); m.stringField(3, 'a:1') })) // biome-ignore format: one line
     writer.boolField(7, true)
@@ -124,7 +125,7 @@ test('an instant query', async () => {
     stepMs: 0,
     timeoutMs: 30_000,
     lookbackMs: 60_000,
-    maxSourceResolutionMs: 0,
+    maxSourceResolutionMs: 300_000,
     limit: 0,
   })
 })
