@@ -10,7 +10,7 @@ import type { Logger } from '../kit/log.ts'
 import type { Registry } from '../kit/metrics.ts'
 import type { Bucket } from './bucket.ts'
 import { FilesystemBucket } from './filesystem.ts'
-import { metricsBucket } from './metrics.ts'
+import { type BucketCall, metricsBucket, reportingBucket } from './metrics.ts'
 import { prefixBucket } from './prefix.ts'
 import { parseS3Config } from './s3-config.ts'
 
@@ -62,6 +62,8 @@ export function requireObjstoreConfig(values: ObjstoreFlagValues, prefix = 'objs
 export interface CreateBucketOptions {
   /** Where the bucket's metrics go; none: they are not kept. */
   readonly registry?: Registry
+  /** In a worker thread, instead of a registry: tells of each call, for the main thread's metrics. */
+  readonly report?: (call: BucketCall) => void
   readonly logger?: Logger
 }
 
@@ -73,8 +75,12 @@ export async function createBucket(yamlText: string, options: CreateBucketOption
   const config = root.section('config')
   root.end()
   const { bucket, name } = await openBucket(type, config, options.logger)
-  const measured = options.registry ? metricsBucket(bucket, name, options.registry) : bucket
-  return prefixBucket(measured, prefix)
+  return prefixBucket(measured(bucket, name, options), prefix)
+}
+
+function measured(bucket: Bucket, name: string, { registry, report }: CreateBucketOptions): Bucket {
+  if (registry) return metricsBucket(bucket, name, registry)
+  return report ? reportingBucket(bucket, name, report) : bucket
 }
 
 async function openBucket(

@@ -15,13 +15,43 @@ export function metricsBucket(inner: Bucket, name: string, registry: Registry): 
   return new MetricsBucket(inner, bucketMetrics(name, registry))
 }
 
+/** The bucket, told of in calls that can be posted to another thread; there replayBucketCalls() counts them. */
+export function reportingBucket(inner: Bucket, name: string, report: (call: BucketCall) => void): Bucket {
+  const post =
+    <K extends keyof BucketMetrics>(call: K) =>
+    (...args: Parameters<BucketMetrics[K]>) =>
+      report({ bucket: name, call, args } as BucketCall)
+  return new MetricsBucket(inner, {
+    started: post('started'),
+    failed: post('failed'),
+    done: post('done'),
+    moved: post('moved'),
+    uploaded: post('uploaded'),
+  })
+}
+
+/** Counts calls of buckets in other threads into the registry. */
+export function replayBucketCalls(registry: Registry): (call: BucketCall) => void {
+  const buckets = new Map<string, BucketMetrics>()
+  return ({ bucket, call, args }) => {
+    const metrics = buckets.get(bucket) ?? bucketMetrics(bucket, registry)
+    buckets.set(bucket, metrics)
+    ;(metrics[call] as (...args: unknown[]) => void)(...args)
+  }
+}
+
 interface BucketMetrics {
   started(operation: Operation): void
-  failed(operation: Operation, error: unknown): void
-  done(operation: Operation, startedMs: number): void
+  failed(operation: Operation): void
+  done(operation: Operation, seconds: number): void
   moved(operation: Operation, bytes: number): void
   uploaded(): void
 }
+
+/** Structured-cloneable. */
+export type BucketCall = {
+  [K in keyof BucketMetrics]: { readonly bucket: string; readonly call: K; readonly args: Parameters<BucketMetrics[K]> }
+}[keyof BucketMetrics]
 
 function bucketMetrics(bucket: string, registry: Registry): BucketMetrics {
   const labelNames = ['bucket', 'operation'] as const
@@ -69,11 +99,8 @@ function bucketMetrics(bucket: string, registry: Registry): BucketMetrics {
   lastUpload.inc({ bucket }, 0)
   return {
     started: (operation) => total.inc({ bucket, operation }),
-    failed(operation, error) {
-      const { code } = asMnemoError(error)
-      if (code !== 'not_found' && code !== 'already_exists' && code !== 'canceled') failures.inc({ bucket, operation })
-    },
-    done: (operation, startedMs) => duration.observe({ bucket, operation }, (performance.now() - startedMs) / 1000),
+    failed: (operation) => failures.inc({ bucket, operation }),
+    done: (operation, seconds) => duration.observe({ bucket, operation }, seconds),
     moved(operation, bytes) {
       transferred.observe({ bucket, operation }, bytes)
       if (operation !== 'upload') fetched.inc({ bucket, operation }, bytes)
@@ -93,15 +120,24 @@ class MetricsBucket implements Bucket {
     this.description = inner.description
   }
 
+  #done(operation: Operation, startedMs: number): void {
+    this.#metrics.done(operation, (performance.now() - startedMs) / 1000)
+  }
+
+  #failed(operation: Operation, error: unknown): void {
+    const { code } = asMnemoError(error)
+    if (code !== 'not_found' && code !== 'already_exists' && code !== 'canceled') this.#metrics.failed(operation)
+  }
+
   async #measure<T>(operation: Operation, run: () => Promise<T>): Promise<T> {
     const startedMs = performance.now()
     this.#metrics.started(operation)
     try {
       const value = await run()
-      this.#metrics.done(operation, startedMs)
+      this.#done(operation, startedMs)
       return value
     } catch (error) {
-      this.#metrics.failed(operation, error)
+      this.#failed(operation, error)
       throw error
     }
   }
@@ -111,9 +147,9 @@ class MetricsBucket implements Bucket {
     this.#metrics.started('iter')
     try {
       yield* this.#inner.list(folder, options)
-      this.#metrics.done('iter', startedMs)
+      this.#done('iter', startedMs)
     } catch (error) {
-      this.#metrics.failed('iter', error)
+      this.#failed('iter', error)
       throw error
     }
   }
@@ -124,12 +160,12 @@ class MetricsBucket implements Bucket {
     try {
       const { stream } = counting(await this.#inner.get(name, signal), (bytes, error) => {
         this.#metrics.moved('get', bytes)
-        if (error) this.#metrics.failed('get', error)
-        else this.#metrics.done('get', startedMs)
+        if (error) this.#failed('get', error)
+        else this.#done('get', startedMs)
       })
       return stream
     } catch (error) {
-      this.#metrics.failed('get', error)
+      this.#failed('get', error)
       throw error
     }
   }

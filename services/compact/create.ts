@@ -2,6 +2,7 @@
 // Specification: Thanos cmd/thanos/compact.go.
 // Owns what is made here until the service stops.
 import { join } from 'node:path'
+import { BroadcastChannel } from 'node:worker_threads'
 import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
 import { consistencyDelayFilter, deduplicateFilter, replicaLabelRemover, timeFilter } from '../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
@@ -14,6 +15,7 @@ import type { ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { gauge } from '../../lib/kit/metrics.ts'
 import { WorkerPool } from '../../lib/kit/workers.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
+import { type BucketCall, replayBucketCalls } from '../../lib/objstore/metrics.ts'
 import { type CompactConfig, rangesOf, replicaLabelsOf, retentionOf } from './config.ts'
 
 /** Through which the bucket is seen; with `dataDir` metas are kept on disk. */
@@ -43,6 +45,18 @@ export function createSources(
   return { fetcher, deletionMarks, duplicates, noCompactMarks, noDownsampleMarks }
 }
 
+/** Name of the channel on which workers tell what they do to the bucket. */
+const bucketCalls = 'compactor bucket calls'
+
+/** What workers do to the bucket counts as if the main thread did it. */
+function countBucketCalls({ registry, onStop }: ServiceContext): void {
+  const channel = new BroadcastChannel(bucketCalls)
+  const replay = replayBucketCalls(registry)
+  channel.onmessage = (message: unknown) => replay((message as { readonly data: BucketCall }).data)
+  channel.unref()
+  onStop('bucket calls', () => channel.close())
+}
+
 export interface CompactorParts {
   readonly bucket: Bucket
   /** The bucket's configuration, for the workers' own connections. */
@@ -56,10 +70,11 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
   const { objstore, sources, bucket, metrics, onView } = parts
   const pool = new WorkerPool<CompactorJob, JobOutcome>(new URL('./worker.ts', import.meta.url), {
     size: Math.max(config.concurrency, config.downsampleConcurrency),
-    workerData: { objstore },
+    workerData: { objstore, bucketCalls },
     name: 'compactor',
   })
   ctx.onStop('workers', () => pool.close())
+  countBucketCalls(ctx)
   gauge(ctx.registry, { name: 'thanos_delete_delay_seconds', help: 'Configured delete delay in seconds.' }).set(
     config.deleteDelayMs / 1000,
   )

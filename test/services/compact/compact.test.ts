@@ -206,6 +206,8 @@ test('over HTTP: blocks in two views, marks, the page, and the metrics that dash
   for (const name of mixinMetrics) expect(metrics).toMatch(new RegExp(`^${name}[{ ]`, 'm'))
   expect(metrics).toMatch(/^thanos_compact_group_compactions_total\{resolution="0"\} [1-9]/m)
   expect(metrics).toMatch(/^thanos_compact_downsample_total\{resolution="0"\} [1-9]/m)
+  // What the worker threads read counts.
+  expect(metrics).toMatch(/^thanos_objstore_bucket_operations_total\{bucket="[^"]+",operation="get_range"\} \d\d/m)
   expect(metrics).toMatch(/^thanos_compact_todo_compactions \d/m)
 }, 90_000)
 
