@@ -4,13 +4,17 @@ import { selectorFlags } from '../../lib/blocks/relabel.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { bytesFlag, durationFlag, type FlagValues, intFlag, stringFlag, timeFlag } from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'
+import { requestLoggingFlags } from '../../lib/kit/request-logging.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { checkLimits, limitFlags, type SeriesLimits } from '../../lib/storeapi/limits.ts'
+import { thanosFlags } from './config-thanos.ts'
 
 export const flags = {
   ...commonFlags,
   ...objstoreFlags,
   ...selectorFlags,
+  ...requestLoggingFlags,
+  ...thanosFlags,
   dataDir: stringFlag('data-dir', {
     help: 'Local data directory used for caching purposes (index-headers and meta.jsons). If removed, no data will be lost, just store will have to rebuild the cache.',
     default: './data',

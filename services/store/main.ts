@@ -12,10 +12,12 @@ import { ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
 import { readSelectorRules, relabelFilter } from '../../lib/blocks/relabel.ts'
 import { PageCache } from '../../lib/bytes/sync-bytes.ts'
 import { asMnemoError, MnemoError } from '../../lib/kit/errors.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
 import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { makeFolder } from '../../lib/kit/make-folder.ts'
+import { logGrpcCalls, logHttpRequests, readRequestLogging } from '../../lib/kit/request-logging.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
 import { BlockSet } from '../../lib/store/block-set.ts'
@@ -40,8 +42,10 @@ export async function main(argv: string[]): Promise<void> {
 }
 
 async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
-  checkFlags(values)
   const { logger, registry, probe, signal } = ctx
+  warnOfIgnored(flags, values, logger)
+  checkFlags(values)
+  const logging = readRequestLogging(values)
   const bucket = await createBucket(requireObjstoreConfig(values), { registry, logger })
   ctx.onStop('bucket', () => bucket.close())
   await makeDataDir(values.dataDir)
@@ -59,9 +63,11 @@ async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
     isReady: () => isReady,
     signal,
   })
-  await startHttp({ ...ctx, address: values.httpAddress, graceMs: values.httpGracePeriodMs })
+  await startHttp({ ...ctx, address: values.httpAddress, graceMs: values.httpGracePeriodMs }, (app) =>
+    logHttpRequests(app, logging.http, logger),
+  )
   await startGrpc(
-    { ...ctx, ...grpcOptionsOf(values) },
+    { ...ctx, ...grpcOptionsOf(values), interceptor: logging.grpc && logGrpcCalls(logging.grpc, logger) },
     storeService(limitSeries(api, limitsOf(values), registry), { logger }),
   )
 
