@@ -5,6 +5,7 @@ import type { Kernels, SampleColumns } from '../kernels/kernels.ts'
 import { cutHistograms, type EncodedChunk } from './cut-histograms.ts'
 import { isFloatEncoding } from './decode-floats.ts'
 import { decodeHistogramChunk, isHistogramEncoding } from './decode-histogram.ts'
+import { dropWindows } from './drop-windows.ts'
 import { chunkEncoding } from './encoding.ts'
 
 /** Both ends included, in ms. */
@@ -23,14 +24,15 @@ export function isTouched(
 
 /**
  * A chunk's samples outside of the intervals (ascending and apart) as chunks: none where all are deleted, nearly always one
- * else. Windows of aggregate chunks stay whole: they cannot be cut. Throws `corrupt`, `unsupported`.
+ * else. Of aggregate chunks those windows go that are deleted whole: one cannot be cut. Throws `corrupt`, `unsupported`.
  */
 export function dropIntervals(
   chunk: EncodedChunk,
   intervals: readonly DeletedInterval[],
   kernels: Kernels,
 ): readonly EncodedChunk[] {
-  if (!isTouched(chunk, intervals) || chunk.encoding === chunkEncoding.aggregate) return [chunk]
+  if (!isTouched(chunk, intervals)) return [chunk]
+  if (chunk.encoding === chunkEncoding.aggregate) return dropWindows(chunk, intervals, kernels)
   if (intervals.some(({ minTime, maxTime }) => minTime <= chunk.minTime && maxTime >= chunk.maxTime)) return []
   if (isHistogramEncoding(chunk.encoding)) {
     const samples = decodeHistogramChunk(chunk.encoding, chunk.data)
