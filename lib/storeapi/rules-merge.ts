@@ -95,11 +95,15 @@ function youngest(a: RecordingRule, b: RecordingRule): RecordingRule {
 function mergeAlerts(a: AlertingRule, b: AlertingRule): AlertingRule {
   const isSecondShown = b.state === a.state ? b.lastEvaluationNs > a.lastEvaluationNs : b.state > a.state
   const [shown, other] = isSecondShown ? [b, a] : [a, b]
-  const alerts = new Map<string, AlertInstance>()
-  for (const alert of [...shown.alerts, ...other.alerts]) {
-    const key = labelsKey(alert.labels)
-    const known = alerts.get(key)
-    if (known === undefined || alert.state > known.state) alerts.set(key, alert)
+  // A label that is a template may have the value in it, which replicas do not agree upon.
+  const templates = new Set(shown.labels.filter((_, i) => i % 2 === 0 && shown.labels[i + 1]!.includes('{{')))
+  const keyOf = ({ labels }: AlertInstance) => labelsKey(withoutLabels(labels, templates))
+  const alerts = [...shown.alerts]
+  const places = new Map(alerts.map((alert, i) => [keyOf(alert), i]))
+  for (const alert of other.alerts) {
+    const at = places.get(keyOf(alert))
+    if (at === undefined) alerts.push(alert)
+    else if (alert.state > alerts[at]!.state) alerts[at] = alert
   }
-  return { ...shown, alerts: [...alerts.values()] }
+  return { ...shown, alerts }
 }

@@ -91,6 +91,20 @@ describe('rules', () => {
     ])
   })
 
+  test('a label with the value in it does not make two alerts of one', () => {
+    const labels = (replicaName: string) => ({ replica: replicaName, value: '{{ $value }}' })
+    const of = (replicaName: string, value: string) => {
+      const { alert } = alerting('A', labels(replicaName), [['i1', 3], ['i2', 3]]) // biome-ignore format: pairs
+      const alerts = alert!.alerts.map((one) => ({ ...one, labels: [...one.labels, 'value', value] }))
+      return group('g', [{ recording: undefined, alert: { ...alert!, alerts } }])
+    }
+    const [merged] = mergeRules([of('a', '186'), of('b', '187')], all, replica)
+    expect(merged!.rules[0]!.alert!.alerts.map((one) => one.labels)).toEqual([
+      ['instance', 'i1', 'value', '186'],
+      ['instance', 'i2', 'value', '186'],
+    ])
+  })
+
   const chosen = [
     group('g1', [recording('r', { team: 'x' }), alerting('A', { team: 'y', value: 'is {{ $value }}' }, [])]),
     group('g2', [recording('r', { team: 'z' })], { file: 'h' }),
