@@ -49,10 +49,14 @@ export function createSources(
 const bucketCalls = 'compactor bucket calls'
 
 /** What workers do to the bucket counts as if the main thread did it. */
-function countBucketCalls({ registry, onStop }: ServiceContext): void {
+function countBucketCalls({ registry, onStop }: ServiceContext, onRead?: (bytes: number) => void): void {
   const channel = new BroadcastChannel(bucketCalls)
   const replay = replayBucketCalls(registry)
-  channel.onmessage = (message: unknown) => replay((message as { readonly data: BucketCall }).data)
+  channel.onmessage = (message: unknown) => {
+    const { data } = message as { readonly data: BucketCall }
+    replay(data)
+    if (data.call === 'moved' && data.args[0] === 'get_range') onRead?.(data.args[1])
+  }
   channel.unref()
   onStop('bucket calls', () => channel.close())
 }
@@ -64,6 +68,8 @@ export interface CompactorParts {
   readonly sources: ViewSources
   readonly metrics: CompactMetrics
   readonly onView: (view: BucketView) => void
+  /** Told of bytes that were read from blocks. */
+  readonly onRead?: (bytes: number) => void
 }
 
 export function createCompactor(config: CompactConfig, ctx: ServiceContext, parts: CompactorParts): Compactor {
@@ -74,7 +80,7 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
     name: 'compactor',
   })
   ctx.onStop('workers', () => pool.close())
-  countBucketCalls(ctx)
+  countBucketCalls(ctx, parts.onRead)
   gauge(ctx.registry, { name: 'thanos_delete_delay_seconds', help: 'Configured delete delay in seconds.' }).set(
     config.deleteDelayMs / 1000,
   )

@@ -2,7 +2,7 @@
 // Exit status: 0 all done, or another compactor is at work; 1 something failed or was newly set aside; 2 a wrong configuration.
 // Owns the wiring and the rounds' timetable; the round itself is lib/compact.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readView } from '../../lib/compact/block-sync.ts'
+import { type BucketView, readView } from '../../lib/compact/block-sync.ts'
 import type { Compactor } from '../../lib/compact/compactor.ts'
 import { type CompactMetrics, compactMetrics } from '../../lib/compact/metrics.ts'
 import type { Round } from '../../lib/compact/round.ts'
@@ -27,7 +27,7 @@ import {
 import { createCompactor, createSources } from './create.ts'
 import { describePlan } from './dry-run.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
-import { exposeProgress } from './progress.ts'
+import { exposeProgress, RunProgress } from './progress.ts'
 
 /** How long a round waits for one of another process over the same data folder. */
 const turnTimeoutMs = 60_000
@@ -57,15 +57,20 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   const metrics = compactMetrics(registry)
   const views = new BlockViews(config, ctx, bucket)
   const sources = createSources(config, { bucket, ctx, dataDir: config.dataDir })
-  const onView = views.setLoaded.bind(views)
-  const compactor = createCompactor(config, ctx, { bucket, objstore, sources, metrics, onView })
+  const progress = config.wait ? undefined : new RunProgress(config)
+  const onView = (view: BucketView) => {
+    views.setLoaded(view)
+    progress?.start(view)
+  }
+  const onRead = (bytes: number) => progress?.read(bytes)
+  const compactor = createCompactor(config, ctx, { bucket, objstore, sources, metrics, onView, onRead })
+  ctx.onStop('progress', () => progress?.done())
   const routes = config.wait && !config.webDisable ? blockRoutes(config, { bucket, views, logger }) : undefined
   await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs }, routes)
   const lease = await createLease(config, ctx, objstore)
   const service = new CompactService({ config, ctx, compactor, lease, metrics })
-  await service.prepare()
-  ctx.probe.ready()
   if (!config.wait) return service.once()
+  await service.prepare()
   if (routes) ctx.onStop('global view', views.refreshGlobal())
   exposeProgress(config, ctx, views)
   await service.untilStopped()
@@ -103,25 +108,49 @@ class CompactService {
     this.#parts = parts
   }
 
-  /** Sees that there is a folder to work in, and clears what a killed run left. Throws `config` where nothing can be written. */
+  /**
+   * Sees that there is a folder to work in, and clears what a killed run left. Throws `config` where nothing can be
+   * written; where another process works in the folder, the rounds wait for their turn.
+   */
   async prepare(): Promise<void> {
-    const { compactor, config } = this.#parts
     try {
-      await this.#locked(() => compactor.prepare())
-    } catch (cause) {
-      if (cause instanceof MnemoError && cause.code === 'canceled') throw cause
-      throw new MnemoError('config', `cannot use --data-dir=${config.dataDir}`, { cause })
+      await this.#clearFolder()
+    } catch (error) {
+      if (!(error instanceof MnemoError) || error.code !== 'unavailable') throw error
+      this.#parts.ctx.logger.warn({ err: error }, 'the data folder is in use: each round tries again')
     }
+    this.#parts.ctx.probe.ready()
   }
 
   /** One round. Throws where something failed or was set aside; another compactor at work is no failure. */
   async once(): Promise<void> {
-    const { logger, signal } = this.#parts.ctx
+    const { ctx, lease } = this.#parts
+    const { logger, signal, probe } = ctx
+    if (!(await lease.acquire())) return
+    await this.#clearFolder()
+    probe.ready()
     const round = await this.#round()
     if (!round) return
     signal.throwIfAborted()
     if (round.error) throw round.error
     logger.info('all done')
+  }
+
+  async #clearFolder(): Promise<void> {
+    const { compactor, config } = this.#parts
+    const wrong = (cause: unknown) => new MnemoError('config', `cannot use --data-dir=${config.dataDir}`, { cause })
+    try {
+      await this.#locked(async () => {
+        try {
+          await compactor.prepare()
+        } catch (error) {
+          throw wrong(error)
+        }
+      })
+    } catch (error) {
+      const known = asMnemoError(error)
+      throw ['canceled', 'unavailable', 'config'].includes(known.code) ? known : wrong(error)
+    }
   }
 
   /** Round after round. What fails is told, and tried again. */

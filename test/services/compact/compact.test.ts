@@ -127,6 +127,13 @@ test('a folder that cannot be used: a line, and status 2', async () => {
   expect(output.trim().split('\n').at(-1)).toContain(`--data-dir=${path.join(folder, 'data')}`)
 })
 
+test('while another process works in the data folder a run ends with 0, for that one has the lease', async () => {
+  await fill([0, 2, 4, 6, 8])
+  const service = await start('--wait')
+  await service.waitForOutput(/msg=compacted/)
+  expect(await compact()).toMatchObject({ status: 0, output: expect.stringContaining('another compactor is at work') })
+}, 60_000)
+
 test('a selector keeps to its share of the bucket', async () => {
   await fill([0, 2, 4, 6, 8])
   const config = '--selector.relabel-config=[{action: drop, source_labels: [replica], regex: a}]'
