@@ -153,7 +153,10 @@ function formatSample(sample: MixedSample): string {
   if ('histogram' in sample)
     return formatHistogram(histogramOf(sample.histogram), sample.integer && !sample.stale ? String : formatG)
   bits[0] = sample.bits
-  return formatG(float[0]!)
+  const value = float[0]!
+  const magnitude = Math.abs(value)
+  // Between its exponents %g writes what JavaScript does.
+  return magnitude >= 1e-4 && magnitude < 1e6 ? String(value) : formatG(value)
 }
 
 function* pairs(labels: Labels): Generator<[string, string]> {
