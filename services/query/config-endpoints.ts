@@ -2,8 +2,8 @@
 // Owns what an address may be, and TLS as the flags say it.
 import { parseDnsAddress } from '../../lib/kit/dns-address.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
-import { boolFlag, durationFlag, type FlagValues, stringFlag, stringsFlag } from '../../lib/kit/flags.ts'
-import { type ClientTls, clientCredentials } from '../../lib/kit/grpc.ts'
+import { durationFlag, type FlagValues, stringFlag, stringsFlag } from '../../lib/kit/flags.ts'
+import { clientTlsOf, grpcClientFlags } from '../../lib/kit/grpc-client-flags.ts'
 import type { EndpointSpec } from './endpoint-spec.ts'
 
 export const endpointFlags = {
@@ -42,24 +42,7 @@ export const endpointFlags = {
     help: 'Interval between DNS resolutions.',
     default: '30s',
   }),
-  tlsSecure: boolFlag('grpc-client-tls-secure', { help: 'Use TLS when talking to the gRPC server.', default: false }),
-  tlsSkipVerify: boolFlag('grpc-client-tls-skip-verify', {
-    help: 'Disable TLS certificate verification, i.e. self-signed or signed by fake CA.',
-    default: false,
-  }),
-  tlsCert: stringFlag('grpc-client-tls-cert', {
-    help: 'TLS certificates to use to identify this client to the server.',
-    default: '',
-  }),
-  tlsKey: stringFlag('grpc-client-tls-key', { help: "TLS key for the client's certificate.", default: '' }),
-  tlsCa: stringFlag('grpc-client-tls-ca', {
-    help: 'TLS CA certificates to use to verify gRPC servers; blank: those of Node.js.',
-    default: '',
-  }),
-  tlsServerName: stringFlag('grpc-client-server-name', {
-    help: 'Server name to verify the hostname on the returned gRPC certificates.',
-    default: '',
-  }),
+  ...grpcClientFlags,
 }
 
 export type EndpointFlags = FlagValues<typeof endpointFlags>
@@ -76,27 +59,12 @@ export function checkEndpointFlags(values: EndpointFlags): void {
     [endpointFlags.sdIntervalMs, values.sdIntervalMs],
   ] as const)
     if (ms < 1) throw new MnemoError('config', `flag --${flag.name}: got ${ms} ms, want more than 0`)
-  if ((values.tlsCert === '') !== (values.tlsKey === ''))
-    throw new MnemoError('config', 'want both of --grpc-client-tls-cert and --grpc-client-tls-key, or neither')
-  clientCredentials(tlsOf(values))
-}
-
-/** How stores are connected to; undefined: in plain text. */
-export function tlsOf(values: EndpointFlags): ClientTls | undefined {
-  if (!values.tlsSecure) return undefined
-  const { tlsCa: caFile, tlsCert: certFile, tlsKey: keyFile, tlsServerName: serverName } = values
-  return {
-    ...(caFile !== '' && { caFile }),
-    ...(certFile !== '' && { certFile }),
-    ...(keyFile !== '' && { keyFile }),
-    ...(serverName !== '' && { serverName }),
-    ...(values.tlsSkipVerify && { skipVerify: true }),
-  }
+  clientTlsOf(values)
 }
 
 /** The endpoints that the address flags name. */
 export function specsOfFlags(values: EndpointFlags): EndpointSpec[] {
-  const tls = tlsOf(values)
+  const tls = clientTlsOf(values)
   return addressFlags(values).flatMap(([, addresses, kind]) => addresses.map((address) => ({ address, ...kind, tls })))
 }
 

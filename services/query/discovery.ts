@@ -7,10 +7,11 @@ import { stringify } from 'yaml'
 import { forEachBounded } from '../../lib/kit/bounded.ts'
 import { type DnsResolver, parseDnsAddress, resolveDnsAddress, systemResolver } from '../../lib/kit/dns-address.ts'
 import { describeError, MnemoError } from '../../lib/kit/errors.ts'
+import { clientTlsOf } from '../../lib/kit/grpc-client-flags.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import { counter, gauge, type Registry } from '../../lib/kit/metrics.ts'
 import type { EndpointTarget } from '../../lib/storeapi/endpoint-set.ts'
-import { checkEndpoint, type EndpointFlags, specsOfFlags, tlsOf } from './config-endpoints.ts'
+import { checkEndpoint, type EndpointFlags, specsOfFlags } from './config-endpoints.ts'
 import { parseEndpointConfig } from './endpoint-config.ts'
 import type { EndpointSpec } from './endpoint-spec.ts'
 import { readSdFiles, watchSdFiles } from './file-sd.ts'
@@ -114,7 +115,7 @@ export class Discovery {
     if (sdConfigFile === '' && sdConfig === '') return specs
     try {
       const text = sdConfigFile === '' ? sdConfig : readFileSync(sdConfigFile, 'utf8')
-      return [...specs, ...parseEndpointConfig(text, tlsOf(values))]
+      return [...specs, ...parseEndpointConfig(text, clientTlsOf(values))]
     } catch (cause) {
       const flag = sdConfigFile === '' ? '--endpoint.sd-config' : `--endpoint.sd-config-file=${sdConfigFile}`
       throw new MnemoError('config', `flag ${flag}`, { cause })
@@ -124,7 +125,7 @@ export class Discovery {
   #readFiles(): EndpointSpec[] {
     const { values } = this.#options
     return readSdFiles(values.sdFiles).map((address) => {
-      const spec = { address, isGroup: false, isStrict: false, tls: tlsOf(values) }
+      const spec = { address, isGroup: false, isStrict: false, tls: clientTlsOf(values) }
       checkEndpoint('--store.sd-files', spec)
       return spec
     })

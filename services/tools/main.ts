@@ -14,6 +14,7 @@ import { bucketRewrite } from './bucket-rewrite.ts'
 import { uploadBlocks } from './bucket-upload-blocks.ts'
 import { bucketVerify } from './bucket-verify.ts'
 import { promqltest } from './promqltest/main.ts'
+import { storeApiInfo, storeApiSeries } from './storeapi.ts'
 import { tsdbDump } from './tsdb-dump.ts'
 
 interface Command {
@@ -38,6 +39,10 @@ const bucketCommands: Readonly<Record<string, Command>> = {
 const groups: Readonly<Record<string, Readonly<Record<string, Command>>>> = {
   bucket: bucketCommands,
   tsdb: { dump: { summary: 'prints the samples of blocks', main: tsdbDump } },
+  storeapi: {
+    info: { summary: 'shows what a store, sidecar or querier says of itself', main: storeApiInfo },
+    series: { summary: 'shows the series that one has, and the blocks that it queried', main: storeApiSeries },
+  },
 }
 
 /** Flags may stand before the command's name, as Thanos allows. */

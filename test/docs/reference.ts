@@ -19,7 +19,12 @@ const bucketTools = [
   'replicate',
   'upload-blocks',
 ]
-const tools = [...bucketTools.map((name) => `tools bucket ${name}`), 'tools tsdb dump']
+const tools = [
+  ...bucketTools.map((name) => `tools bucket ${name}`),
+  'tools tsdb dump',
+  'tools storeapi info',
+  'tools storeapi series',
+]
 const services = ['sidecar', 'store', 'query', 'compact', 'cluster', ...tools]
 
 const head = `# Reference
