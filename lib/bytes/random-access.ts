@@ -80,8 +80,9 @@ async function readFile(handle: FileHandle, range: FileRange): Promise<Uint8Arra
   return bytes
 }
 
-/** A file system's error under our codes: `not_found`, `already_exists`, `unavailable` for what may pass (a full disk), else `internal`. */
+/** A file system's error under our codes (one of ours stays as it is): `not_found`, `already_exists`, `unavailable` for what may pass (a full disk), else `internal`. */
 export function fileError(message: string, cause: unknown): MnemoError {
+  if (cause instanceof MnemoError) return cause
   return new MnemoError(fileErrorCode(cause), message, { cause })
 }
 
