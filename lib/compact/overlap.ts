@@ -41,6 +41,7 @@ export class OverlapMerger {
    * encoding that cannot be decoded (`unsupported`) and overlaps another one.
    */
   merge(chunks: readonly SourcedChunk[]): BlockChunk[] {
+    if (followEachOther(chunks)) return chunks.map(({ chunk }) => chunk)
     return overlappingRuns(chunks).flatMap((run) => {
       if (run.length === 1) return [run[0]!.chunk]
       const distinct = withoutCopies(run)
@@ -85,6 +86,11 @@ export class OverlapMerger {
     })
     return encodeMixed(mergeMixed(decoded, this.#function), this.#kernels)
   }
+}
+
+function followEachOther(chunks: readonly SourcedChunk[]): boolean {
+  for (let i = 1; i < chunks.length; i++) if (chunks[i]!.chunk.minTime <= chunks[i - 1]!.chunk.maxTime) return false
+  return true
 }
 
 function countSamples(chunks: readonly BlockChunk[]): number {

@@ -68,8 +68,9 @@ export class SeriesInput {
       )
       const chunks = metas.map(({ minTime, maxTime }, i): BlockChunk => {
         const { encoding, data, record } = encoded[i]!
-        const chunk = { minTime, maxTime, encoding, data, numSamples: sampleCount(encoding, data) }
-        return record ? { ...chunk, record } : chunk
+        const numSamples = sampleCount(encoding, data)
+        if (record === undefined) return { minTime, maxTime, encoding, data, numSamples }
+        return { minTime, maxTime, encoding, data, numSamples, record }
       })
       const deleted = this.#source.tombstones.get(ref)
       if (!deleted) return chunks

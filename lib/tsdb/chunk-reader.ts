@@ -5,6 +5,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Cursor, corruptError } from '../bytes/cursor.ts'
 import { type FileRandomAccess, fileError, fileRandomAccess, type RandomAccess } from '../bytes/random-access.ts'
+import { highWord } from '../bytes/varint.ts'
 import {
   checkSegmentHeader,
   chunkPosition,
@@ -35,10 +36,10 @@ interface ChunkRead {
 
 /** Which ranges to read for `refs`, in any order; `segmentBytes` are the segments' sizes. References outside get a read that fails. */
 export function planChunkReads(refs: ArrayLike<number>, segmentBytes: readonly number[]): ChunkRead[] {
-  const order = Array.from(refs, (_, i) => i)
-  if (!isAscending(refs)) order.sort((a, b) => refs[a]! - refs[b]!)
+  const order = isAscending(refs) ? undefined : Array.from(refs, (_, i) => i).sort((a, b) => refs[a]! - refs[b]!)
   const reads: { segment: number; start: number; end: number; chunks: number[] }[] = []
-  for (const i of order) {
+  for (let k = 0; k < refs.length; k++) {
+    const i = order === undefined ? k : order[k]!
     const { segment, offset } = chunkPosition(refs[i]!)
     const size = segmentBytes[segment] ?? 0
     const end = Math.max(offset, Math.min(offset + lastChunkGuessBytes, size))
@@ -96,23 +97,31 @@ export class ChunkReader {
     for (const read of planChunkReads(refs, this.#sizes)) {
       const segment = this.#segment(read.segment, read.start)
       const bytes = await segment.read(read.start, read.end - read.start, signal)
+      const cursor = new Cursor(bytes, segmentPlace(segment.name, read.start))
       for (const i of read.chunks) {
-        const { offset } = chunkPosition(refs[i]!)
-        const cursor = new Cursor(bytes, segmentPlace(segment.name, read.start), offset - read.start)
-        out[i] = await this.#readRecord(segment, cursor, signal)
+        cursor.position = (refs[i]! % highWord) - read.start
+        out[i] = this.#wholeRecord(segment, cursor)
+          ? this.#decode(cursor)
+          : await this.#readRecord(segment, cursor, signal)
       }
     }
     return out
   }
 
-  /** The record at the cursor; read again where the cursor's bytes end inside it. */
-  async #readRecord(segment: RandomAccess, cursor: Cursor, signal?: AbortSignal): Promise<EncodedChunk> {
+  /** Whether the cursor's bytes have all of the record there. */
+  #wholeRecord(segment: RandomAccess, cursor: Cursor): boolean {
     const length = chunkRecordLength(cursor)
-    if (length <= cursor.remaining) return this.#decode(cursor)
-    const offset = cursor.place.offset + cursor.position
-    if (offset + length > segment.sizeBytes)
+    if (length <= cursor.remaining) return true
+    if (cursor.place.offset + cursor.position + length > segment.sizeBytes)
       cursor.fail(`got a record of ${length} bytes, want it to end in the segment`)
-    return this.#decode(new Cursor(await segment.read(offset, length, signal), segmentPlace(segment.name, offset)))
+    return false
+  }
+
+  /** The record at the cursor, read for itself. */
+  async #readRecord(segment: RandomAccess, cursor: Cursor, signal?: AbortSignal): Promise<EncodedChunk> {
+    const offset = cursor.place.offset + cursor.position
+    const bytes = await segment.read(offset, chunkRecordLength(cursor), signal)
+    return this.#decode(new Cursor(bytes, segmentPlace(segment.name, offset)))
   }
 
   #segment(number: number, offset: number): RandomAccess {
