@@ -9,6 +9,7 @@ import { prettifyExpr } from '../../../lib/promql/parse/format.ts'
 import type { ActiveQuery, Found, QueryBackend, QueryRequest } from './backend.ts'
 import { encodeLabels, truncatedWarning } from './encode.ts'
 import { answerExemplars } from './exemplars.ts'
+import { answerExplain, wantsAnalysis } from './explain.ts'
 import { int64Json } from './int64.ts'
 import { unescapeLabelName } from './label-names.ts'
 import { answerMetadata } from './metadata.ts'
@@ -98,11 +99,16 @@ function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOp
       handler: (request, reply) => answerCall(request, reply, handler),
       config: { handler: url.slice(1) },
     })
-  const both = ['GET', 'POST']
-  const get = ['GET']
 
   route(both, '/query', ({ params, signal }) => runQuery(backend, reader.instant(params), params, signal))
   route(both, '/query_range', ({ params, signal }) => runQuery(backend, reader.range(params), params, signal))
+  const { syntax } = options
+  route(both, '/query_explain', ({ params, signal }) =>
+    answerExplain({ backend, request: reader.instant(params), params, syntax, signal }),
+  )
+  route(both, '/query_range_explain', ({ params, signal }) =>
+    answerExplain({ backend, request: reader.range(params), params, syntax, signal }),
+  )
   route(both, '/format_query', ({ params }) => json(prettifyExpr(reader.expr(params))))
   route(both, '/parse_query', ({ params }) => json(translateExpr(reader.expr(params))))
   route(both, '/labels', async ({ params, signal }) => {
@@ -117,19 +123,31 @@ function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOp
     const { request, limit } = reader.series(params)
     return list(await backend.series(request, signal), limit, encodeLabels)
   })
-  const { peers, peerPartialResponse = {} } = options
-  if (peers) {
-    const defaults = { ...options, peerPartialResponse }
-    const peerRoute = (methods: string[], url: string, answer: (call: PeerRouteCall) => Promise<Answer>) =>
-      route(methods, url, ({ params, signal }) => answer({ params, signal, peers, defaults }))
-    peerRoute(get, '/metadata', answerMetadata)
-    peerRoute(get, '/rules', answerRules)
-    peerRoute(get, '/alerts', answerAlerts)
-    peerRoute(get, '/targets', answerTargets)
-    peerRoute(get, '/scrape_pools', answerScrapePools)
-    peerRoute(both, '/query_exemplars', answerExemplars)
-    peerRoute(get, '/status/tsdb', answerTsdbStatus)
-  }
+  if (options.peers) addPeerRoutes(route, options.peers, options)
+  addStatusRoutes(route, backend, options)
+}
+
+type AddRoute = (methods: string[], url: string, handler: Handler) => void
+
+const both = ['GET', 'POST']
+const get = ['GET']
+
+function addPeerRoutes(route: AddRoute, peers: PeerSource, options: ApiOptions): void {
+  const defaults = { ...options, peerPartialResponse: options.peerPartialResponse ?? {} }
+  const peerRoute = (methods: string[], url: string, answer: (call: PeerRouteCall) => Promise<Answer>) =>
+    route(methods, url, ({ params, signal }) => answer({ params, signal, peers, defaults }))
+  peerRoute(get, '/metadata', answerMetadata)
+  peerRoute(get, '/rules', answerRules)
+  peerRoute(get, '/alerts', answerAlerts)
+  peerRoute(get, '/targets', answerTargets)
+  peerRoute(get, '/scrape_pools', answerScrapePools)
+  peerRoute(both, '/query_exemplars', answerExemplars)
+  peerRoute(get, '/status/tsdb', answerTsdbStatus)
+}
+
+/** What the querier says of itself. */
+function addStatusRoutes(route: AddRoute, backend: QueryBackend, options: ApiOptions): void {
+  const { now = Date.now, configYaml, features = {} } = options
   route(get, '/stores', () => json(storesOf(backend)))
   route(get, '/status/active_queries', () => json(backend.activeQueries().map(describeActive)))
   route(['DELETE'], '/status/active_queries/:name', ({ name }) => {
@@ -139,8 +157,8 @@ function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOp
   route(get, '/status/flags', () => json(backend.flags()))
   route(get, '/status/buildinfo', () => json(buildInfo))
   const startTime = new Date(now()).toISOString()
-  route(get, '/status/config', () => json({ yaml: options.configYaml?.() ?? '' }))
-  route(get, '/features', () => json(describeFeatures(options.features ?? {})))
+  route(get, '/status/config', () => json({ yaml: configYaml?.() ?? '' }))
+  route(get, '/features', () => json(describeFeatures(features)))
   route(get, '/alertmanagers', () => json(alertmanagers))
   route(get, '/status/runtimeinfo', () => json(runtimeInfo(startTime, now())))
 }
@@ -174,10 +192,12 @@ async function runQuery(
   signal: AbortSignal,
 ): Promise<Answer> {
   const started = performance.now()
-  const { fields, warnings, infos } = await backend.query(request, signal)
+  const asked = wantsAnalysis(params) ? { ...request, analyze: true } : request
+  const { fields, warnings, infos, analysis } = await backend.query(asked, signal)
   const stats = params.get('stats')
   const execTotalTime = (performance.now() - started) / 1000
-  const tail = stats === '' ? '}' : `,"stats":${JSON.stringify({ timings: { execTotalTime } })}}`
+  const shown = analysis === undefined ? '' : `,"analysis":${analysis}`
+  const tail = stats === '' ? `${shown}}` : `,"stats":${JSON.stringify({ timings: { execTotalTime } })}${shown}}`
   return { data: ['{', fields, tail], warnings: [...warnings, ...statsWarning(stats)], infos }
 }
 
