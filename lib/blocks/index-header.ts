@@ -4,8 +4,8 @@
 import { type FileRandomAccess, fileRandomAccess } from '../bytes/random-access.ts'
 import { PageCache, PagedFile } from '../bytes/sync-bytes.ts'
 import type { IndexToc } from '../tsdb/index-format.ts'
-import { type PostingsRange, PostingsTable, type ValuePostings } from '../tsdb/postings-table.ts'
-import { SymbolTable } from '../tsdb/symbol-table.ts'
+import { type PostingsRange, PostingsTable, type SharedPostings, type ValuePostings } from '../tsdb/postings-table.ts'
+import { type SharedSymbols, SymbolTable } from '../tsdb/symbol-table.ts'
 import { type IndexHeaderLayout, readIndexHeaderLayout } from './index-header-format.ts'
 
 /** Pages kept for a header whose caller brings no cache. */
@@ -15,6 +15,15 @@ export interface IndexHeaderOptions {
   /** One cache for many headers of a thread, so that their pages together are bounded. */
   readonly pages?: PageCache
   readonly signal?: AbortSignal
+}
+
+/** An open index-header as data that travels between threads; what is large of it is shared memory. */
+export interface SharedIndexHeader {
+  readonly path: string
+  readonly toc: IndexToc
+  readonly indexBytes: number
+  readonly symbols: SharedSymbols
+  readonly postings: SharedPostings
 }
 
 /** Look-ups are synchronous: microseconds, from the page cache or the system's. */
@@ -28,7 +37,7 @@ export class IndexHeader {
   readonly #postings: PostingsTable
 
   private constructor(
-    layout: IndexHeaderLayout,
+    layout: Pick<IndexHeaderLayout, 'toc' | 'indexBytes'>,
     parts: { readonly file: PagedFile; readonly symbols: SymbolTable; readonly postings: PostingsTable },
   ) {
     this.toc = layout.toc
@@ -55,6 +64,18 @@ export class IndexHeader {
     } finally {
       await source?.close()
     }
+  }
+
+  /** The header that another thread has opened: nothing is read but what is looked up. */
+  static attach(shared: SharedIndexHeader, pages: PageCache): IndexHeader {
+    const file = new PagedFile(shared.path, pages)
+    const symbols = SymbolTable.attach(shared.symbols, file)
+    return new IndexHeader(shared, { file, symbols, postings: PostingsTable.attach(shared.postings, file) })
+  }
+
+  share(): SharedIndexHeader {
+    const { toc, indexBytes } = this
+    return { path: this.#file.name, toc, indexBytes, symbols: this.#symbols.share(), postings: this.#postings.share() }
   }
 
   /** The symbol of a reference; `corrupt` where there is none. */

@@ -68,29 +68,39 @@ export class PageCache {
   }
 }
 
-/** A local file read by position, synchronously: microseconds from the system's cache. The caller closes it. */
+/**
+ * A local file read by position, synchronously: microseconds from the system's cache. It is opened when it is first read: of
+ * thousands of files few are looked into. The caller closes it.
+ */
 export class PagedFile implements SyncBytes {
   readonly name: string
-  readonly sizeBytes: number
   readonly #cache: PageCache
   readonly #pages = new Map<number, Page>()
-  #descriptor: number
+  #file: { readonly descriptor: number; readonly sizeBytes: number } | undefined
+  #isClosed = false
   #joined = Buffer.alloc(0)
 
   constructor(path: string, cache: PageCache) {
     this.name = path
     this.#cache = cache
+  }
+
+  #open(): { readonly descriptor: number; readonly sizeBytes: number } {
+    if (this.#isClosed) throw new MnemoError('internal', `cannot read ${this.name}: it has been closed`)
     try {
-      this.#descriptor = openSync(path, 'r')
-      this.sizeBytes = fstatSync(this.#descriptor).size
+      const descriptor = openSync(this.name, 'r')
+      this.#file = { descriptor, sizeBytes: fstatSync(descriptor).size }
+      return this.#file
     } catch (error) {
-      throw fileError(`cannot open ${path}`, error)
+      throw fileError(`cannot open ${this.name}`, error)
     }
   }
 
+  /** Throws `not_found` where the file is not there. */
   borrowBytes(offset: number, length: number): Uint8Array {
-    if (!(offset >= 0 && length >= 0 && offset + length <= this.sizeBytes)) {
-      throw outside(this.name, { offset, length }, this.sizeBytes)
+    const { sizeBytes } = this.#file ?? this.#open()
+    if (!(offset >= 0 && length >= 0 && offset + length <= sizeBytes)) {
+      throw outside(this.name, { offset, length }, sizeBytes)
     }
     const start = offset % pageBytes
     if (start + length <= pageBytes) {
@@ -122,9 +132,10 @@ export class PagedFile implements SyncBytes {
     const page = this.#cache.take(this, number)
     const offset = number * pageBytes
     page.length = 0
-    const want = Math.min(pageBytes, this.sizeBytes - offset)
+    const { descriptor, sizeBytes } = this.#file ?? this.#open()
+    const want = Math.min(pageBytes, sizeBytes - offset)
     while (page.length < want) {
-      const got = this.#read(page.bytes.subarray(page.length, want), offset + page.length)
+      const got = this.#read(descriptor, page.bytes.subarray(page.length, want), offset + page.length)
       if (got === 0) throw outside(this.name, { offset, length: want }, offset + page.length)
       page.length += got
     }
@@ -132,9 +143,9 @@ export class PagedFile implements SyncBytes {
     return page
   }
 
-  #read(into: Buffer, offset: number): number {
+  #read(descriptor: number, into: Buffer, offset: number): number {
     try {
-      return readSync(this.#descriptor, into, 0, into.length, offset)
+      return readSync(descriptor, into, 0, into.length, offset)
     } catch (error) {
       throw fileError(`cannot read ${this.name}`, error)
     }
@@ -146,9 +157,10 @@ export class PagedFile implements SyncBytes {
   }
 
   close(): void {
-    if (this.#descriptor < 0) return
-    closeSync(this.#descriptor)
-    this.#descriptor = -1
+    this.#isClosed = true
+    if (this.#file === undefined) return
+    closeSync(this.#file.descriptor)
+    this.#file = undefined
     for (const page of this.#pages.values()) page.used = false
     this.#pages.clear()
   }

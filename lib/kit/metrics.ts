@@ -1,7 +1,17 @@
 // Metrics of a process: a prom-client registry with the process's own, and get-or-create helpers for those of a part.
 // Names are Thanos's where Thanos has the metric.
 // Owns the registry's making; each part owns its metrics.
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from 'prom-client'
+import { MnemoError } from './errors.ts'
 import { version } from './version.ts'
 
 export { Counter, Gauge, Histogram, Registry }
@@ -12,9 +22,42 @@ export interface MetricOptions<L extends string> {
   readonly labelNames?: readonly L[]
 }
 
+/** A registry's metrics as data that travels between threads. */
+export type MetricsData = MetricObjectWithValues<MetricValue<string>>[]
+
+/** The main thread's registry: what worker threads count under the same names is added to it when it is read. */
+class ProcessRegistry extends Registry {
+  #read: (() => Promise<readonly MetricsData[]>) | undefined
+
+  setSource(read: () => Promise<readonly MetricsData[]>): void {
+    this.#read = read
+  }
+
+  override async metrics(): Promise<string> {
+    if (!this.#read) return super.metrics()
+    const threads = await this.#read()
+    const shared = new Set(threads.flatMap((metrics) => metrics.map(({ name }) => name)))
+    const rest = new Registry()
+    for (const { name } of this.getMetricsAsArray()) {
+      const metric = this.getSingleMetric(name)
+      if (metric && !shared.has(name)) rest.registerMetric(metric)
+    }
+    const own = (await this.getMetricsAsJSON()).filter(({ name }) => shared.has(name))
+    const sums = AggregatorRegistry.aggregate([own, ...threads])
+    return `${await rest.metrics()}\n${await sums.metrics()}`
+  }
+}
+
+/** Has the registry add the metrics of other threads, whose registries `read` reads. Throws `internal` for one that createRegistry() has not made. */
+export function addThreadMetrics(registry: Registry, read: () => Promise<readonly MetricsData[]>): void {
+  if (!(registry instanceof ProcessRegistry))
+    throw new MnemoError('internal', 'cannot add the metrics of threads: want the registry of the process')
+  registry.setSource(read)
+}
+
 /** A registry with the process's metrics and `mnemo_build_info`. */
 export function createRegistry(): Registry {
-  const registry = new Registry()
+  const registry = new ProcessRegistry()
   collectDefaultMetrics({ register: registry })
   gauge(registry, {
     name: 'mnemo_build_info',

@@ -4,7 +4,7 @@
 import { asMnemoError, describeError, MnemoError } from '../kit/errors.ts'
 import { abortReason } from '../storeapi/merge.ts'
 import { type CompiledMatcher, matchersInside } from './block-labels.ts'
-import { type BlockLease, type BlockSet, overlaps } from './block-set.ts'
+import { type BlockLease, overlaps, type ServedBlocks } from './loaded-blocks.ts'
 import type { TimeBounds } from './store-info.ts'
 
 export class BlockFailures {
@@ -43,7 +43,7 @@ export class BlockFailures {
   }
 
   /** Blocks that the request would have read, had they been loaded; throws where it cannot go on without them. */
-  addMissing(blocks: BlockSet, range: TimeBounds, matchers: readonly CompiledMatcher[]): void {
+  addMissing(blocks: ServedBlocks, range: TimeBounds, matchers: readonly CompiledMatcher[]): void {
     for (const { meta, error } of blocks.missing) {
       if (!overlaps(meta, range) || !matchersInside(meta.thanos.labels, matchers)) continue
       this.#fail(`cannot read block ${meta.ulid}, which could not be loaded`, error)
@@ -80,7 +80,7 @@ export class BlockFailures {
 
 /** Brings the block list up to date before the second plan. The sync itself belongs to the process: others may wait for it too. */
 export async function refresh(
-  blocks: BlockSet,
+  blocks: ServedBlocks,
   processSignal: AbortSignal,
   signal: AbortSignal,
   failures: BlockFailures,

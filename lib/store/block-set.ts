@@ -1,4 +1,4 @@
-// The blocks that the store serves: taken up from the bucket and let go of at each sync, chosen for each request.
+// The blocks that the store serves: taken up from the bucket and let go of at each sync. Who answers requests is told of each change.
 // A block that cannot be loaded is set aside, named, and tried again; blocks that it stands for are kept meanwhile.
 // Owns the set and the folders <dataDir>/<ulid>; how metas and index-headers are got is handed in.
 import { readdir } from 'node:fs/promises'
@@ -9,16 +9,17 @@ import { isUlid } from '../blocks/ulid.ts'
 import { forEachBounded } from '../kit/bounded.ts'
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
-import { labelsKey } from '../labels/labels.ts'
-import { chooseBlocks, resolutionsMs, type WantedRange } from './choose-blocks.ts'
+import type { Bucket } from '../objstore/bucket.ts'
+import { resolutionsMs } from './choose-blocks.ts'
+import type { SetAsideBlock } from './loaded-blocks.ts'
 import type { StoreMetrics } from './metrics.ts'
 import { removeIndexHeader } from './open-index-header.ts'
-import { type BlockReading, type OpenIndexHeader, StoreBlock } from './store-block.ts'
+import type { LoadedBlock, OpenIndexHeader } from './store-block.ts'
 
 export interface BlockSetOptions {
   /** Index-headers lie in <dataDir>/<ulid>/. Folders of other names are left alone. */
   readonly dataDir: string
-  readonly reading: BlockReading
+  readonly bucket: Bucket
   /** The blocks that the bucket has and the filters let through. */
   readonly fetchMetas: (signal: AbortSignal) => Promise<readonly BlockMeta[]>
   /** Opens the block's index-header in the folder; builds it where it is missing or corrupt. */
@@ -26,23 +27,24 @@ export interface BlockSetOptions {
   readonly loadConcurrency: number
   readonly logger: Logger
   readonly metrics: StoreMetrics
+  /** Told of each change: threads that answer have the same blocks. */
+  readonly observer: BlockObserver
 }
 
-/** A block that is in the bucket but could not be loaded. */
-export interface SetAsideBlock {
-  readonly meta: BlockMeta
-  readonly error: MnemoError
+/** Who has to know which blocks are served. */
+export interface BlockObserver {
+  added(block: LoadedBlock): void
+  removed(ulid: string): void
+  missing(blocks: readonly SetAsideBlock[]): void
 }
 
 export class BlockSet {
   readonly #options: BlockSetOptions
-  readonly #blocks = new Map<string, StoreBlock>()
+  readonly #blocks = new Map<string, LoadedBlock>()
   /** Blocks let go of, not yet closed: the same folder must not be taken up again before. */
   readonly #closing = new Map<string, Promise<void>>()
   #setAside: readonly SetAsideBlock[] = []
   #missing: readonly SetAsideBlock[] = []
-  /** By external labels; undefined after a change. */
-  #groups: readonly (readonly StoreBlock[])[] | undefined
   #running: Promise<void> | undefined
   #isFirst = true
 
@@ -50,9 +52,9 @@ export class BlockSet {
     this.#options = options
   }
 
-  /** Loaded blocks, in no order. */
-  get blocks(): readonly StoreBlock[] {
-    return [...this.#blocks.values()]
+  /** Metas of the loaded blocks, in no order. */
+  get metas(): readonly BlockMeta[] {
+    return [...this.#blocks.values()].map(({ meta }) => meta)
   }
 
   /** The blocks that could not be loaded and whose data no loaded block has. */
@@ -91,26 +93,27 @@ export class BlockSet {
     })
     signal.throwIfAborted()
     this.#setAside = setAside
-    this.#groups = undefined
-    for (const block of this.#blocks.values()) {
-      if (metas.has(block.ulid) || this.#standsInForSetAside(block)) continue
+    for (const block of [...this.#blocks.values()]) {
+      if (metas.has(block.meta.ulid) || this.#standsInForSetAside(block.meta)) continue
       this.#letGo(block)
     }
     this.#missing = setAside.filter(({ meta }) => !this.#isCovered(meta))
+    this.#options.observer.missing(this.#missing)
     this.#options.metrics.blocksLoaded.set(this.#blocks.size)
   }
 
   /** Loads the block; gives the error back where it cannot. */
   async #load(meta: BlockMeta, signal: AbortSignal): Promise<MnemoError | undefined> {
-    const { metrics, logger, reading, openHeader } = this.#options
+    const { metrics, logger, bucket, openHeader } = this.#options
     const startMs = performance.now()
     metrics.blockLoads.inc()
     try {
       checkResolution(meta)
-      const tombstones = await readBucketTombstones(reading.bucket, meta, signal)
+      const tombstones = await readBucketTombstones(bucket, meta, signal)
       const header = await openHeader(meta, this.#folder(meta.ulid), signal)
-      this.#blocks.set(meta.ulid, new StoreBlock({ meta, header, tombstones }, reading))
-      this.#groups = undefined
+      const block = { meta, header, tombstones }
+      this.#blocks.set(meta.ulid, block)
+      this.#options.observer.added(block)
       metrics.blocksLoaded.set(this.#blocks.size)
       metrics.lastLoadedBlock.setToCurrentTime()
       metrics.blockLoadDuration.observe((performance.now() - startMs) / 1000)
@@ -129,7 +132,7 @@ export class BlockSet {
   /** Whether the block went while it was about to be loaded: its meta.json is what goes first. */
   async #isDeleted({ ulid }: BlockMeta, signal: AbortSignal): Promise<boolean> {
     try {
-      return !(await this.#options.reading.bucket.exists(`${ulid}/${metaFileName}`, signal))
+      return !(await this.#options.bucket.exists(`${ulid}/${metaFileName}`, signal))
     } catch (error) {
       this.#options.logger.warn({ block: ulid, err: error }, 'cannot tell whether a block was deleted')
       return false
@@ -140,7 +143,7 @@ export class BlockSet {
    * A compacted block hides its sources from the filters as soon as it is in the bucket.
    * Where it cannot be loaded, they go on answering in its place.
    */
-  #standsInForSetAside({ meta }: StoreBlock): boolean {
+  #standsInForSetAside(meta: BlockMeta): boolean {
     return this.#setAside.some(({ meta: missing }) => {
       const sources = new Set(missing.compaction.sources)
       return groupKey(missing) === groupKey(meta) && meta.compaction.sources.every((source) => sources.has(source))
@@ -148,30 +151,31 @@ export class BlockSet {
   }
 
   #isCovered(missing: BlockMeta): boolean {
-    const inGroup = this.blocks.filter(({ meta }) => groupKey(meta) === groupKey(missing))
-    const loaded = new Set(inGroup.flatMap(({ meta }) => meta.compaction.sources))
+    const inGroup = this.metas.filter((meta) => groupKey(meta) === groupKey(missing))
+    const loaded = new Set(inGroup.flatMap((meta) => meta.compaction.sources))
     return missing.compaction.sources.every((source) => loaded.has(source))
   }
 
-  #letGo(block: StoreBlock): void {
-    const { logger, metrics } = this.#options
-    this.#blocks.delete(block.ulid)
-    this.#groups = undefined
+  #letGo({ meta: { ulid }, header }: LoadedBlock): void {
+    const { logger, metrics, observer } = this.#options
+    this.#blocks.delete(ulid)
+    observer.removed(ulid)
     metrics.blockDrops.inc()
-    logger.info({ block: block.ulid }, 'dropped outdated block')
-    const closed = this.#closeAndRemove(block).catch((error: unknown) => {
+    logger.info({ block: ulid }, 'dropped outdated block')
+    const closed = this.#closeAndRemove(ulid, header).catch((error: unknown) => {
       metrics.blockDropFailures.inc()
-      logger.warn({ block: block.ulid, err: error }, 'cannot remove the folder of a dropped block')
+      logger.warn({ block: ulid, err: error }, 'cannot remove the folder of a dropped block')
     })
     this.#closing.set(
-      block.ulid,
-      closed.finally(() => this.#closing.delete(block.ulid)),
+      ulid,
+      closed.finally(() => this.#closing.delete(ulid)),
     )
   }
 
-  async #closeAndRemove(block: StoreBlock): Promise<void> {
-    await block.close()
-    await removeIndexHeader(this.#folder(block.ulid))
+  /** Threads that read the block have its file open, or find it gone and make a new plan. */
+  async #closeAndRemove(ulid: string, header: OpenIndexHeader): Promise<void> {
+    await header.close()
+    await removeIndexHeader(this.#folder(ulid))
   }
 
   #folder(ulid: string): string {
@@ -191,48 +195,10 @@ export class BlockSet {
     }
   }
 
-  /**
-   * The blocks that a Series request reads, of those that `isWanted` wants: per set of external labels, by range and resolution.
-   * They stay open until the lease is released.
-   */
-  lease(wanted: WantedRange, isWanted: (block: StoreBlock) => boolean): BlockLease {
-    this.#groups ??= [...Map.groupBy(this.blocks, ({ externalLabels }) => labelsKey(externalLabels)).values()]
-    const chosen = this.#groups.flatMap((blocks) =>
-      // All blocks of a group have the same labels, so that one decides for all.
-      isWanted(blocks[0]!) ? chooseBlocks(blocks, wanted) : [],
-    )
-    return new BlockLease(chosen)
-  }
-
-  /** As lease(), all blocks that overlap the range, whatever their resolution. */
-  leaseAll(range: Omit<WantedRange, 'maxResolutionMs'>, isWanted: (block: StoreBlock) => boolean): BlockLease {
-    return new BlockLease(this.blocks.filter((block) => overlaps(block.meta, range) && isWanted(block)))
-  }
-
-  /** Closes all blocks, each when its requests have ended; their folders stay for the next start. */
+  /** Closes all blocks; their folders stay for the next start. */
   async close(): Promise<void> {
-    await Promise.all(this.blocks.map((block) => block.close()))
+    await Promise.all([...this.#blocks.values()].map(async ({ header }) => header.close()))
     await Promise.all(this.#closing.values())
-  }
-}
-
-/** Whether a block has a share in the range; its max time is exclusive. */
-export function overlaps(meta: BlockMeta, range: Omit<WantedRange, 'maxResolutionMs'>): boolean {
-  return meta.minTime <= range.maxTime && range.minTime < meta.maxTime
-}
-
-/** Blocks in use by a request. */
-export class BlockLease {
-  readonly blocks: readonly StoreBlock[]
-
-  constructor(blocks: readonly StoreBlock[]) {
-    this.blocks = blocks
-    for (const block of blocks) block.acquire()
-  }
-
-  /** To be called once. */
-  release(): void {
-    for (const block of this.blocks) block.release()
   }
 }
 

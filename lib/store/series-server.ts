@@ -1,4 +1,4 @@
-// The store gateway's StoreAPI: Series, LabelNames, LabelValues and Info over the blocks of a BlockSet.
+// The store gateway's StoreAPI: Series, LabelNames and LabelValues over its blocks.
 // Meaning: Thanos pkg/store/bucket.go. Where a block fails, the answer says so: a warning that names it, or an error where the request wants all or nothing.
 // Owns the order of a request: choose blocks, stream, merge, once again over a fresh list where an object was gone, then hints.
 import { forEachBounded } from '../kit/bounded.ts'
@@ -26,24 +26,19 @@ import {
   matchersInside,
 } from './block-labels.ts'
 import { type BlockQuery, blockSeries } from './block-series.ts'
-import type { BlockLease, BlockSet } from './block-set.ts'
-import { FetchGate } from './fetch.ts'
+import type { BlockLease, ServedBlocks } from './loaded-blocks.ts'
 import { mergeBlocks } from './merge-blocks.ts'
 import { observeReads, type StoreMetrics } from './metrics.ts'
 import { newReadStats, type ReadStats } from './read-stats.ts'
 import type { StoreBlock } from './store-block.ts'
-import { storeInfo, type TimeBounds } from './store-info.ts'
+import type { TimeBounds } from './store-info.ts'
 
 export interface SeriesServerOptions {
-  readonly blocks: BlockSet
+  readonly blocks: ServedBlocks
   /** What --min-time and --max-time mean now. */
   readonly bounds: () => TimeBounds
-  /** Series calls at once; more wait. */
-  readonly maxConcurrentSeries: number
   /** Most bytes that one call may read of the bucket; 0: no limit. */
   readonly maxDownloadedBytes: number
-  /** Whether the first sync is done: before that, Info offers no store. */
-  readonly isReady: () => boolean
   readonly metrics: StoreMetrics
   /** Ends with the process: syncs that a request asks for outlive the request. */
   readonly signal: AbortSignal
@@ -56,12 +51,10 @@ const maxBatchBytes = 1 << 20
 const maxBatchSeries = 1_000
 const labelCallConcurrency = 16
 
-export function createSeriesServer(options: SeriesServerOptions): StoreApi {
-  const gate = new FetchGate({ maxReads: options.maxConcurrentSeries, maxBytes: Number.POSITIVE_INFINITY })
-  options.metrics.queriesMax.set(options.maxConcurrentSeries)
+/** All but Info, which tells of the whole store. */
+export function createSeriesServer(options: SeriesServerOptions): Omit<StoreApi, 'info'> {
   return {
-    info: async () => storeInfo(options.blocks.blocks, options.bounds(), options.isReady()),
-    series: (request, signal) => series(options, gate, request, signal),
+    series: (request, signal) => series(options, request, signal),
     labelNames: (request, signal) =>
       labelCall(options, request, signal, (block, query, stats, signal) =>
         blockLabelNames(block, query, stats, signal),
@@ -75,28 +68,18 @@ export function createSeriesServer(options: SeriesServerOptions): StoreApi {
   }
 }
 
-/** Counts the call and holds it at the gate; the call itself is SeriesCall's. */
 async function* series(
   options: SeriesServerOptions,
-  gate: FetchGate,
   request: SeriesRequest,
   signal: AbortSignal,
 ): AsyncGenerator<SeriesResponse> {
   // As in Thanos: a request that selects by nothing selects nothing.
   if (request.matchers.length === 0) return
-  const call = new SeriesCall(options, request)
-  const { metrics } = options
-  const arrivedMs = performance.now()
-  const leave = await gate.enter(0, signal)
   const startMs = performance.now()
-  metrics.gateDuration.observe((startMs - arrivedMs) / 1000)
-  metrics.queriesInFlight.inc()
   try {
-    yield* call.run(signal)
+    yield* new SeriesCall(options, request).run(signal)
   } finally {
-    leave()
-    metrics.queriesInFlight.dec()
-    metrics.duration.observe((performance.now() - startMs) / 1000)
+    options.metrics.duration.observe((performance.now() - startMs) / 1000)
   }
 }
 

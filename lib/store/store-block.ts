@@ -1,5 +1,6 @@
 // One loaded block: its meta, its index-header, and how many requests read it.
 // Owns the end of the index-header: closed when the block has been let go and the last request has released it.
+import type { SharedIndexHeader } from '../blocks/index-header.ts'
 import { type BlockMeta, chunksFolderName, indexFileName } from '../blocks/meta.ts'
 import type { Labels } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
@@ -16,6 +17,8 @@ import type { IndexCache } from './index-cache.ts'
 export interface OpenIndexHeader extends IndexLookup {
   /** Of the index object in the bucket. */
   readonly indexBytes: number
+  /** What another thread needs to look up, too. */
+  share(): SharedIndexHeader
   close(): void | Promise<void>
 }
 

@@ -1,5 +1,6 @@
 // What the store says of itself: its label sets, the time it covers, and that per label set.
 // Specification: Thanos pkg/store/bucket.go (TimeRange, TSDBInfos, LabelSet). Owns that summary of the blocks: pure functions.
+import type { BlockMeta } from '../blocks/meta.ts'
 import { compareLabels, type Labels, labelsKey } from '../labels/labels.ts'
 import { noBoundMs, type StoreInfo } from '../storeapi/types.ts'
 
@@ -11,6 +12,11 @@ export interface TimeBounds {
 
 interface LabelledSpan extends TimeBounds {
   readonly externalLabels: Labels
+}
+
+/** Of blocks by their metas. */
+export function labelledSpans(metas: readonly BlockMeta[]): LabelledSpan[] {
+  return metas.map(({ minTime, maxTime, thanos }) => ({ minTime, maxTime, externalLabels: thanos.labels }))
 }
 
 /** Without a store section until it is ready: a querier does not ask it before. A store without blocks covers no time. */

@@ -4,7 +4,7 @@
 import { MnemoError } from '../kit/errors.ts'
 import { intFlag } from '../kit/flags.ts'
 import { counter, type Registry } from '../kit/metrics.ts'
-import type { AggrChunk, Chunk, StoreApi, StoreSeries } from './types.ts'
+import type { AggrChunk, Chunk, SeriesRequest, StoreApi, StoreSeries } from './types.ts'
 import { WireSeries } from './wire-series.ts'
 
 export const limitFlags = {
@@ -33,13 +33,22 @@ export function checkLimits({ maxRequestSeries, maxRequestSamples }: SeriesLimit
     if (value < 0) throw new MnemoError('config', `flag --${flag.name}: got ${value}, want at least 0`)
 }
 
-/** The API with its Series calls limited; counts the calls that a limit has ended. */
-export function limitSeries(api: StoreApi, limits: SeriesLimits, registry: Registry): StoreApi {
-  const dropped = counter(registry, {
+/** The metric of calls that a limit has ended. */
+export function droppedSelects(registry: Registry) {
+  return counter(registry, {
     name: 'thanos_store_selects_dropped_total',
     help: 'Number of select queries that were dropped due to configured limits.',
     labelNames: ['reason'],
   })
+}
+
+/** The API with its Series calls limited; counts the calls that a limit has ended. */
+export function limitSeries<Api extends Pick<StoreApi, 'series'>>(
+  api: Api,
+  limits: SeriesLimits,
+  registry: Registry,
+): Api {
+  const dropped = droppedSelects(registry)
   const { maxRequestSeries, maxRequestSamples } = limits
   const check = (what: 'series' | 'samples', got: number, max: number): void => {
     if (max === 0 || got <= max) return
@@ -48,10 +57,8 @@ export function limitSeries(api: StoreApi, limits: SeriesLimits, registry: Regis
     throw new MnemoError('resource_exhausted', `cannot send ${what}: got ${got} or more, ${want}`)
   }
   return {
-    info: (signal) => api.info(signal),
-    labelNames: (request, signal) => api.labelNames(request, signal),
-    labelValues: (label, request, signal) => api.labelValues(label, request, signal),
-    async *series(request, signal) {
+    ...api,
+    async *series(request: SeriesRequest, signal: AbortSignal) {
       let series = 0
       let samples = 0
       for await (const response of api.series(request, signal)) {

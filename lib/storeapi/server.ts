@@ -5,16 +5,9 @@ import { Metadata, type ServerUnaryCall, type ServerWritableStream, type sendUna
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import { type GrpcService, statusOfError } from '../kit/grpc.ts'
 import type { Logger } from '../kit/log.ts'
-import { FrameCutter } from './frames.ts'
-import { decodeSeriesRequest } from './messages.ts'
 import { infoMethods, storeMethods } from './methods.ts'
 import type { StoreApi } from './types.ts'
-import {
-  decodeLabelNamesRequest,
-  decodeLabelValuesRequest,
-  encodeInfo,
-  encodeLabelsResponse,
-} from './unary-messages.ts'
+import { type WireStoreApi, wireStoreApi } from './wire-api.ts'
 
 type UnaryCall = ServerUnaryCall<Buffer, Buffer>
 export type StreamCall = ServerWritableStream<Buffer, Buffer>
@@ -29,22 +22,21 @@ export interface StoreServiceOptions {
 
 /** The gRPC services of a StoreAPI, for startGrpc(). */
 export function storeService(api: StoreApi, options: StoreServiceOptions = {}): GrpcService[] {
+  return wireStoreService(wireStoreApi(api), options)
+}
+
+/** As storeService(), of an API of bytes. */
+export function wireStoreService(api: WireStoreApi, options: StoreServiceOptions = {}): GrpcService[] {
   const unary =
-    (answer: (request: Buffer, signal: AbortSignal) => Promise<Buffer>) =>
+    (answer: (request: Buffer, signal: AbortSignal) => Promise<Uint8Array>) =>
     (call: UnaryCall, callback: sendUnaryData<Buffer>) =>
       void serveUnary(call, callback, answer, options)
   const store = {
-    Series: (call: StreamCall) =>
-      void serveFrames(call, (request, signal) => seriesFrames(api, request, signal), options),
-    LabelNames: unary(async (request, signal) =>
-      encodeLabelsResponse(await api.labelNames(decodeLabelNamesRequest(request), signal)),
-    ),
-    LabelValues: unary(async (bytes, signal) => {
-      const { label, request } = decodeLabelValuesRequest(bytes)
-      return encodeLabelsResponse(await api.labelValues(label, request, signal))
-    }),
+    Series: (call: StreamCall) => void serveFrames(call, (request, signal) => api.series(request, signal), options),
+    LabelNames: unary((request, signal) => api.labelNames(request, signal)),
+    LabelValues: unary((request, signal) => api.labelValues(request, signal)),
   }
-  const info = { Info: unary(async (_request, signal) => encodeInfo(await api.info(signal))) }
+  const info = { Info: unary((_request, signal) => api.info(signal)) }
   return [
     { definition: storeMethods, implementation: store },
     { definition: infoMethods, implementation: info },
@@ -54,21 +46,15 @@ export function storeService(api: StoreApi, options: StoreServiceOptions = {}): 
 async function serveUnary(
   call: UnaryCall,
   callback: sendUnaryData<Buffer>,
-  answer: (request: Buffer, signal: AbortSignal) => Promise<Buffer>,
+  answer: (request: Buffer, signal: AbortSignal) => Promise<Uint8Array>,
   options: StoreServiceOptions,
 ): Promise<void> {
   try {
-    callback(null, await answer(call.request, signalOf(call)))
+    const bytes = await answer(call.request, signalOf(call))
+    callback(null, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   } catch (error) {
     callback(statusOf(error, options))
   }
-}
-
-async function* seriesFrames(api: StoreApi, bytes: Buffer, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const request = decodeSeriesRequest(bytes)
-  const cutter = new FrameCutter(request.responseBatchSize ?? 0)
-  for await (const response of api.series(request, signal)) yield* cutter.add(response)
-  yield* cutter.flush()
 }
 
 /** Answers a call with a stream of frames, at the peer's pace; an error becomes its status. */

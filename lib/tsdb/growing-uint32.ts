@@ -19,6 +19,13 @@ export class GrowingUint32 {
     this.#values[this.#length++] = value
   }
 
+  /** As finish(), in memory that threads share. */
+  finishShared(): Uint32Array {
+    const shared = new Uint32Array(new SharedArrayBuffer(this.#length * 4))
+    shared.set(this.#values.subarray(0, this.#length))
+    return shared
+  }
+
   /** The numbers, in memory of just their size. */
   finish(): Uint32Array {
     return this.#values.slice(0, this.#length)

@@ -39,6 +39,15 @@ interface Entry {
   offset: number
 }
 
+/** What another thread needs besides the file; the samples are shared memory. */
+export interface SharedPostings {
+  readonly start: number
+  readonly entriesEnd: number
+  readonly postingsEnd: number
+  readonly samples: Uint32Array
+  readonly names: ReadonlyMap<string, Name>
+}
+
 export class PostingsTable {
   readonly #bytes: SyncBytes
   readonly #start: number
@@ -85,6 +94,16 @@ export class PostingsTable {
       postingsEnd: range.postingsEnd,
       ...builder.finish(),
     })
+  }
+
+  /** The table that another thread has opened and verified. */
+  static attach(shared: SharedPostings, bytes: SyncBytes): PostingsTable {
+    return new PostingsTable({ ...shared, bytes })
+  }
+
+  share(): SharedPostings {
+    const [start, entriesEnd, postingsEnd] = [this.#start, this.#entriesEnd, this.#postingsEnd]
+    return { start, entriesEnd, postingsEnd, samples: this.#samples, names: this.#names }
   }
 
   /** Label names, ascending by bytes. */
@@ -257,7 +276,7 @@ class SampleBuilder {
   }
 
   finish(): { samples: Uint32Array; names: ReadonlyMap<string, Name> } {
-    return { samples: this.#samples.finish(), names: this.#names }
+    return { samples: this.#samples.finishShared(), names: this.#names }
   }
 }
 

@@ -18,6 +18,14 @@ export interface SymbolTableOptions {
   readonly cacheEntries?: number
 }
 
+/** What another thread needs besides the file; the samples are shared memory. */
+export interface SharedSymbols {
+  readonly start: number
+  readonly end: number
+  readonly count: number
+  readonly samples: Uint32Array
+}
+
 export class SymbolTable {
   /** References are 0 to count − 1. */
   readonly count: number
@@ -45,7 +53,8 @@ export class SymbolTable {
     this.#end = fields.end
     this.count = fields.count
     this.#samples = fields.samples
-    this.#cacheEntries = fields.cacheEntries
+    // No more than there are symbols: a small table's cache would cost more than the table.
+    this.#cacheEntries = 2 ** Math.ceil(Math.log2(Math.max(1, Math.min(fields.count, fields.cacheEntries))))
   }
 
   /** Scans the table at [offset, limit) of `source` once, verifying it; later look-ups go to `bytes`. */
@@ -67,11 +76,18 @@ export class SymbolTable {
       start: range.offset,
       end: table.entriesEnd,
       count: table.count,
-      samples: samples.finish(),
-      // No more than there are symbols: a small table's cache would cost more than the table.
-      cacheEntries:
-        2 ** Math.ceil(Math.log2(Math.max(1, Math.min(table.count, options?.cacheEntries ?? defaultCacheEntries)))),
+      samples: samples.finishShared(),
+      cacheEntries: options?.cacheEntries ?? defaultCacheEntries,
     })
+  }
+
+  /** The table that another thread has opened and verified. */
+  static attach(shared: SharedSymbols, bytes: SyncBytes): SymbolTable {
+    return new SymbolTable({ ...shared, bytes, cacheEntries: defaultCacheEntries })
+  }
+
+  share(): SharedSymbols {
+    return { start: this.#start, end: this.#end, count: this.count, samples: this.#samples }
   }
 
   /** The symbol of a reference; `corrupt` where the table has no such. */

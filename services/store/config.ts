@@ -1,5 +1,6 @@
 // The store gateway's flags, named and defaulted as Thanos's (cmd/thanos/store.go).
 // Owns what they mean beyond their type: which of them cannot go together.
+import { availableParallelism } from 'node:os'
 import { selectorFlags } from '../../lib/blocks/relabel.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { bytesFlag, durationFlag, type FlagValues, intFlag, stringFlag, timeFlag } from '../../lib/kit/flags.ts'
@@ -42,6 +43,10 @@ export const flags = {
     help: 'Maximum amount of downloaded bytes in a single Series/LabelNames/LabelValues call. The call fails if this limit is exceeded. 0 means no limit.',
     default: '0',
   }),
+  workers: intFlag('store.workers', {
+    help: 'Number of threads that answer calls. The index cache is divided among them. (Not in Thanos.)',
+    default: Math.min(availableParallelism(), 8),
+  }),
   syncBlockDurationMs: durationFlag('sync-block-duration', {
     help: 'Repeat interval for syncing the blocks between local and remote view.',
     default: '15m',
@@ -78,6 +83,7 @@ export type StoreFlags = FlagValues<typeof flags>
 export function checkFlags(values: StoreFlags): void {
   const positive = {
     'store.grpc.series-max-concurrency': values.seriesMaxConcurrency,
+    'store.workers': values.workers,
     'sync-block-duration': values.syncBlockDurationMs,
     'block-sync-concurrency': values.blockSyncConcurrency,
     'block-meta-fetch-concurrency': values.blockMetaFetchConcurrency,

@@ -1,5 +1,6 @@
 // The store gateway: serves the blocks of a bucket over StoreAPI.
-// Flags, metrics and endpoints are Thanos's. Owns the wiring and the sync timer; the work is in lib/store.
+// Flags, metrics and endpoints are Thanos's. The main thread keeps the blocks and serves HTTP, health and gRPC's connections; calls are
+// answered in worker threads. Owns the wiring and the sync timer; the work is in lib/store.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
 import {
@@ -17,18 +18,23 @@ import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { makeFolder } from '../../lib/kit/make-folder.ts'
+import { addThreadMetrics } from '../../lib/kit/metrics.ts'
 import { logGrpcCalls, logHttpRequests, readRequestLogging } from '../../lib/kit/request-logging.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
-import { BlockSet } from '../../lib/store/block-set.ts'
-import { FetchGate } from '../../lib/store/fetch.ts'
+import { type BlockObserver, BlockSet } from '../../lib/store/block-set.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
-import { createStoreMetrics, exposeIndexCache } from '../../lib/store/metrics.ts'
+import { createStoreMetrics, exposeIndexCache, type StoreMetrics } from '../../lib/store/metrics.ts'
 import { openIndexHeader } from '../../lib/store/open-index-header.ts'
-import { createSeriesServer } from '../../lib/store/series-server.ts'
-import { limitSeries } from '../../lib/storeapi/limits.ts'
-import { storeService } from '../../lib/storeapi/server.ts'
+import { SeriesGate } from '../../lib/store/series-gate.ts'
+import { labelledSpans, storeInfo } from '../../lib/store/store-info.ts'
+import { droppedSelects } from '../../lib/storeapi/limits.ts'
+import { wireStoreService } from '../../lib/storeapi/server.ts'
+import { encodeInfo } from '../../lib/storeapi/unary-messages.ts'
+import type { WireStoreApi } from '../../lib/storeapi/wire-api.ts'
 import { checkFlags, flags, limitsOf, type StoreFlags } from './config.ts'
+import type { StoreWorkerConfig } from './jobs.ts'
+import { StoreWorkers } from './workers.ts'
 
 /** Range reads of the bucket under way at once, and their bytes. */
 const fetchLimits = { maxReads: 64, maxBytes: 128 << 20 }
@@ -51,42 +57,67 @@ async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
   await makeDataDir(values.dataDir)
 
   const metrics = createStoreMetrics(registry)
-  const blocks = createBlockSet(values, ctx, { bucket, metrics })
+  // What workers count is there before they are, with nothing counted.
+  exposeIndexCache(registry, new IndexCache(0))
+  droppedSelects(registry)
+  const bounds = () => timeBounds(values)
+  const workers = new StoreWorkers({
+    size: values.workers,
+    config: workerConfig(values),
+    bounds,
+    gate: new SeriesGate(values.seriesMaxConcurrency, metrics),
+    resync: () => blocks.resync(signal),
+  })
+  ctx.onStop('store workers', () => workers.close())
+  addThreadMetrics(registry, () => workers.metrics())
+  const blocks = createBlockSet(values, ctx, { bucket, metrics, observer: workers.notices })
   ctx.onStop('blocks', () => blocks.close())
   let isReady = false
-  const api = createSeriesServer({
-    blocks,
-    metrics,
-    bounds: () => timeBounds(values),
-    maxConcurrentSeries: values.seriesMaxConcurrency,
-    maxDownloadedBytes: values.maxDownloadedBytes,
-    isReady: () => isReady,
-    signal,
-  })
+  const api: WireStoreApi = {
+    series: (request, asked) => workers.series(request, asked),
+    labelNames: (request, asked) => workers.labelNames(request, asked),
+    labelValues: (request, asked) => workers.labelValues(request, asked),
+    info: async () => encodeInfo(storeInfo(labelledSpans(blocks.metas), bounds(), isReady)),
+  }
   await startHttp({ ...ctx, address: values.httpAddress, graceMs: values.httpGracePeriodMs }, (app) =>
     logHttpRequests(app, logging.http, logger),
   )
   await startGrpc(
     { ...ctx, ...grpcOptionsOf(values), interceptor: logging.grpc && logGrpcCalls(logging.grpc, logger) },
-    storeService(limitSeries(api, limitsOf(values), registry), { logger }),
+    wireStoreService(api, { logger }),
   )
 
   logger.info({ bucket: bucket.description, dataDir: values.dataDir }, 'synchronising blocks for the first time')
   await syncUntilDone(blocks, ctx)
   isReady = true
   probe.ready()
-  logger.info({ blocks: blocks.blocks.length }, 'store is ready')
+  logger.info({ blocks: blocks.metas.length }, 'store is ready')
   await keepSynced(values.syncBlockDurationMs, blocks, ctx)
+}
+
+/** Each worker's share of what the process may hold. */
+function workerConfig(values: StoreFlags): StoreWorkerConfig {
+  const { workers, logLevel, logFormat, maxDownloadedBytes } = values
+  const share = (whole: number) => Math.ceil(whole / workers)
+  return {
+    objstoreConfig: requireObjstoreConfig(values),
+    indexCacheBytes: share(values.indexCacheSizeBytes),
+    headerPagesBytes: share(headerPagesBytes),
+    fetchLimits: { maxReads: share(fetchLimits.maxReads), maxBytes: share(fetchLimits.maxBytes) },
+    maxDownloadedBytes,
+    limits: limitsOf(values),
+    logLevel,
+    logFormat,
+  }
 }
 
 function createBlockSet(
   values: StoreFlags,
   { logger, registry }: ServiceContext,
-  { bucket, metrics }: { bucket: Bucket; metrics: ReturnType<typeof createStoreMetrics> },
+  { bucket, metrics, observer }: { bucket: Bucket; metrics: StoreMetrics; observer: BlockObserver },
 ): BlockSet {
-  const cache = new IndexCache(values.indexCacheSizeBytes)
-  exposeIndexCache(registry, cache)
-  const pages = new PageCache(headerPagesBytes)
+  // What is looked into lies in the workers: here index-headers are built, opened and verified.
+  const pages = new PageCache(0)
   const fetcher = new MetaFetcher({
     bucket,
     filters: filtersOf(values, bucket),
@@ -97,12 +128,13 @@ function createBlockSet(
   })
   return new BlockSet({
     dataDir: values.dataDir,
-    reading: { bucket, cache, gate: new FetchGate(fetchLimits) },
+    bucket,
     fetchMetas: async (signal) => [...(await fetcher.fetch(signal)).metas.values()],
     openHeader: ({ ulid }, folder, signal) => openIndexHeader({ ulid, folder }, { bucket, pages, logger }, signal),
     loadConcurrency: values.blockSyncConcurrency,
     logger,
     metrics,
+    observer,
   })
 }
 

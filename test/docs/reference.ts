@@ -49,7 +49,7 @@ async function helpOf(service: string): Promise<string> {
     '--help',
   ])
   // The one default that depends on the machine.
-  return text.replace(/(--query\.workers)=\d+/, '$1=<cores, at most 8>')
+  return text.replace(/(--(?:query|store)\.workers)=\d+/g, '$1=<cores, at most 8>')
 }
 
 interface Metric {

@@ -13,15 +13,19 @@ import type { BlockMeta } from '../../lib/blocks/meta.ts'
 import { formatMeta } from '../../lib/blocks/meta-format.ts'
 import { newUlid } from '../../lib/blocks/ulid.ts'
 import { bufferRandomAccess } from '../../lib/bytes/random-access.ts'
+import { PageCache } from '../../lib/bytes/sync-bytes.ts'
 import { planDownsampling } from '../../lib/compact/downsample-plan.ts'
 import { defaultRangesMs, groupBlocks, planGroup } from '../../lib/compact/plan.ts'
 import { createLogger } from '../../lib/kit/log.ts'
 import { Registry } from '../../lib/kit/metrics.ts'
 import { MemoryBucket } from '../../lib/objstore/memory.ts'
+import { BlockMirror } from '../../lib/store/block-mirror.ts'
+import { BlockNotices } from '../../lib/store/block-notices.ts'
 import { BlockSet } from '../../lib/store/block-set.ts'
 import { FetchGate } from '../../lib/store/fetch.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics } from '../../lib/store/metrics.ts'
+import { noBoundMs } from '../../lib/storeapi/types.ts'
 import { metaOf } from '../support/block-metas.ts'
 import { CountingBucket } from '../support/counting-bucket.ts'
 import { rawIndex } from '../support/raw-index.ts'
@@ -114,9 +118,12 @@ test('the store takes all of them up, and chooses among them', async () => {
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
+  const reading = { bucket, cache: new IndexCache(1 << 20), gate: new FetchGate({ maxReads: 4, maxBytes: 1 << 20 }) }
+  const mirror = new BlockMirror({ reading, pages: new PageCache(1 << 20), logger, ask: () => {} })
   const set = new BlockSet({
     dataDir: path.join(root, 'store'),
-    reading: { bucket, cache: new IndexCache(1 << 20), gate: new FetchGate({ maxReads: 4, maxBytes: 1 << 20 }) },
+    bucket,
+    observer: new BlockNotices((notice) => mirror.apply(structuredClone(notice))),
     fetchMetas: async () => [...metas.values()],
     openHeader: async () => shared,
     loadConcurrency: 20,
@@ -125,7 +132,8 @@ test('the store takes all of them up, and chooses among them', async () => {
   })
   try {
     await measured('taken up by the store', () => set.sync(signal))
-    expect(set.blocks).toHaveLength(blocks)
+    expect(set.metas).toHaveLength(blocks)
+    expect(mirror.leaseAll({ minTime: -noBoundMs, maxTime: noBoundMs }, () => true).blocks).toHaveLength(blocks)
     await measured('nothing new', () => set.sync(signal))
   } finally {
     await set.close()

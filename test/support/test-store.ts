@@ -6,19 +6,25 @@ import { join } from 'node:path'
 import { MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
 import { deduplicateFilter } from '../../lib/blocks/filters.ts'
 import { PageCache } from '../../lib/bytes/sync-bytes.ts'
+import { asMnemoError } from '../../lib/kit/errors.ts'
 import { createLogger } from '../../lib/kit/log.ts'
 import { Registry } from '../../lib/kit/metrics.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
+import { BlockMirror } from '../../lib/store/block-mirror.ts'
+import { BlockNotices, type ResyncEvent, sentError } from '../../lib/store/block-notices.ts'
 import { BlockSet } from '../../lib/store/block-set.ts'
 import { FetchGate } from '../../lib/store/fetch.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics } from '../../lib/store/metrics.ts'
 import { openIndexHeader } from '../../lib/store/open-index-header.ts'
 import { createSeriesServer } from '../../lib/store/series-server.ts'
+import { labelledSpans, storeInfo } from '../../lib/store/store-info.ts'
 import type { SeriesRequest, SeriesResponse, StoreApi, StoreSeries } from '../../lib/storeapi/types.ts'
 
 export interface TestStore {
   readonly blocks: BlockSet
+  /** The blocks of the thread that answers. */
+  readonly mirror: BlockMirror
   readonly api: StoreApi
   readonly dataDir: string
   readonly registry: Registry
@@ -35,6 +41,8 @@ export interface TestStoreOptions {
   readonly filters?: readonly MetaFilter[]
 }
 
+const bounds = { minTime: -62_167_219_200_000, maxTime: 253_402_300_799_000 }
+
 /** Synced once. */
 export async function openTestStore(bucket: Bucket, options: TestStoreOptions = {}): Promise<TestStore> {
   const dataDir = await mkdtemp(join(tmpdir(), 'mnemo-store-'))
@@ -46,13 +54,23 @@ export async function openTestStore(bucket: Bucket, options: TestStoreOptions = 
   const pages = new PageCache(1 << 20)
   const fetcher = new MetaFetcher({ bucket, filters: options.filters ?? [deduplicateFilter()] })
   const stopping = new AbortController()
+  const reading = {
+    bucket,
+    cache: new IndexCache(options.cacheBytes ?? 16 << 20),
+    gate: new FetchGate({ maxReads: 16, maxBytes: 64 << 20 }),
+  }
+  // As between threads: what the mirror is told is data.
+  const notices = new BlockNotices((notice) => mirror.apply(structuredClone(notice)))
+  const resync = ({ token }: ResyncEvent) =>
+    void blocks.resync(stopping.signal).then(
+      () => notices.synced(token),
+      (error: unknown) => notices.synced(token, sentError(asMnemoError(error))),
+    )
+  const mirror = new BlockMirror({ reading, pages, logger, ask: resync })
   const blocks = new BlockSet({
     dataDir,
-    reading: {
-      bucket,
-      cache: new IndexCache(options.cacheBytes ?? 16 << 20),
-      gate: new FetchGate({ maxReads: 16, maxBytes: 64 << 20 }),
-    },
+    bucket,
+    observer: notices,
     fetchMetas: async (signal) => [...(await fetcher.fetch(signal)).metas.values()],
     openHeader: ({ ulid }, folder, signal) => openIndexHeader({ ulid, folder }, { bucket, pages, logger }, signal),
     loadConcurrency: 4,
@@ -60,17 +78,17 @@ export async function openTestStore(bucket: Bucket, options: TestStoreOptions = 
     metrics,
   })
   await blocks.sync(stopping.signal)
-  const api = createSeriesServer({
-    blocks,
+  const calls = createSeriesServer({
+    blocks: mirror,
     metrics,
-    bounds: () => ({ minTime: -62_167_219_200_000, maxTime: 253_402_300_799_000 }),
-    maxConcurrentSeries: 20,
+    bounds: () => bounds,
     maxDownloadedBytes: options.maxDownloadedBytes ?? 0,
-    isReady: () => true,
     signal: stopping.signal,
   })
+  const api: StoreApi = { ...calls, info: async () => storeInfo(labelledSpans(blocks.metas), bounds, true) }
   return {
     blocks,
+    mirror,
     api,
     dataDir,
     registry,

@@ -50,7 +50,9 @@ async function forecastOf(bucket: Bucket, changes: Partial<ForecastOptions> = {}
 
 test('compactions: as many as the compactor makes, each input at its size', async () => {
   const bucket = new MemoryBucket()
-  const metas = await Promise.all([0, 2, 4, 6, 8, 8, 16, 18, 30, 40].map((hour) => putMadeBlock(bucket, twoHours(hour))))
+  const metas = await Promise.all(
+    [0, 2, 4, 6, 8, 8, 16, 18, 30, 40].map((hour) => putMadeBlock(bucket, twoHours(hour))),
+  )
   const before = await forecastOf(bucket)
   expect(before.compactions.map(({ reason, inputs }) => [reason, inputs.length])).toEqual([
     ['overlap', 2],

@@ -1,10 +1,26 @@
 // The worker of workers.test.ts.
 import { workerData } from 'node:worker_threads'
 import { MnemoError } from '../../../lib/kit/errors.ts'
-import { Moved, serveWorker } from '../../../lib/kit/workers.ts'
+import { Moved, postEvent, serveWorker } from '../../../lib/kit/workers.ts'
 import type { Answer, Order } from './workers.test.ts'
 
-serveWorker<Order, Answer>(async (order, signal, canceled) => {
+const notices: unknown[] = []
+
+async function* count(order: Extract<Order, { kind: 'count' }>, signal: AbortSignal): AsyncGenerator<Moved<Answer>> {
+  const seen = new Int32Array(order.seen)
+  try {
+    for (let value = 0; value < order.to; value++) {
+      Atomics.store(seen, 0, value + 1)
+      const bytes = Uint8Array.of(value).buffer
+      yield new Moved({ value, bytes }, [bytes])
+    }
+    if (order.fails) throw new MnemoError('corrupt', 'cannot count on')
+  } finally {
+    Atomics.store(seen, 1, signal.aborted ? 2 : 1)
+  }
+}
+
+async function answer(order: Order, signal: AbortSignal, canceled: () => boolean): Promise<Answer | Moved<Answer>> {
   switch (order.kind) {
     case 'double':
       return { value: order.value * 2, data: workerData }
@@ -33,5 +49,15 @@ serveWorker<Order, Answer>(async (order, signal, canceled) => {
       const bytes = new Uint8Array(order.bytes)
       return new Moved({ value: bytes.length, bytes: bytes.buffer }, [bytes.buffer])
     }
+    case 'notices':
+      postEvent({ asked: notices.length })
+      return { value: notices.length, data: notices }
+    default:
+      throw new MnemoError('internal', `cannot answer: got ${order.kind}`)
   }
-})
+}
+
+serveWorker<Order, Answer>(
+  (order, signal, canceled) => (order.kind === 'count' ? count(order, signal) : answer(order, signal, canceled)),
+  { onNotice: (notice) => notices.push(notice) },
+)

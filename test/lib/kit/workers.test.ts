@@ -1,5 +1,5 @@
 // The worker pool: answers, errors with their codes, cancels, deaths and restarts, load.
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { siblingModule, WorkerPool } from '../../../lib/kit/workers.ts'
 
@@ -8,6 +8,8 @@ export type Order =
   | { kind: 'fail' | 'bug' | 'die' | 'crash' }
   | { kind: 'wait' | 'spin'; seen: SharedArrayBuffer }
   | { kind: 'move'; bytes: ArrayBuffer }
+  | { kind: 'count'; to: number; seen: SharedArrayBuffer; fails?: boolean }
+  | { kind: 'notices' }
 export interface Answer {
   value: number
   data?: unknown
@@ -123,4 +125,78 @@ test('closing rejects what runs', async () => {
   const run = workers.run({ kind: 'wait', seen: new SharedArrayBuffer(8) })
   await Promise.all([expect(run).rejects.toMatchObject({ code: 'canceled' }), workers.close()])
   await expect(workers.run({ kind: 'double', value: 1 })).rejects.toMatchObject({ code: 'unavailable' })
+})
+
+describe('a stream', () => {
+  const order = (to: number, fails = false) => ({ kind: 'count', to, seen: new SharedArrayBuffer(8), fails }) as const
+
+  test('comes part by part, each moved, and ends', async () => {
+    const workers = start(1)
+    const parts = await Array.fromAsync(workers.stream(order(20)))
+    expect(parts.map(({ value, bytes }) => [value, new Uint8Array(bytes!)[0]])).toEqual(
+      Array.from({ length: 20 }, (_, i) => [i, i]),
+    )
+    expect(workers.load).toBe(0)
+  })
+
+  test('is no further ahead than a few parts, and is canceled where its reader leaves', async () => {
+    const workers = start(1)
+    const { seen } = order(0)
+    const cells = new Int32Array(seen)
+    const parts = workers.stream({ kind: 'count', to: 1000, seen })
+    expect((await parts.next()).value?.value).toBe(0)
+    // Another answer of the same worker comes behind what it has sent.
+    await workers.run({ kind: 'double', value: 1 })
+    expect(Atomics.load(cells, 0)).toBeLessThan(10)
+    await parts.return(undefined)
+    await until(() => Atomics.load(cells, 1) === 2)
+    expect(workers.load).toBe(0)
+  })
+
+  test('that fails gives its parts, then the error', async () => {
+    const workers = start(1)
+    const got: number[] = []
+    const read = async () => {
+      for await (const { value } of workers.stream(order(3, true))) got.push(value)
+    }
+    await expect(read()).rejects.toMatchObject({ code: 'corrupt', message: 'cannot count on' })
+    expect(got).toEqual([0, 1, 2])
+  })
+
+  test('ends with the cancel of its reader, and with the worker', async () => {
+    const workers = start(1)
+    const abort = new AbortController()
+    const canceled = workers.stream(order(1000), { signal: abort.signal })
+    await canceled.next()
+    abort.abort(new MnemoError('canceled', 'enough'))
+    await expect(Array.fromAsync(canceled)).rejects.toMatchObject({ code: 'canceled' })
+    const cut = workers.stream(order(1000))
+    await cut.next()
+    await expect(workers.run({ kind: 'die' })).rejects.toMatchObject({ code: 'internal' })
+    await expect(Array.fromAsync(cut)).rejects.toMatchObject({ code: 'internal' })
+    const refused = workers.stream(order(1), { signal: abort.signal })
+    await expect(Array.fromAsync(refused)).rejects.toThrow()
+  })
+})
+
+test('notices reach every worker in order, one that starts later first what it is greeted with; events come back', async () => {
+  const events: unknown[] = []
+  pool = new WorkerPool<Order, Answer>(siblingModule(import.meta.url, 'double.worker'), {
+    size: 2,
+    greeting: () => ['hello', 'you'],
+    onEvent: (event) => events.push(event),
+  })
+  pool.tell(1)
+  pool.tell(2)
+  const heard = await pool.runOnAll({ kind: 'notices' })
+  expect(heard.map(({ data }) => data)).toEqual([
+    ['hello', 'you', 1, 2],
+    ['hello', 'you', 1, 2],
+  ])
+  expect(events).toEqual([{ asked: 4 }, { asked: 4 }])
+  await expect(pool.run({ kind: 'die' })).rejects.toThrow()
+  const workers = pool
+  await until(async () => (await workers.runOnEach({ kind: 'notices' })).every(({ status }) => status === 'fulfilled'))
+  const again = await workers.runOnAll({ kind: 'notices' })
+  expect(again.map(({ value }) => value).sort()).toEqual([2, 4])
 })

@@ -1,0 +1,94 @@
+// The store's blocks in a thread that answers: kept as the notices say, their index-headers opened when they are first looked into.
+// Owns this thread's blocks; which ones are served is decided by the thread that owns the BlockSet.
+import { randomUUID } from 'node:crypto'
+import { IndexHeader } from '../blocks/index-header.ts'
+import type { PageCache } from '../bytes/sync-bytes.ts'
+import { MnemoError } from '../kit/errors.ts'
+import type { Logger } from '../kit/log.ts'
+import { abortReason } from '../storeapi/merge.ts'
+import type { BlockNotice, ResyncEvent, SentError } from './block-notices.ts'
+import type { WantedRange } from './choose-blocks.ts'
+import {
+  type BlockLease,
+  LoadedBlocks,
+  type ServedBlocks,
+  type SetAsideBlock,
+  type TimeRange,
+} from './loaded-blocks.ts'
+import { type BlockReading, StoreBlock } from './store-block.ts'
+
+export interface BlockMirrorOptions {
+  readonly reading: BlockReading
+  /** Pages of the index-headers that this thread looks into. */
+  readonly pages: PageCache
+  readonly logger: Logger
+  /** Asks the owner of the blocks for a sync. */
+  readonly ask: (event: ResyncEvent) => void
+}
+
+export class BlockMirror implements ServedBlocks {
+  readonly #options: BlockMirrorOptions
+  readonly #loaded = new LoadedBlocks()
+  readonly #waiting = new Map<string, (error: SentError | undefined) => void>()
+  missing: readonly SetAsideBlock[] = []
+
+  constructor(options: BlockMirrorOptions) {
+    this.#options = options
+  }
+
+  apply(notice: BlockNotice): void {
+    switch (notice.kind) {
+      case 'added': {
+        const { meta, header, tombstones } = notice.block
+        const opened = IndexHeader.attach(header, this.#options.pages)
+        this.#loaded.add(new StoreBlock({ meta, header: opened, tombstones }, this.#options.reading))
+        return
+      }
+      case 'removed':
+        this.#remove(notice.ulid)
+        return
+      case 'missing':
+        this.missing = notice.blocks.map(({ meta, error }) => ({ meta, error: receivedError(error) }))
+        return
+      case 'synced':
+        this.#waiting.get(notice.token)?.(notice.error)
+        return
+      default:
+        notice satisfies never
+    }
+  }
+
+  #remove(ulid: string): void {
+    const { logger } = this.#options
+    const close = async () => this.#loaded.delete(ulid)?.close()
+    close().catch((error: unknown) => logger.warn({ block: ulid, err: error }, 'cannot close a dropped block'))
+  }
+
+  lease(wanted: WantedRange, isWanted: (block: StoreBlock) => boolean): BlockLease {
+    return this.#loaded.lease(wanted, isWanted)
+  }
+
+  leaseAll(range: TimeRange, isWanted: (block: StoreBlock) => boolean): BlockLease {
+    return this.#loaded.leaseAll(range, isWanted)
+  }
+
+  resync(signal: AbortSignal): Promise<void> {
+    const token = randomUUID()
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () => end(() => reject(abortReason(signal)))
+      const end = (settle: () => void) => {
+        this.#waiting.delete(token)
+        signal.removeEventListener('abort', onAbort)
+        settle()
+      }
+      this.#waiting.set(token, (error) => end(() => (error ? reject(receivedError(error)) : resolve())))
+      if (signal.aborted) return onAbort()
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#options.ask({ kind: 'resync', token })
+    })
+  }
+}
+
+function receivedError({ code, message }: SentError): MnemoError {
+  return new MnemoError(code, message)
+}

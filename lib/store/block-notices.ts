@@ -1,0 +1,76 @@
+// How the threads that answer learn of the store's blocks: notices of what is added, let go of and missing, as data that travels.
+// Owns what a thread that starts later has to be told.
+import type { SharedIndexHeader } from '../blocks/index-header.ts'
+import type { BlockMeta } from '../blocks/meta.ts'
+import { describeError, type ErrorCode } from '../kit/errors.ts'
+import type { Tombstones } from '../tsdb/tombstones.ts'
+import type { BlockObserver } from './block-set.ts'
+import type { SetAsideBlock } from './loaded-blocks.ts'
+import type { LoadedBlock } from './store-block.ts'
+
+export interface SharedBlock {
+  readonly meta: BlockMeta
+  readonly header: SharedIndexHeader
+  readonly tombstones: Tombstones
+}
+
+/** An error as data. */
+export interface SentError {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+export type BlockNotice =
+  | { readonly kind: 'added'; readonly block: SharedBlock }
+  | { readonly kind: 'removed'; readonly ulid: string }
+  | { readonly kind: 'missing'; readonly blocks: readonly { readonly meta: BlockMeta; readonly error: SentError }[] }
+  /** A sync that a thread has asked for has ended; all of its notices came before. */
+  | { readonly kind: 'synced'; readonly token: string; readonly error?: SentError }
+
+/** What a thread that answers asks of the one that owns the blocks. */
+export interface ResyncEvent {
+  readonly kind: 'resync'
+  readonly token: string
+}
+
+/** Tells the threads of each change. */
+export class BlockNotices implements BlockObserver {
+  readonly #tell: (notice: BlockNotice) => void
+  readonly #added = new Map<string, BlockNotice>()
+  #missing: BlockNotice = { kind: 'missing', blocks: [] }
+
+  constructor(tell: (notice: BlockNotice) => void) {
+    this.#tell = tell
+  }
+
+  /** What brings a new thread up to now. */
+  greeting(): BlockNotice[] {
+    return [...this.#added.values(), this.#missing]
+  }
+
+  added({ meta, header, tombstones }: LoadedBlock): void {
+    const notice: BlockNotice = { kind: 'added', block: { meta, header: header.share(), tombstones } }
+    this.#added.set(meta.ulid, notice)
+    this.#tell(notice)
+  }
+
+  removed(ulid: string): void {
+    this.#added.delete(ulid)
+    this.#tell({ kind: 'removed', ulid })
+  }
+
+  missing(blocks: readonly SetAsideBlock[]): void {
+    const sent = blocks.map(({ meta, error }) => ({ meta, error: sentError(error) }))
+    this.#missing = { kind: 'missing', blocks: sent }
+    this.#tell(this.#missing)
+  }
+
+  /** The end of a sync that a thread asked for. */
+  synced(token: string, error?: SentError): void {
+    this.#tell({ kind: 'synced', token, ...(error && { error }) })
+  }
+}
+
+export function sentError(error: { readonly code: ErrorCode } & Error): SentError {
+  return { code: error.code, message: describeError(error) }
+}

@@ -1,0 +1,104 @@
+// A store worker: answers StoreAPI calls over the blocks that the main thread tells it of, bytes in and frames out.
+// Started by workers.ts through lib/kit/workers.ts; several calls run in it by turns.
+// Owns its share of the caches and a connection to the bucket.
+import { workerData } from 'node:worker_threads'
+import { PageCache } from '../../lib/bytes/sync-bytes.ts'
+import { asMnemoError } from '../../lib/kit/errors.ts'
+import { createLogger } from '../../lib/kit/log.ts'
+import { Registry } from '../../lib/kit/metrics.ts'
+import { Moved, postEvent, serveWorker } from '../../lib/kit/workers.ts'
+import { createBucket } from '../../lib/objstore/config.ts'
+import { BlockMirror } from '../../lib/store/block-mirror.ts'
+import type { BlockNotice } from '../../lib/store/block-notices.ts'
+import { FetchGate } from '../../lib/store/fetch.ts'
+import { IndexCache } from '../../lib/store/index-cache.ts'
+import { createStoreMetrics, exposeIndexCache } from '../../lib/store/metrics.ts'
+import { createSeriesServer } from '../../lib/store/series-server.ts'
+import type { TimeBounds } from '../../lib/store/store-info.ts'
+import { limitSeries } from '../../lib/storeapi/limits.ts'
+import { wireCalls } from '../../lib/storeapi/wire-api.ts'
+import type { StoreAnswer, StoreJob, StoreWorkerConfig } from './jobs.ts'
+
+/** Frames travel together once they have so many bytes: the first ones at once, then more and more. */
+const firstPartBytes = 1
+const largestPartBytes = 256 << 10
+/** What has been here so long goes, however little it is: a block may be slow. */
+const longestHoldMs = 20
+
+const config = workerData as StoreWorkerConfig
+const registry = new Registry()
+const logger = createLogger({ level: config.logLevel, format: config.logFormat })
+const cache = new IndexCache(config.indexCacheBytes)
+exposeIndexCache(registry, cache)
+const metrics = createStoreMetrics(registry)
+const processEnds = new AbortController()
+const bucket = await createBucket(config.objstoreConfig, { registry })
+const blocks = new BlockMirror({
+  reading: { bucket, cache, gate: new FetchGate(config.fetchLimits) },
+  pages: new PageCache(config.headerPagesBytes),
+  logger,
+  ask: postEvent,
+})
+
+function callsWithin(bounds: TimeBounds) {
+  const { maxDownloadedBytes, limits } = config
+  const options = { blocks, metrics, bounds: () => bounds, maxDownloadedBytes, signal: processEnds.signal }
+  return wireCalls(limitSeries(createSeriesServer(options), limits, registry))
+}
+
+async function* frames(job: Extract<StoreJob, { request: Uint8Array }>, signal: AbortSignal) {
+  let part: Uint8Array[] = []
+  let bytes = 0
+  let wantedBytes = firstPartBytes
+  let sentMs = performance.now()
+  for await (const frame of callsWithin(job.bounds).series(job.request, signal)) {
+    part.push(frame)
+    bytes += frame.length
+    if (bytes < wantedBytes && performance.now() - sentMs < longestHoldMs) continue
+    yield moved(part)
+    part = []
+    bytes = 0
+    wantedBytes = Math.min(Math.max(2 * wantedBytes, 64 << 10), largestPartBytes)
+    sentMs = performance.now()
+  }
+  if (part.length > 0) yield moved(part)
+}
+
+/** Each frame has memory of its own. */
+function moved(frames: readonly Uint8Array[]): Moved<StoreAnswer> {
+  return new Moved(
+    { frames },
+    frames.map(({ buffer }) => buffer as ArrayBuffer),
+  )
+}
+
+async function* logged(answers: AsyncGenerator<Moved<StoreAnswer>>): AsyncGenerator<Moved<StoreAnswer>> {
+  try {
+    yield* answers
+  } catch (error) {
+    const known = asMnemoError(error)
+    if (known.code === 'internal') logger.error({ err: known.cause ?? known }, 'StoreAPI call failed')
+    throw error
+  }
+}
+
+async function* one(answer: Promise<Uint8Array>): AsyncGenerator<Moved<StoreAnswer>> {
+  yield moved([await answer])
+}
+
+serveWorker<StoreJob, StoreAnswer>(
+  (job, signal) => {
+    switch (job.kind) {
+      case 'series':
+        return logged(frames(job, signal))
+      case 'labelNames':
+      case 'labelValues':
+        return logged(one(callsWithin(job.bounds)[job.kind](job.request, signal)))
+      case 'metrics':
+        return registry.getMetricsAsJSON().then((metrics) => ({ metrics }))
+      default:
+        return job satisfies never
+    }
+  },
+  { onNotice: (notice) => blocks.apply(notice as BlockNotice) },
+)
