@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { forEachBounded } from '../../lib/kit/bounded.ts'
 import { freePorts } from '../support/free-port.ts'
 import { run, TestProcess } from '../support/process.ts'
 
@@ -27,6 +28,8 @@ const tools = [
 ]
 const services = ['sidecar', 'store', 'query', 'compact', 'cluster', ...tools]
 
+const startedAtOnce = 3
+
 const head = `# Reference
 
 Every flag and every metric, as the services themselves tell them. Flags and metrics that Thanos has too are named as there.
@@ -36,8 +39,9 @@ Each service serves \`/metrics\`, \`/-/healthy\` and \`/-/ready\` over HTTP, and
 
 /** The whole document. Starts each service once, on loopback. */
 export async function reference(): Promise<string> {
-  const help = await Promise.all(services.map(helpOf))
-  const flags = services.map((service, i) => `### ${service}\n\n\`\`\`text\n${help[i]!.trim()}\n\`\`\`\n`)
+  const help = new Map<string, string>()
+  await forEachBounded(services, startedAtOnce, async (service) => void help.set(service, await helpOf(service)))
+  const flags = services.map((service) => `### ${service}\n\n\`\`\`text\n${help.get(service)!.trim()}\n\`\`\`\n`)
   return [head, '## Flags\n', ...flags, '## Metrics\n', await metricsTable()].join('\n')
 }
 
