@@ -52,6 +52,20 @@ export interface SelectResult {
   readonly series: AsyncIterable<Series>
   /** Complete once `series` has ended. */
   readonly warnings: readonly string[]
+  /** What came from each store, where that is known; complete once `series` has ended. */
+  readonly stores?: readonly StoreRead[]
+}
+
+/** What one store gave to one select. */
+export interface StoreRead {
+  readonly address: string
+  /** From the call until its last series. */
+  readonly durationMs: number
+  readonly responses: number
+  readonly series: number
+  readonly chunks: number
+  /** Of encoded chunks. */
+  readonly bytes: number
 }
 
 export interface Queryable {

@@ -11,6 +11,7 @@ import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
 import { aggregatesOf, boundResolutionMs, readingOf } from '../../lib/storeapi/reading.ts'
 import type { AggrChunk, SeriesRequest } from '../../lib/storeapi/types.ts'
 import type { Fetched, FetchLimits } from './fetched.ts'
+import { StoreReads } from './store-reads.ts'
 
 export interface QueryableOptions {
   readonly stores: Omit<FanoutOptions, 'onWarning'>
@@ -24,6 +25,8 @@ export interface QueryableOptions {
   readonly lookbackMs: number
   readonly fetched: Fetched
   readonly fetchLimits: FetchLimits
+  /** Selects tell what came from each store. */
+  readonly countsStores?: boolean
 }
 
 /** Series a frame, as Thanos's querier asks; our servers cut frames by bytes besides. */
@@ -46,9 +49,12 @@ export class FanoutQueryable implements Queryable {
   /** Errors of stores come out of the iteration (see Fanout), and those of the limits. */
   select(matchers: readonly LabelMatcher[], hints: SelectHints, signal: AbortSignal): SelectResult {
     const warnings = new Set<string>()
-    const { stores } = this.#options
-    const fanout = new Fanout({ ...stores, onWarning: (warning) => warnings.add(warning) })
+    const { stores, countsStores } = this.#options
+    const counted = countsStores ? new StoreReads() : undefined
+    const client = counted?.counting(stores.client) ?? stores.client
+    const fanout = new Fanout({ ...stores, client, onWarning: (warning) => warnings.add(warning) })
     return {
+      ...(counted && { stores: counted.reads }),
       series: this.#series(fanout, matchers, hints, signal),
       get warnings() {
         return [...warnings]

@@ -13,6 +13,7 @@ import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
 import { lookbackAtMs } from '../../lib/storeapi/reading.ts'
 import type { Found } from './api/backend.ts'
 import { type EncodedResult, encodeQueryResult } from './api/encode.ts'
+import { encodeAnalysis } from './api/explain.ts'
 import { Fetched } from './fetched.ts'
 import { encodeFrames } from './frames.ts'
 import type { FramesJob, Job, JobResult, LookupJob, QueryJob, WorkerConfig } from './jobs.ts'
@@ -66,7 +67,8 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
     const lookbackMs = lookbackOf(job)
     const resolution = { maxResolutionMs: job.maxSourceResolutionMs, lookbackMs }
     const data = { replicaLabels, dedupFunction, ...resolution, fetched, fetchLimits }
-    const queryable = new FanoutQueryable({ stores: storesOf(job), kernels, ...data })
+    const analyze = job.analyze ?? false
+    const queryable = new FanoutQueryable({ stores: storesOf(job), kernels, countsStores: analyze, ...data })
     const result = await execute({
       query,
       expr: parseExpr(query, config.features),
@@ -81,6 +83,7 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
       kernels,
       signal,
       maxSamples,
+      analyze,
       defaultSubqueryStepMs: () => defaultSubqueryStepMs,
     })
     queryable.close()
@@ -89,7 +92,10 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
 }
 
 async function runQuery(job: QueryJob, signal: AbortSignal): Promise<Moved<EncodedResult>> {
-  const encoded = await evaluate(job, signal, (result) => encodeQueryResult(result, job.limit))
+  const encoded = await evaluate(job, signal, (result) => ({
+    ...encodeQueryResult(result, job.limit),
+    ...(result.analysis && { analysis: encodeAnalysis(result.analysis) }),
+  }))
   return new Moved(encoded, [encoded.fields.buffer])
 }
 

@@ -212,7 +212,9 @@ export class QueryGenerator {
   }
 
   #binary(depth: number): string {
-    const [lhs, rhs] = [this.#vector(depth), this.#vector(depth)]
+    const lhs = this.#vector(depth)
+    // Now and then the same again: what is equal may be shared.
+    const rhs = this.#random.chance(0.15) ? lhs : this.#vector(depth)
     if (this.#random.chance(0.3)) {
       const matching = this.#random.chance(0.6) ? ` ${this.#matching(false)}` : ''
       return `(${lhs}) ${this.#random.pick(['and', 'or', 'unless'])}${matching} (${rhs})`

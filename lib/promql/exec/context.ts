@@ -6,8 +6,8 @@ import type { Histogram } from '../../histogram/histogram.ts'
 import type { Kernels, Row, Steps } from '../../kernels/kernels.ts'
 import { MnemoError } from '../../kit/errors.ts'
 import type { Labels } from '../../labels/labels.ts'
-import type { ScalarPlan, VectorPlan } from '../plan/plan.ts'
-import type { Queryable } from '../queryable.ts'
+import type { ScalarPlan, Select, VectorPlan } from '../plan/plan.ts'
+import type { Queryable, StoreRead } from '../queryable.ts'
 import type { AnnotationSet } from './annotations.ts'
 
 /**
@@ -37,6 +37,12 @@ export interface Runner {
   scalar(plan: ScalarPlan, context: Context): Promise<Float64Array>
 }
 
+/** Told what selectors read: see analysis.ts. */
+export interface SelectObserver {
+  read(select: Select, samples: number): void
+  asked(select: Select, stores: readonly StoreRead[]): void
+}
+
 /** What is the same in all of a query. */
 export interface Query {
   readonly run: Runner
@@ -47,6 +53,8 @@ export interface Query {
   readonly lookbackMs: number
   readonly annotations: AnnotationSet
   readonly samples: SampleBudget
+  /** Where it is asked what each operator does. */
+  readonly analysis: SelectObserver | undefined
   /** Names are dropped when the query ends in place of at once. */
   readonly delayedNameRemoval: boolean
   /** Whether a metric is a counter is told by its __type__ label, not by its name. */
@@ -115,6 +123,11 @@ export class SampleBudget {
 
   drop(count: number): void {
     this.#held -= count
+  }
+
+  /** Whether so many more may be kept for convenience: what is needed goes first. */
+  hasRoom(count: number): boolean {
+    return this.#held + count <= this.#max / 4
   }
 
   /** Of samples that go again before anything else is held. */

@@ -8,9 +8,11 @@ import { MnemoError } from '../../kit/errors.ts'
 import { compareLabels } from '../../labels/labels.ts'
 import type { Expr } from '../parse/ast.ts'
 import { resolveDurations } from '../plan/durations.ts'
-import type { MatrixPlan, VectorPlan } from '../plan/plan.ts'
+import { optimise, type Pass } from '../plan/optimise/passes.ts'
+import type { MatrixPlan, QueryPlan, VectorPlan } from '../plan/plan.ts'
 import { planQuery } from '../plan/planner.ts'
 import type { Queryable } from '../queryable.ts'
+import { Analysis } from './analysis.ts'
 import { AnnotationSet } from './annotations.ts'
 import {
   type Context,
@@ -50,9 +52,19 @@ export interface ExecuteOptions {
   readonly startTimestamps?: boolean
   /** Labels tell a metric's type and unit (type-and-unit-labels). */
   readonly typeAndUnitLabels?: boolean
+  /** The result tells what each operator did. */
+  readonly analyze?: boolean
+  /** What the optimiser does with the plan; all of its passes unless told. */
+  readonly passes?: readonly Pass[]
   /** Step of subqueries that name none; a minute unless told. */
   readonly defaultSubqueryStepMs?: (rangeMs: number) => number
 }
+
+/** What decides a query's plan. */
+export type PlannedQuery = Pick<
+  ExecuteOptions,
+  'query' | 'expr' | 'startMs' | 'endMs' | 'stepMs' | 'startTimestamps' | 'passes'
+>
 
 const minuteMs = 60_000
 const kernelsInUse = new WeakSet<Kernels>()
@@ -69,27 +81,31 @@ export async function execute(options: ExecuteOptions): Promise<QueryResult> {
   kernelsInUse.add(kernels)
   const mark = kernels.mark()
   try {
-    const context = createContext(options)
-    const value = await evaluate(options, context)
-    return { ...value, ...context.query.annotations.texts(query) }
+    const analysis = options.analyze ? new Analysis() : undefined
+    const context = createContext(options, analysis)
+    const plan = planOf(options)
+    const value = await evaluate(plan, options, context)
+    const texts = context.query.annotations.texts(query)
+    return { ...value, ...texts, ...(analysis && { analysis: analysis.of(plan) }) }
   } finally {
     kernels.release(mark)
     kernelsInUse.delete(kernels)
   }
 }
 
-function createContext(options: ExecuteOptions): Context {
+function createContext(options: ExecuteOptions, analysis: Analysis | undefined): Context {
   const { queryable, kernels, signal } = options
   return {
     steps: stepsOf(options),
     instant: (options.stepMs ?? 0) <= 0 || options.startMs === options.endMs,
     query: {
-      run: runner,
+      run: analysis?.runner(runner) ?? runner,
       queryable,
       kernels,
       signal,
       lookbackMs: options.lookbackMs ?? 5 * minuteMs,
       annotations: new AnnotationSet(),
+      analysis,
       samples: new SampleBudget(options.maxSamples ?? 50_000_000),
       delayedNameRemoval: options.delayedNameRemoval ?? false,
       typeAndUnitLabels: options.typeAndUnitLabels ?? false,
@@ -104,20 +120,20 @@ function stepsOf({ startMs, endMs, stepMs = 0 }: ExecuteOptions): Steps {
   return { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1 }
 }
 
-async function evaluate(options: ExecuteOptions, context: Context): Promise<QueryValue> {
+/** The plan that a query is run by. Throws as execute() does before it reads any data. */
+export function planOf(options: PlannedQuery): QueryPlan {
+  const { query, startMs, stepMs = 0, startTimestamps = false } = options
+  const endMs = stepMs <= 0 ? startMs : options.endMs
+  const expr = resolveDurations(options.expr, { query, stepMs, rangeMs: endMs - startMs })
+  return optimise(planQuery(expr, { startMs, endMs, stepMs, startTimestamps }), options.passes)
+}
+
+async function evaluate(plan: QueryPlan, options: ExecuteOptions, context: Context): Promise<QueryValue> {
   const { startMs, stepMs = 0 } = options
   const instant = stepMs <= 0
-  const endMs = instant ? startMs : options.endMs
-  const times = { query: options.query, stepMs, rangeMs: endMs - startMs }
-  const plan = planQuery(resolveDurations(options.expr, times), {
-    startMs,
-    endMs,
-    stepMs,
-    startTimestamps: options.startTimestamps ?? false,
-  })
   switch (plan.type) {
     case 'scalar': {
-      const values = await runner.scalar(plan.plan, context)
+      const values = await context.query.run.scalar(plan.plan, context)
       if (instant) return { type: 'scalar', timeMs: startMs, value: values[0]! }
       return { type: 'matrix', series: [{ labels: [], times: allTimes(context.steps), values }] }
     }

@@ -15,6 +15,7 @@ import { labelJoinOperator, labelReplaceOperator } from './relabel.ts'
 import { scalarOperators } from './scalars.ts'
 import { instantSelector } from './selector.ts'
 import { setOperator } from './sets.ts'
+import { sharedOperator } from './shared.ts'
 import { sortByLabelOperator, sortOperator } from './sort.ts'
 import { vectorBinaryOperator } from './vector-binary.ts'
 import { windowOperator } from './window.ts'
@@ -45,6 +46,7 @@ const vectorOperators: { readonly [K in VectorPlan['kind']]: Operator<K> } = {
   absent_over_time: absentOverTimeOperator,
   sort: sortOperator,
   sort_by_label: sortByLabelOperator,
+  shared: sharedOperator,
   vector_invariant: invariantOperator,
 }
 

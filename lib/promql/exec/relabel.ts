@@ -15,7 +15,7 @@ export async function* labelReplaceOperator(plan: LabelReplacePlan, context: Con
   const expand = [compileTemplate(plan.replacement)]
   const values = new Map<string, string | undefined>()
   const relabel = (labels: Labels) => {
-    const source = labelValue(labels, plan.source)
+    const source = labelValue(labels, plan.sourceLabel)
     if (!values.has(source)) values.set(source, expandMatch(regex, expand, source)?.[0])
     return values.get(source)
   }

@@ -4,6 +4,7 @@
 
 import type { Histogram } from '../../histogram/histogram.ts'
 import type { Labels } from '../../labels/labels.ts'
+import type { StoreRead } from '../queryable.ts'
 
 /** Points of one series: times (ms, ascending) and values side by side; the caller owns both arrays. */
 export interface ResultSeries {
@@ -42,4 +43,18 @@ export type QueryValue =
   | { readonly type: 'scalar'; readonly timeMs: number; readonly value: number }
   | { readonly type: 'string'; readonly timeMs: number; readonly value: string }
 
-export type QueryResult = QueryValue & Annotations
+/** What an operator did: its own work and that of those below it. */
+export interface OperatorAnalysis {
+  /** As an explanation of the plan names it. */
+  readonly name: string
+  readonly executionMs: number
+  /** Series that it yielded, or that a selector read. */
+  readonly series: number
+  /** Samples of those; where a selector reads, those that its chunks hold. */
+  readonly samples: number
+  /** What a selector got from each store. */
+  readonly stores?: readonly StoreRead[]
+  readonly children: readonly OperatorAnalysis[]
+}
+
+export type QueryResult = QueryValue & Annotations & { readonly analysis?: OperatorAnalysis }

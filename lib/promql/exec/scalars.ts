@@ -2,9 +2,8 @@
 // Specification: Prometheus 3.14, promql/engine.go (scalarBinop) and promql/functions.go.
 // Owns the operators that yield scalars.
 
-import { max, min } from '../functions/go-math.ts'
-import { arithmetic, comparisons } from '../functions/operators.ts'
-import type { ElementOp, ScalarPlan } from '../plan/plan.ts'
+import { scalarFunctions, scalarOperation } from '../functions/scalar-functions.ts'
+import type { ScalarPlan } from '../plan/plan.ts'
 import { type Context, stepTimeMs, viewsOf } from './context.ts'
 
 type Operator<K extends ScalarPlan['kind']> = (
@@ -20,12 +19,6 @@ export const scalarOperators: { readonly [K in ScalarPlan['kind']]: Operator<K> 
   scalar_binary: scalarBinary,
   scalar_call: scalarCall,
   scalar_invariant: scalarInvariant,
-}
-
-const scalarFunctions: Readonly<Record<string, (...args: number[]) => number>> = {
-  negate: (value) => -value!,
-  max_of: (a, b) => max(a!, b!),
-  min_of: (a, b) => min(a!, b!),
 }
 
 // The value of the one sample at a step; NaN where there are none or more.
@@ -51,11 +44,6 @@ async function scalarBinary(
   const right = await context.query.run.scalar(rhs, context)
   const apply = scalarOperation(op)
   return left.map((value, i) => apply(value, right[i]!))
-}
-
-function scalarOperation(op: ElementOp): (a: number, b: number) => number {
-  const compare = comparisons[op]
-  return compare === undefined ? arithmetic[op]! : (a, b) => (compare(a, b) ? 1 : 0)
 }
 
 async function scalarCall(

@@ -36,36 +36,35 @@ export async function* readSeries(
   rangeMs: number,
   context: Context,
 ): AsyncGenerator<SeriesColumns, void, undefined> {
-  const { kernels, queryable, signal, samples, annotations } = context.query
+  const { kernels, queryable, signal, samples, annotations, analysis } = context.query
   const result = queryable.select(select.matchers, hintsOf(select, rangeMs, context), signal)
   const columns = kernels.columns()
   const histograms: HistogramPoint[] = []
   const starts: number[] = []
-  const totalCounts = kernels.columns()
+  let totalCounts: (SampleColumns & { free(): void }) | undefined
   try {
     for await (const series of result.series) {
       checkAborted(signal)
       columns.clear()
       histograms.length = 0
       starts.length = 0
-      const counts = series.readTotals && emptied(totalCounts)
+      if (series.readTotals) totalCounts ??= kernels.columns()
+      totalCounts?.clear()
+      const counts = series.readTotals ? totalCounts : undefined
       if (counts) series.readTotals?.({ columns, histograms, counts })
       else series.read(columns, histograms, select.startTimestamps ? starts : undefined)
       samples.check(columns.length + (counts?.length ?? 0) + weightOf(histograms))
+      analysis?.read(select, Math.max(columns.length, counts?.length ?? 0) + histograms.length)
       if (columns.length + histograms.length + (counts?.length ?? 0) === 0) continue
       const points = select.withoutBuckets && histograms.length > 0 ? statsOf(histograms) : histograms
       yield { labels: series.labels, dropName: false, columns, histograms: points, starts, counts }
     }
   } finally {
     columns.free()
-    totalCounts.free()
+    totalCounts?.free()
   }
   for (const warning of result.warnings) annotations.storageWarning(warning)
-}
-
-function emptied(columns: SampleColumns): SampleColumns {
-  columns.clear()
-  return columns
+  analysis?.asked(select, result.stores ?? [])
 }
 
 function weightOf(points: readonly HistogramPoint[]): number {

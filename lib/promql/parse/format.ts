@@ -101,11 +101,12 @@ function formatSelector({ name, matchers }: VectorSelector): string {
   return `${name}{${texts.map(({ text }) => text).join(',')}}`
 }
 
-function formatMatcher({ name, type, value }: LabelMatcher): string {
+/** `name="value"`, the name quoted where it must be. */
+export function formatMatcher({ name, type, value }: LabelMatcher): string {
   return `${formatLabelName(name)}${type}${quoteGo(value)}`
 }
 
-function formatLabelName(name: string): string {
+export function formatLabelName(name: string): string {
   return /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name) ? name : quoteGo(name)
 }
 

@@ -181,7 +181,7 @@ function labelReplace({ vectors, exprs, planner }: Arguments): TypedPlan {
     string,
   ]
   checkLabelName(target, 'destination label name in label_replace()')
-  return vector({ kind: 'label_replace', child: vectors[0]!, target, replacement, source, regex })
+  return vector({ kind: 'label_replace', child: vectors[0]!, target, replacement, sourceLabel: source, regex })
 }
 
 function labelJoin({ vectors, exprs, planner }: Arguments): TypedPlan {

@@ -12,6 +12,7 @@ export function staticName(plan: VectorPlan): string | undefined {
       if (plan.shows !== 'value') return ''
       return selectedName(plan.select)
     case 'vector_invariant':
+    case 'shared':
     case 'sort':
     case 'sort_by_label':
     case 'rank':

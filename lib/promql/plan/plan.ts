@@ -131,7 +131,7 @@ export interface LabelReplacePlan {
   readonly child: VectorPlan
   readonly target: string
   readonly replacement: string
-  readonly source: string
+  readonly sourceLabel: string
   readonly regex: string
 }
 
@@ -201,6 +201,8 @@ export type VectorPlan =
       readonly grouping: Grouping
     }
   | { readonly kind: 'count_values'; readonly child: VectorPlan; readonly label: string; readonly grouping: Grouping }
+  /** One of several uses of one part: see optimise/share-equal.ts. */
+  | { readonly kind: 'shared'; readonly id: number; readonly uses: number; readonly child: VectorPlan }
   /** Evaluated once, at the first step; the same at all steps. */
   | { readonly kind: 'vector_invariant'; readonly child: VectorPlan }
 

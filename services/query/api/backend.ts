@@ -30,6 +30,8 @@ export interface QueryRequest {
   readonly timeoutMs?: number
   /** Coarsest downsampling that may answer; 0: raw data alone. */
   readonly maxSourceResolutionMs: number
+  /** The answer tells what each operator did. */
+  readonly analyze?: boolean
   /** Series or samples in the answer at most (encodeQueryResult cuts there, with a warning); 0: all. */
   readonly limit: number
 }

@@ -13,6 +13,8 @@ export interface EncodedResult {
   readonly fields: Uint8Array<ArrayBuffer>
   readonly warnings: readonly string[]
   readonly infos: readonly string[]
+  /** JSON of what each operator did, where that was asked. */
+  readonly analysis?: string
 }
 
 /** What a result cut at a limit says. */

@@ -9,6 +9,7 @@ import { prettifyExpr } from '../../../lib/promql/parse/format.ts'
 import type { ActiveQuery, Found, QueryBackend, QueryRequest } from './backend.ts'
 import { encodeLabels, truncatedWarning } from './encode.ts'
 import { answerExemplars } from './exemplars.ts'
+import { answerExplain, wantsAnalysis } from './explain.ts'
 import { int64Json } from './int64.ts'
 import { unescapeLabelName } from './label-names.ts'
 import { answerMetadata } from './metadata.ts'
@@ -101,6 +102,13 @@ function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOp
 
   route(both, '/query', ({ params, signal }) => runQuery(backend, reader.instant(params), params, signal))
   route(both, '/query_range', ({ params, signal }) => runQuery(backend, reader.range(params), params, signal))
+  const { syntax } = options
+  route(both, '/query_explain', ({ params, signal }) =>
+    answerExplain({ backend, request: reader.instant(params), params, syntax, signal }),
+  )
+  route(both, '/query_range_explain', ({ params, signal }) =>
+    answerExplain({ backend, request: reader.range(params), params, syntax, signal }),
+  )
   route(both, '/format_query', ({ params }) => json(prettifyExpr(reader.expr(params))))
   route(both, '/parse_query', ({ params }) => json(translateExpr(reader.expr(params))))
   route(both, '/labels', async ({ params, signal }) => {
@@ -184,10 +192,12 @@ async function runQuery(
   signal: AbortSignal,
 ): Promise<Answer> {
   const started = performance.now()
-  const { fields, warnings, infos } = await backend.query(request, signal)
+  const asked = wantsAnalysis(params) ? { ...request, analyze: true } : request
+  const { fields, warnings, infos, analysis } = await backend.query(asked, signal)
   const stats = params.get('stats')
   const execTotalTime = (performance.now() - started) / 1000
-  const tail = stats === '' ? '}' : `,"stats":${JSON.stringify({ timings: { execTotalTime } })}}`
+  const shown = analysis === undefined ? '' : `,"analysis":${analysis}`
+  const tail = stats === '' ? `${shown}}` : `,"stats":${JSON.stringify({ timings: { execTotalTime } })}${shown}}`
   return { data: ['{', fields, tail], warnings: [...warnings, ...statsWarning(stats)], infos }
 }
 

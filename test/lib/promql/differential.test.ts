@@ -1,4 +1,4 @@
-// Random queries over a random block: the answers of a real Prometheus and of our engine. The one on the PATH; or, by hand,
+// Random queries over a random block: the answers of a real Prometheus, of our engine, and of it without its optimiser. The one on the PATH; or, by hand,
 // PROMETHEUS=/path QUERIES=5000 SEED=7: from version 3 on every digit, warning and error text is compared.
 import { execFileSync } from 'node:child_process'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
@@ -34,12 +34,17 @@ async function compare(folder: string): Promise<string[]> {
   await cp(path.join(folder, 'own'), data, { recursive: true })
   const server = await startPrometheus(data, prometheus, modern ? [`--enable-feature=${features.join(',')}`] : [])
   const queryable = await BlockQueryable.open([block])
-  const own = { queryable, kernels: createKernels(), options: { delayedNameRemoval: Boolean(process.env.DELAYED) } }
+  const kernels = createKernels()
+  const delayedNameRemoval = Boolean(process.env.DELAYED)
+  const own = { queryable, kernels, options: { delayedNameRemoval } }
+  const unoptimised = { queryable, kernels, options: { delayedNameRemoval, passes: [] } }
   try {
     const generator = new QueryGenerator(random, { modern })
     const differences: string[] = []
     const check = async (asked: Asked) => {
       const answer = await askOwn(own, asked)
+      const plain = differenceOf(answer, await askOwn(unoptimised, asked), { tolerance: 0, texts: true })
+      if (plain !== undefined) differences.push(`${JSON.stringify(asked)}: by the optimiser: ${plain}`)
       let difference: string | undefined
       // Prometheus goes through maps: which of two equal values is the topk, or the last digit of a sum, changes from time to time.
       for (let i = 0; i < 8 && (i === 0 || difference !== undefined); i++) {

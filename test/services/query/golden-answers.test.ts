@@ -92,6 +92,61 @@ function compareFolder(folder: string, features: readonly string[]): void {
   })
 }
 
+describe('how a query is run', () => {
+  let querier: Awaited<ReturnType<typeof startQuerier>>
+  beforeAll(async () => {
+    querier = await startQuerier([])
+  })
+  afterAll(() => querier.process.stop())
+
+  const ask = async (path: string, params: Record<string, string>) => {
+    const response = await fetch(`${querier.url}/api/v1/${path}?${new URLSearchParams(params)}`)
+    return (await response.json()) as { status: string; error?: string; data: Record<string, unknown> }
+  }
+  const range = { start: '1700006400', end: '1700010000', step: '60' }
+  const query = 'sum by (job) (rate(g_counter_total[5m])) / sum by (job) (rate(g_counter_total[5m])) > 1 + 1'
+
+  test('its plan, parts that are equal once', async () => {
+    const { data } = await ask('query_range_explain', { query, ...range })
+    expect(data.name).toBe('binary: vector > scalar')
+    const [folded, division] = data.children as { name: string; children: { name: string }[] }[]
+    expect(folded).toEqual({ name: 'number: 2' })
+    expect(division!.children.map(({ name }) => name)).toEqual([
+      'shared: part 1, used 2 times',
+      'shared: part 1, used 2 times',
+    ])
+    expect((await ask('query_explain', { query: 'up' })).data).toEqual({ name: 'selector: {__name__="up"}' })
+    expect((await ask('query_explain', { query: 'sum(' })).error).toMatch(
+      /^invalid parameter "query": 1:5: parse error/,
+    )
+  })
+
+  interface Analysis {
+    readonly name: string
+    readonly executionTime: string
+    readonly series: number
+    readonly totalSamples: number
+    readonly fanout?: { endpointAddr: string; series: number; chunks: number; bytesProcessed: number }[]
+    readonly children?: Analysis[]
+  }
+
+  test('what each operator and each store did, beside the answer and by itself', async () => {
+    const params = { query: 'sum(rate(g_counter_total[5m]))', ...range, analyze: 'true' }
+    const both = [(await ask('query_range', params)).data.analysis, (await ask('query_range_explain', params)).data]
+    for (const analysis of both as Analysis[]) {
+      const [rate] = analysis.children!
+      const [selector] = rate!.children!
+      expect(analysis).toMatchObject({ name: 'aggregate: sum', series: 1 })
+      expect(rate!.name).toBe('function: rate')
+      expect(selector!.totalSamples).toBeGreaterThan(rate!.series)
+      expect(selector!.fanout).toMatchObject([{ endpointAddr: server.address, series: selector!.series }])
+      expect(selector!.fanout![0]!.bytesProcessed).toBeGreaterThan(100)
+      for (const { executionTime } of [analysis, rate!]) expect(executionTime).toMatch(/^[\d.]+(µs|ms|s)$/)
+    }
+    expect((await ask('query_range', { ...params, analyze: 'false' })).data.analysis).toBeUndefined()
+  })
+})
+
 describe('by its defaults', () => compareFolder('default', []))
 describe('with every experimental feature', () =>
   compareFolder(
