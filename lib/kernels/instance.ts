@@ -28,6 +28,8 @@ const maxSamples = 65_535
 const sampleBytes = 19
 const xor2SampleBytes = 28
 const marginBytes = 64
+/** Encoded chunks are handed out in memory of this size. */
+const slabBytes = 32 * 1024
 
 /** New kernels with a memory of their own. Throws `config` where the kernels were not built. */
 export function createKernels(options: KernelOptions = {}): Kernels {
@@ -42,6 +44,8 @@ class Instance implements Kernels {
   /** A WindowCall (assembly/window.ts). */
   private readonly callPtr: number
   private staging: Block
+  private slab = new ArrayBuffer(slabBytes)
+  private slabUsed = 0
   private bytes: Uint8Array
   private words: Uint32Array
   private doubles: Float64Array
@@ -160,10 +164,19 @@ class Instance implements Kernels {
     return this.staged(this.wasm.encodeXor2(times, values, startsPtr, count, this.staging.ptr))
   }
 
-  /** A copy of the staging block's first bytes. */
+  /** A copy of the staging block's first bytes; small ones share memory, since each buffer is costly to make and to collect. */
   private staged(length: number): Uint8Array {
     this.views()
-    return this.bytes.slice(this.staging.ptr, this.staging.ptr + length)
+    const { ptr } = this.staging
+    if (length > slabBytes / 8) return this.bytes.slice(ptr, ptr + length)
+    if (this.slabUsed + length > slabBytes) {
+      this.slab = new ArrayBuffer(slabBytes)
+      this.slabUsed = 0
+    }
+    const copy = new Uint8Array(this.slab, this.slabUsed, length)
+    copy.set(this.bytes.subarray(ptr, ptr + length))
+    this.slabUsed += length
+    return copy
   }
 
   dropStale(columns: SampleColumns, from: number): void {

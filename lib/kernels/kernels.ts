@@ -122,7 +122,7 @@ export interface Kernels {
    * range and later than the last one held since `start`. False, with nothing appended, where a chunk is not a plain one or corrupt.
    */
   decodePlain(fields: Uint8Array, range: WireRange, into: SampleColumns): boolean
-  /** Encodes samples [from, to) as one XOR chunk, byte for byte as Prometheus's appender. The caller owns the bytes. */
+  /** Encodes samples [from, to) as one XOR chunk, byte for byte as Prometheus's appender. The bytes are the caller's, but share memory with others: they must not be transferred. */
   encodeXor(from: SampleColumns, fromIndex: number, toIndex: number): Uint8Array
   /**
    * As decodeXor for an XOR2 chunk. `startsPtr`, where it is not 0, is the address of a float64 for each sample of the
