@@ -40,38 +40,44 @@ function expectWhole(seen: Seen, { before, after }: { before: Seen; after: Seen 
   expect([before.counted, after.counted], when).toContain(seen.counted)
 }
 
+const timeoutMs = isNightly ? 900_000 : 60_000
+
 describe.each(crashScenarios)('$name', (scenario) => {
-  test.each(faultModes)('each call to the bucket in turn: %s', async (mode) => {
-    const whole = await filledBucket(scenario)
-    const undisturbed = await copyOf(whole)
-    const before = await lookAt(whole, scenario)
-    expect(before.counted).toBeGreaterThan(0)
-    await compactOnce(undisturbed, scenario, path.join(folder, 'undisturbed'))
-    // What is seen while marks are not heeded yet, and once they are.
-    const within = { before, after: await lookAt(undisturbed, scenario) }
-    const end = await lookAt(undisturbed, scenario, -1)
-    if (scenario.raw === 'stays') expect(end.samples).toEqual(before.samples)
-    if (scenario.raw === 'stays') expect(end.counted * (scenario.replicaLabels ? 2 : 1)).toBe(before.counted)
+  test.each(faultModes)(
+    'each call to the bucket in turn: %s',
+    async (mode) => {
+      const whole = await filledBucket(scenario)
+      const undisturbed = await copyOf(whole)
+      const before = await lookAt(whole, scenario)
+      expect(before.counted).toBeGreaterThan(0)
+      await compactOnce(undisturbed, scenario, path.join(folder, 'undisturbed'))
+      // What is seen while marks are not heeded yet, and once they are.
+      const within = { before, after: await lookAt(undisturbed, scenario) }
+      const end = await lookAt(undisturbed, scenario, -1)
+      if (scenario.raw === 'stays') expect(end.samples).toEqual(before.samples)
+      if (scenario.raw === 'stays') expect(end.counted * (scenario.replicaLabels ? 2 : 1)).toBe(before.counted)
 
-    // Between them, CI's three modes take every call.
-    const step = isNightly ? 1 : faultModes.length
-    for (let n = isNightly ? 1 : faultModes.indexOf(mode) + 1; ; n += step) {
-      const bucket = await copyOf(whole)
-      const early = await openStoreReader(bucket)
-      const faults = new Faults(n, mode, bucketIsGone)
-      const error = await compactOnce(faultyBucket(bucket, faults), scenario, path.join(folder, 'work'))
-      const when = `after call ${n} (${mode}): ${error}`
-      expect(await look(early, scenario), `${when}, not synced`).toEqual(before)
-      await early.sync()
-      expectWhole(await look(early, scenario), within, `${when}, synced since`)
-      await early.close()
+      // Between them, CI's three modes take every call.
+      const step = isNightly ? 1 : faultModes.length
+      for (let n = isNightly ? 1 : faultModes.indexOf(mode) + 1; ; n += step) {
+        const bucket = await copyOf(whole)
+        const early = await openStoreReader(bucket)
+        const faults = new Faults(n, mode, bucketIsGone)
+        const error = await compactOnce(faultyBucket(bucket, faults), scenario, path.join(folder, 'work'))
+        const when = `after call ${n} (${mode}): ${error}`
+        expect(await look(early, scenario), `${when}, not synced`).toEqual(before)
+        await early.sync()
+        expectWhole(await look(early, scenario), within, `${when}, synced since`)
+        await early.close()
 
-      await compactOnce(bucket, scenario, path.join(folder, 'work'))
-      expect(await lookAt(bucket, scenario, -1), `${when}, once more`).toEqual(end)
-      if (!faults.reached) return
-      if (mode === 'gone') expect(error, when).toBeDefined()
-    }
-  })
+        await compactOnce(bucket, scenario, path.join(folder, 'work'))
+        expect(await lookAt(bucket, scenario, -1), `${when}, once more`).toEqual(end)
+        if (!faults.reached) return
+        if (mode === 'gone') expect(error, when).toBeDefined()
+      }
+    },
+    timeoutMs,
+  )
 })
 
 test('two compactors at once by mistake: nothing is lost, and nothing is there twice in the end', async () => {
