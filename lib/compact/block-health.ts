@@ -24,6 +24,8 @@ export interface HealthOptions {
   /** Every chunk is read: its checksum, its samples and their times. */
   readonly chunks: boolean
   readonly signal: AbortSignal
+  /** Called for each series that was looked at. */
+  readonly onSeries?: () => void
 }
 
 /** What is wrong with a block's index, tombstones and (asked for) chunks. Throws what has nothing to do with the block. */
@@ -44,6 +46,7 @@ export async function examineBlock(bucket: Bucket, meta: BlockMeta, options: Hea
       postings.add(one)
       series.addDangling(danglingChunks(one, block))
       await chunks?.read(one)
+      options.onSeries?.()
     }
     return true
   })

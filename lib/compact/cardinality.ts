@@ -38,8 +38,8 @@ export interface Cardinality {
 export interface CardinalityOptions {
   readonly isChosen: (labels: Labels) => boolean
   readonly signal: AbortSignal
-  /** Called when a block has been read. */
-  readonly onBlock?: (ulid: string) => void
+  /** Called for each series of a block that was read. */
+  readonly onSeries?: (ulid: string) => void
 }
 
 /** Counts the series of the blocks; one of several blocks of the same external labels counts once. */
@@ -135,17 +135,19 @@ class IndexCursor implements SeriesCursor {
   }
 
   async *#read(bucket: Bucket, meta: BlockMeta): AsyncGenerator<IndexedSeries> {
-    const { signal, failures, onBlock } = this.#options
+    const { signal, failures, onSeries } = this.#options
     try {
       const block = await openBucketBlock(bucket, meta, signal)
       this.#segments = block.segments
       const reader = await IndexReader.open(forwardWindow(block.index), signal)
-      yield* reader.allSeries(signal)
+      for await (const series of reader.allSeries(signal)) {
+        onSeries?.(this.#ulid)
+        yield series
+      }
     } catch (error) {
       if (!isOfBlock(error)) throw error
       failures.push(`block ${this.#ulid}: ${describeError(error)}`)
     }
-    onBlock?.(this.#ulid)
   }
 
   async next(): Promise<void> {

@@ -34,10 +34,18 @@ export interface ChangeLog {
   relabelled(from: Labels, to: Labels): void
 }
 
+export interface RewriterOptions {
+  readonly rewrite: BlockRewrite
+  readonly signal: AbortSignal
+  /** Called for each series of the block that was planned, and that was written. */
+  readonly onSeries?: () => void
+}
+
 /** Memory follows the label sets where there is relabelling, else one series. */
 export class BlockRewriter {
   readonly #block: InputBlock
   readonly #signal: AbortSignal
+  readonly #onSeries: () => void
   readonly #relabel: ((labels: Labels) => Labels | undefined) | undefined
   readonly #deletions: readonly { tests: readonly [string, StringPredicate][]; intervals: readonly Interval[] }[]
   readonly #symbols = new Set<string>()
@@ -46,9 +54,10 @@ export class BlockRewriter {
   readonly #kernels = createKernels()
   #keptAggregates = 0
 
-  private constructor(block: InputBlock, { relabels, deletions }: BlockRewrite, signal: AbortSignal) {
+  private constructor(block: InputBlock, { rewrite: { relabels, deletions }, signal, onSeries }: RewriterOptions) {
     this.#block = block
     this.#signal = signal
+    this.#onSeries = onSeries ?? (() => {})
     this.#relabel = relabels.length > 0 ? compileRelabel(relabels) : undefined
     this.#deletions = deletions.map(({ matchers, intervals }) => ({
       tests: matchers.map((matcher): [string, StringPredicate] => [matcher.name, compileMatcher(matcher)]),
@@ -56,12 +65,8 @@ export class BlockRewriter {
     }))
   }
 
-  static async open(
-    bucket: Bucket,
-    meta: BlockMeta,
-    options: { readonly rewrite: BlockRewrite; readonly signal: AbortSignal },
-  ): Promise<BlockRewriter> {
-    return new BlockRewriter(await openInputBlock(bucket, meta, options.signal), options.rewrite, options.signal)
+  static async open(bucket: Bucket, meta: BlockMeta, options: RewriterOptions): Promise<BlockRewriter> {
+    return new BlockRewriter(await openInputBlock(bucket, meta, options.signal), options)
   }
 
   /** Downsampled chunks that an interval cuts: they stayed whole. */
@@ -74,6 +79,7 @@ export class BlockRewriter {
     let changes = 0
     for await (const { ref, labels: from, chunks } of this.#block.index.allSeries(this.#signal)) {
       this.#signal.throwIfAborted()
+      this.#onSeries()
       const { labels, intervals } = this.#fate(from)
       const span = { minTime: chunks[0]?.minTime ?? 0, maxTime: chunks.at(-1)?.maxTime ?? 0 }
       if (labels === undefined) {
@@ -129,6 +135,7 @@ export class BlockRewriter {
     try {
       for await (const { labels, members } of this.#series()) {
         this.#signal.throwIfAborted()
+        for (const _member of members) this.#onSeries()
         // Chunks of the series before are in the writer.
         this.#block.release()
         const { intervals } = this.#fate(members[0]!.labels)

@@ -55,9 +55,10 @@ async function run(values: Values, ctx: ServiceContext): Promise<void> {
   const metas = chooseBlocks(await fetchBlocks(bucket, ctx, filters), ids).filter(({ thanos }) =>
     matches(thanos.labels),
   )
-  const progress = startProgress({ what: 'analyzing', total: metas.length })
-  const onBlock = (ulid: string) => progress.step(1, ulid)
-  const counted = await countCardinality(bucket, metas, { isChosen, signal, onBlock })
+  const total = metas.reduce((sum, { stats }) => sum + stats.numSeries, 0)
+  const progress = startProgress({ what: 'analyzing', total })
+  const onSeries = (ulid: string) => progress.step(1, ulid)
+  const counted = await countCardinality(bucket, metas, { isChosen, signal, onSeries })
   progress.done()
   await printAll(
     values.output === 'json'

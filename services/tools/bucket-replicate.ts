@@ -135,15 +135,15 @@ interface Replication {
 async function replicate({ from, into, isChosen, fetcher, metrics, ids }: Replication, ctx: ServiceContext) {
   const { logger, signal } = ctx
   const chosen = chooseBlocks(tellPartial(await fetcher.fetch(signal), logger), ids).filter(isChosen)
-  const progress = startProgress({ what: 'replicating', total: chosen.length })
+  const progress = startProgress({ what: 'replicating', total: chosen.reduce((sum, meta) => sum + sizeOf(meta), 0) })
   const failed: string[] = []
   let copied = 0
   for (const meta of chosen) {
     const block = meta.ulid
-    progress.step(0, block)
     try {
       const onObject = (object: string, bytes: number) => {
         metrics.objects.inc()
+        progress.step(bytes, object)
         logger.info({ object, bytes }, 'object replicated')
       }
       const outcome = await copyBlock(from, into, block, { whole: meta, signal, onObject })
@@ -155,9 +155,13 @@ async function replicate({ from, into, isChosen, fetcher, metrics, ids }: Replic
       failed.push(block)
       logger.error({ block, err }, 'block not replicated')
     }
-    progress.step(1)
   }
   progress.done()
   logger.info({ blocks: chosen.length, replicated: copied, failed: failed.length }, 'replication done')
   if (failed.length > 0) throw new MnemoError('unavailable', `cannot replicate ${failed.join(', ')}: the log says why`)
+}
+
+/** The block's bytes, as its meta.json tells. */
+function sizeOf({ thanos }: BlockMeta): number {
+  return thanos.files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0)
 }

@@ -15,6 +15,7 @@ import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, type FlagValues, stringFlag } from '../../lib/kit/flags.ts'
 import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { makeFolder } from '../../lib/kit/make-folder.ts'
+import { startProgress } from '../../lib/kit/progress.ts'
 import { parseRelabelConfig } from '../../lib/labels/relabel.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { objstoreFlags } from '../../lib/objstore/config.ts'
@@ -140,7 +141,8 @@ async function rewriteBlock(
   const folder = path.join(values.tmpDir || path.join(tmpdir(), 'mnemo-rewrite'), ulid)
   const block = path.join(folder, 'block')
   const lines: string[] = []
-  const rewriter = await BlockRewriter.open(bucket, old, { rewrite, signal })
+  const progress = startProgress({ what: `rewriting ${old.ulid}`, total: 2 * old.stats.numSeries })
+  const rewriter = await BlockRewriter.open(bucket, old, { rewrite, signal, onSeries: () => progress.step(1) })
   const changes = await rewriter.plan(changeLog(values.addChangeLog ? lines : []))
   if (changes === 0) {
     logger.info({ block: old.ulid }, 'nothing of the block would change: it stays')
@@ -156,6 +158,7 @@ async function rewriteBlock(
         { block: old.ulid, chunks: rewriter.keptAggregates },
         'downsampled chunks that an interval cuts stay whole',
       )
+    progress.done()
     await publish(bucket, { meta, old, folder: block }, { values, ctx })
     logger.info({ block: old.ulid, changes, changeLog: values.addChangeLog ? folder : '' }, 'rewrote block')
   } finally {

@@ -64,12 +64,11 @@ async function run(values: Values, ctx: ServiceContext): Promise<void> {
   const blocks = chooseBlocks(fetched, ids)
   const found = new Findings(ctx, issues)
   found.compareEqual(fetched.metas.values(), ids)
-  const progress = startProgress({ what: 'verifying', total: blocks.length })
+  const total = blocks.reduce((sum, { stats }) => sum + stats.numSeries, 0)
+  const progress = startProgress({ what: 'verifying', total })
   for (const meta of blocks) {
     signal.throwIfAborted()
-    progress.step(0, meta.ulid)
-    await found.examine(bucket, meta)
-    progress.step(1)
+    await found.examine(bucket, meta, () => progress.step(1, meta.ulid))
   }
   progress.done()
   if (backupBucket) {
@@ -135,14 +134,14 @@ class Findings {
   }
 
   /** Issues of one block. */
-  async examine(bucket: Bucket, meta: BlockMeta): Promise<void> {
+  async examine(bucket: Bucket, meta: BlockMeta, onSeries: () => void): Promise<void> {
     const { signal } = this.#ctx
     const found: [IssueId, readonly string[]][] = []
     if (this.#issues.has('objects'))
       found.push(['objects', objectProblems(meta, await listFiles(bucket, meta.ulid, signal))])
     const chunks = this.#issues.has('chunks')
     if (chunks || this.#issues.has('index_known_issues')) {
-      const health = await examineBlock(bucket, meta, { chunks, signal })
+      const health = await examineBlock(bucket, meta, { chunks, signal, onSeries })
       if (this.#issues.has('index_known_issues')) found.push(['index_known_issues', health.index])
       found.push(['chunks', health.chunks])
     }
