@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
 import { createRegistry } from '../../../lib/kit/metrics.ts'
+import { createStoreClient } from '../../../lib/storeapi/client.ts'
 import { Reloader, type ReloaderOptions } from '../../../services/sidecar/reloader.ts'
 import { startMnemo } from '../../support/cluster.ts'
 import { freePorts } from '../../support/free-port.ts'
@@ -141,7 +142,7 @@ describe.skipIf(reason !== undefined)('beside a real Prometheus', () => {
   test.each(['http', 'signal'])(
     '%s: labels and rules that change are taken; what is wrong is told, and mended',
     async (method) => {
-      const [port, http] = (await freePorts(2)) as [number, number]
+      const [port, http, grpc] = (await freePorts(3)) as [number, number, number]
       await mkdir(at('rules'))
       const config = (label: string) =>
         `{global: {external_labels: {replica: ${label}}}, rule_files: ["${folder}/rules/*"]}`
@@ -166,7 +167,7 @@ describe.skipIf(reason !== undefined)('beside a real Prometheus', () => {
         [
           'sidecar',
           `--prometheus.url=${url}`,
-          '--grpc-address=127.0.0.1:0',
+          `--grpc-address=127.0.0.1:${grpc}`,
           `--http-address=127.0.0.1:${http}`,
           `--reloader.config-file=${at('in.yml')}`,
           `--reloader.config-envsubst-file=${at('out.yml')}`,
@@ -183,6 +184,11 @@ describe.skipIf(reason !== undefined)('beside a real Prometheus', () => {
       const loaded = async () => (await prometheusApi<{ yaml: string }>(url, 'status/config')).yaml
       const rules = async () => JSON.stringify(await prometheusApi(url, 'rules'))
       await expect.poll(loaded, { timeout: 10_000 }).toContain('replica: a')
+      // The sidecar reads the labels again, and announces them.
+      const client = createStoreClient(`127.0.0.1:${grpc}`)
+      stops.push(async () => client.close())
+      const labels = async () => (await client.info(new AbortController().signal)).labelSets
+      await expect.poll(labels, { timeout: 10_000 }).toEqual([['replica', 'a']])
       await writeFile(at('rules/one.yml'), '{groups: [{name: g, rules: [{record: new:rule, expr: up}]}]}')
       await expect.poll(rules, { timeout: 10_000 }).toContain('new:rule')
       await writeFile(at('rules/one.yml'), 'no rules')
