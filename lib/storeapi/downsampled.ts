@@ -83,7 +83,7 @@ export class DownsampledReader {
     const levels = [...byResolution(decoded, reading, maxResolutionMs)].sort(([a], [b]) => b - a)
     let all = this.#free()
     for (const [resolutionMs, level] of levels)
-      for (const lane of splitWindowLanes(level))
+      for (const lane of splitWindowLanes(level, resolutionMs))
         all = this.#withLane(all, lane, { reading, resolutionMs, minTime, maxTime })
     return all
   }

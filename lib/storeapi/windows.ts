@@ -133,24 +133,35 @@ function resolutionOf(times: Float64Array): number | undefined {
 }
 
 /**
- * Chunks of one resolution that follow each other, as splitLanes does it for raw ones. A chunk's last window ends with its last sample,
- * but stands for all of its 5 minutes: only the windows of an hour are cut at borders of chunks, and between 5 minutes.
+ * Chunks of one resolution that follow each other, as splitLanes does it for raw ones. A chunk may end within a window, and the next
+ * one go on there: between 5 minutes within an hour, or where histograms cannot go on as they were. What looks like that may also be
+ * another replica's, which has the window as a whole: then there is a lane that ended right before the window.
  */
-export function splitWindowLanes(chunks: readonly WindowChunk[]): WindowChunk[][] {
+export function splitWindowLanes(chunks: readonly WindowChunk[], resolutionMs: number): WindowChunk[][] {
   const lanes: WindowChunk[][] = []
   for (const chunk of chunks) {
-    const lane = lanes.find((other) => follows(chunk, other.at(-1)!))
-    if (lane) lane.push(chunk)
+    let best: { readonly lane: WindowChunk[]; readonly rank: number } | undefined
+    for (const lane of lanes) {
+      const rank = rankOf(lane.at(-1)!, chunk, resolutionMs)
+      if (rank !== undefined && (best === undefined || rank < best.rank)) best = { lane, rank }
+    }
+    if (best) best.lane.push(chunk)
     else lanes.push([chunk])
   }
   return lanes
 }
 
-function follows(chunk: WindowChunk, before: WindowChunk): boolean {
-  // Where floats change to histograms, or back, both may have a part of the window.
-  const isOther = (chunk.histograms === undefined) !== (before.histograms === undefined)
-  if (isOther) return chunk.minTime > before.maxTime
-  return chunk.minTime >= (Math.floor(before.maxTime / fiveMinutesMs) + 1) * fiveMinutesMs
+/** How likely a chunk goes on where another ended, 0 the most; undefined where they overlap. */
+function rankOf(last: WindowChunk, next: WindowChunk, resolutionMs: number): number | undefined {
+  // A counter's first sample tells where the chunk begins.
+  if (last.maxTime >= next.minTime || last.maxTime >= next.times[0]!) return undefined
+  const startMs = Math.floor(next.minTime / resolutionMs) * resolutionMs
+  // A last window ends with its last sample, but floats go to the end of its 5 minutes.
+  const reachesMs = (Math.floor(last.maxTime / fiveMinutesMs) + 1) * fiveMinutesMs
+  if (reachesMs < startMs) return 3
+  if (reachesMs === startMs) return 1
+  if (reachesMs < startMs + resolutionMs) return 0
+  return last.histograms || next.histograms ? 2 : undefined
 }
 
 /** Appends a lane's windows, a counter read through its resets. */

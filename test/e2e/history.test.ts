@@ -65,7 +65,9 @@ async function compact(): Promise<void> {
 }
 
 async function query(kind: 'query' | 'query_range', params: Record<string, string | number>) {
-  const search = new URLSearchParams(Object.entries(params).map(([name, value]) => [name, String(value)]))
+  const search = new URLSearchParams(
+    Object.entries(params).map(([name, value]): [string, string] => [name, String(value)]),
+  )
   const response = await fetch(`${cluster.url}/api/v1/${kind}?${search}`)
   const { status, data, error, warnings } = (await response.json()) as {
     status: string
