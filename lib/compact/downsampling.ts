@@ -1,6 +1,6 @@
 // Downsamples the bucket's blocks that need it, several side by side; one that cannot be does not hold up the others.
 // Order: Thanos cmd/thanos/downsample.go, twice a round, so that a block reaches an hour in one go.
-// Owns what is remembered between rounds: blocks that this version cannot downsample, and blocks that leave nothing.
+// Owns what is remembered between rounds: blocks that are done, that this version cannot downsample, and that leave nothing.
 import type { BlockMeta } from '../blocks/meta.ts'
 import { forEachBounded } from '../kit/bounded.ts'
 import { asMnemoError } from '../kit/errors.ts'
@@ -24,6 +24,8 @@ export class Downsampling {
   readonly #options: DownsamplingOptions
   readonly #unsupported = new Set<string>()
   readonly #empty = new Set<string>()
+  /** Blocks that were downsampled. Where a selector by ULID hides what came of it, they would be again and again. */
+  readonly #done = new Set<string>()
 
   constructor(options: DownsamplingOptions) {
     this.#options = options
@@ -38,7 +40,8 @@ export class Downsampling {
   async run(needs: readonly DownsampleNeed[], round: Round, signal: AbortSignal): Promise<number> {
     let made = 0
     const due = needs.filter(
-      ({ due, meta }) => due && !this.#unsupported.has(meta.ulid) && !round.failures.has(meta.ulid),
+      ({ due, meta: { ulid } }) =>
+        due && !this.#unsupported.has(ulid) && !this.#done.has(ulid) && !round.failures.has(ulid),
     )
     await forEachBounded(due, this.#options.concurrency, async (need) => {
       try {
@@ -73,7 +76,8 @@ export class Downsampling {
       await changes.publish(outcome, block.folder, signal)
       const { numSamples } = outcome.meta.stats
       made = numSamples > 0
-      if (!made) this.#empty.add(input.ulid)
+      if (made) this.#done.add(input.ulid)
+      else this.#empty.add(input.ulid)
       took()
       metrics.downsamples.inc({ resolution })
       logger.info({ block: input.ulid, output: block.ulid, samples: numSamples }, 'downsampled')

@@ -1,6 +1,6 @@
 // A compactor without its process: over any bucket, its jobs done in this thread, quiet, with ranges of 1, 2 and 8 hours.
 // Owns nothing; the work folder is the caller's.
-import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
+import { MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
 import { deduplicateFilter, replicaLabelRemover } from '../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
 import { Compactor, type CompactorOptions } from '../../lib/compact/compactor.ts'
@@ -27,6 +27,8 @@ export interface TestCompactorOptions {
   readonly metrics?: CompactMetrics
   readonly turnMs?: number
   readonly upload?: CompactorOptions['upload']
+  /** Before all others. */
+  readonly filters?: readonly MetaFilter[]
 }
 
 export function compactorOver(bucket: Bucket, options: TestCompactorOptions): Compactor {
@@ -40,7 +42,14 @@ export function compactorOver(bucket: Bucket, options: TestCompactorOptions): Co
     bucket,
     fetcher: new MetaFetcher({
       bucket,
-      filters: [deletionMarks, replicaLabelRemover(replicaLabels), duplicates, noCompactMarks, noDownsampleMarks],
+      filters: [
+        ...(options.filters ?? []),
+        deletionMarks,
+        replicaLabelRemover(replicaLabels),
+        duplicates,
+        noCompactMarks,
+        noDownsampleMarks,
+      ],
       now,
     }),
     deletionMarks,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
+import { type FilterContext, MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
 import { putMark, readMark } from '../../../lib/blocks/markers.ts'
 import { runJob } from '../../../lib/compact/job.ts'
@@ -218,6 +218,17 @@ test('a long block gets its 5 minutes, and no second time', async () => {
     expect({ minTime, maxTime, compaction }).toEqual({ minTime: 0, maxTime: 48 * hourMs, compaction: raw!.compaction })
     expect(stats).toMatchObject({ numSeries: 3, numChunks: 3, numSamples: 24 + 2 + 1 })
   }
+})
+
+test('a block that a selector picks by its ULID is downsampled once, though what comes of it is not seen', async () => {
+  const bucket = new MemoryBucket()
+  const { ulid } = await putMadeBlock(bucket, twoHours(0, { maxTime: 48 * hourMs }))
+  const only = {
+    apply: ({ metas }: FilterContext) => void [...metas.keys()].map((key) => key === ulid || metas.delete(key)),
+  }
+  const compactor = compactorOver(bucket, { filters: [only] })
+  for (let round = 0; round < 2; round++) expect((await compactor.run(signal)).error).toBeUndefined()
+  expect(await metasIn(bucket)).toHaveLength(2)
 })
 
 test('a raw block that expires is downsampled first, however short, and its 5 minutes to an hour', async () => {
