@@ -100,7 +100,7 @@ export class Compactor {
     await this.prepare()
     await this.#attempt('retention', round, signal, () => this.#expire(signal))
     for (let isIdle = false; !isIdle; ) isIdle = (await this.#workDown(round, signal)) === 0
-    if (!round.error) this.#options.metrics.iterations.inc()
+    if (round.failures.size === 0) this.#options.metrics.iterations.inc()
     return round
   }
 

@@ -78,6 +78,7 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
     size: Math.max(config.concurrency, config.downsampleConcurrency),
     workerData: { objstore, bucketCalls },
     name: 'compactor',
+    youngHeapMiB: 6,
   })
   ctx.onStop('workers', () => pool.close())
   countBucketCalls(ctx, parts.onRead)

@@ -122,18 +122,32 @@ class CompactService {
     this.#parts.ctx.probe.ready()
   }
 
-  /** One round. Throws where something failed or was set aside; another compactor at work is no failure. */
+  /**
+   * One round. Throws where something failed or was set aside, or where it was stopped before its end; another compactor
+   * at work is no failure.
+   */
   async once(): Promise<void> {
+    const { logger, signal } = this.#parts.ctx
+    try {
+      const round = await this.#onlyRound()
+      if (!round) return
+      if (round.error) throw round.error
+      logger.info('all done')
+    } catch (error) {
+      // No cancellation, which would end with status 0.
+      if (signal.aborted) throw new MnemoError('unavailable', 'stopped before all was done: the next run goes on')
+      throw error
+    }
+  }
+
+  async #onlyRound(): Promise<Round | undefined> {
     const { ctx, lease } = this.#parts
-    const { logger, signal, probe } = ctx
-    if (!(await lease.acquire())) return
+    if (!(await lease.acquire())) return undefined
     await this.#clearFolder()
-    probe.ready()
+    ctx.probe.ready()
     const round = await this.#round()
-    if (!round) return
-    signal.throwIfAborted()
-    if (round.error) throw round.error
-    logger.info('all done')
+    ctx.signal.throwIfAborted()
+    return round
   }
 
   async #clearFolder(): Promise<void> {

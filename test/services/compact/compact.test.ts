@@ -1,6 +1,6 @@
 // `mnemo compact` as its operators meet it: exit statuses, --dry-run, the lease, a folder that cannot be used, and over HTTP
 // the blocks, the marks and the metrics. Real processes over a bucket in a directory.
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -108,6 +108,17 @@ test('the lease of a compactor that was killed passes on', async () => {
   expect(await next.stop()).toBe(0)
   expect((await compact()).output).toContain('all done')
 }, 60_000)
+
+test('a run that is stopped before its end does not end with 0', async () => {
+  const lease = 'mnemo/leases/compact/000000000001'
+  const content = { version: 1, holder: 'another', durationMs: 60_000, released: false }
+  await bucket.upload(lease, Buffer.from(JSON.stringify(content)))
+  await utimes(path.join(folder, 'bucket', lease), 1, 1)
+  const process = await start()
+  await process.waitForOutput(/seems to have expired/)
+  expect(await process.stop()).toBe(1)
+  expect(process.output).toContain('stopped before all was done')
+})
 
 test.each([
   [['--deduplication.func=penalty'], 'want --deduplication.replica-label'],
