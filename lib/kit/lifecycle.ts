@@ -4,7 +4,7 @@
 import { asMnemoError, describeError, MnemoError } from './errors.ts'
 import { durationFlag, enumFlag, type FlagSpec, type FlagValues, parseFlags, stringFlag, stringsFlag } from './flags.ts'
 import { createLogger, type LogFormat, type Logger, type LogLevel, logFormats, logLevels } from './log.ts'
-import { createRegistry, type Registry } from './metrics.ts'
+import { createRegistry, gauge, type Registry } from './metrics.ts'
 import { Probe } from './probe.ts'
 
 export const logFlags = {
@@ -155,6 +155,8 @@ class Life {
   constructor(name: string, logger: Logger) {
     this.#logger = logger
     const probe = new Probe()
+    const registry = createRegistry()
+    exposeStatus(name, probe, registry)
     const stopped = Promise.withResolvers<void>()
     let askedAtMs = 0
     const onSignal = (signal: NodeJS.Signals) => {
@@ -180,7 +182,7 @@ class Life {
     this.context = {
       signal: this.#abort.signal,
       logger,
-      registry: createRegistry(),
+      registry,
       probe,
       onStop: (part, stop, options) => this.#stops.push({ name: part, stop, graceMs: options?.graceMs ?? 0 }),
       untilStopped: () => stopped.promise,
@@ -203,6 +205,21 @@ class Life {
     }
     if (errors.length > 0) throw errors[0]
   }
+}
+
+/** Thanos's thanos_status: 1 where a check is passed. */
+function exposeStatus(component: string, probe: Probe, registry: Registry): void {
+  const status = gauge(registry, {
+    name: 'thanos_status',
+    help: 'Represents status (0 indicates failure, 1 indicates success) of the component.',
+    labelNames: ['component', 'check'],
+  })
+  const set = () => {
+    status.set({ component, check: 'healthy' }, Number(probe.isHealthy))
+    status.set({ component, check: 'ready' }, Number(probe.isReady))
+  }
+  probe.onChange(set)
+  set()
 }
 
 async function ignoreStop(run: Promise<void>, signal: AbortSignal): Promise<void> {

@@ -87,6 +87,9 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s: a running request gets its answer
   const run = start()
   await run.says('ready ')
   const address = /ready (\S+)/.exec(run.out())?.[1]
+  const metrics = await (await fetch(`http://${address}/metrics`)).text()
+  for (const check of ['healthy', 'ready'])
+    expect(metrics).toMatch(new RegExp(`^thanos_status\\{component="[^"]+",check="${check}"\\} 1$`, 'm'))
   const slow = fetch(`http://${address}/slow`).then((response) => response.text())
   await run.says('slow begun')
   run.child.kill(signal)
