@@ -10,6 +10,8 @@ export interface WorkerPoolOptions {
   readonly workerData?: unknown
   /** For messages and thread names. */
   readonly name?: string
+  /** Where a worker's short-lived objects may live; less of it is collected more often, which costs little where few survive. */
+  readonly youngHeapMiB?: number
   /** What a worker is told first, in order, when it starts: see tell(). */
   readonly greeting?: () => readonly unknown[]
   /** Takes what workers say by themselves. */
@@ -225,7 +227,9 @@ export class WorkerPool<Request, Response> {
   }
 
   #start(slot: Slot<Response>): void {
-    const worker = new Worker(this.#url, { workerData: this.#options.workerData, name: this.#name })
+    const { workerData, youngHeapMiB } = this.#options
+    const limits = youngHeapMiB === undefined ? {} : { resourceLimits: { maxYoungGenerationSizeMb: youngHeapMiB } }
+    const worker = new Worker(this.#url, { workerData, name: this.#name, ...limits })
     let reason: unknown
     slot.worker = worker
     for (const notice of this.#options.greeting?.() ?? [])
