@@ -32,6 +32,8 @@ export function consistencyDelayFilter(delayMs: number, registry?: Registry): Me
     }).set(delayMs / 1000)
   return {
     apply({ metas, nowMs, exclude }) {
+      // Where the uploader's clock is ahead, a block is of the future: without a delay it is served all the same.
+      if (delayMs === 0) return
       for (const [ulid, meta] of metas) {
         const sinceMs = meta.thanos.uploadTimeMs || ulidTimeMs(ulid)
         if (nowMs - sinceMs < delayMs && !neverTooFresh.has(meta.thanos.source)) exclude(ulid, 'too-fresh')

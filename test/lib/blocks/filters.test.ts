@@ -68,6 +68,19 @@ test('consistency delay: by upload time, else by ULID; replacements at once', as
   expect(metrics).toContain('thanos_blocks_meta_synced{state="too-fresh"} 3')
 })
 
+test('a block of the future, uploaded by a machine whose clock is ahead: served where there is no delay', async () => {
+  const nowMs = 1_700_000_000_000
+  const ahead = nowMs + 300_000
+  const blocks = [
+    block(1, { thanos: { source: 'sidecar', uploadTimeMs: ahead } }),
+    { ulid: `${newUlid(ahead).slice(0, 10)}${'2'.padStart(16, '0')}`, thanos: { source: 'sidecar' } } as const,
+  ]
+  const inViewAfter = async (delayMs: number) =>
+    inView(await fetchFiltered({ blocks, filters: [consistencyDelayFilter(delayMs)], nowMs }))
+  expect((await inViewAfter(0)).sort()).toEqual([1, 2])
+  expect(await inViewAfter(60_000)).toEqual([])
+})
+
 test('deletion marks: the marked are remembered, the long marked leave view, the unreadable stay', async () => {
   const bucket = new MemoryBucket()
   const nowMs = 100_000_000
