@@ -11,6 +11,8 @@ export interface Features extends ParseOptions {
   readonly startTimestamps?: boolean
   /** Labels tell a metric's type and unit. */
   readonly typeAndUnitLabels?: boolean
+  /** Statistics of a query tell samples by step. */
+  readonly perStepStats?: boolean
 }
 
 const features: Readonly<Record<string, Features>> = {
@@ -20,6 +22,7 @@ const features: Readonly<Record<string, Features>> = {
   'promql-delayed-name-removal': { delayedNameRemoval: true },
   'use-start-timestamps': { startTimestamps: true },
   'type-and-unit-labels': { typeAndUnitLabels: true },
+  'promql-per-step-stats': { perStepStats: true },
 }
 
 export const featureNames = Object.keys(features)

@@ -10,7 +10,6 @@ import { parseExpr } from '../../lib/promql/parse/parser.ts'
 import { createStoreClient, type StoreClient } from '../../lib/storeapi/client.ts'
 import type { Endpoint } from '../../lib/storeapi/endpoints.ts'
 import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
-import { lookbackAtMs } from '../../lib/storeapi/reading.ts'
 import type { Found } from './api/backend.ts'
 import { type EncodedResult, encodeQueryResult } from './api/encode.ts'
 import { encodeAnalysis } from './api/explain.ts'
@@ -18,6 +17,7 @@ import { Fetched } from './fetched.ts'
 import { encodeFrames } from './frames.ts'
 import type { FramesJob, Job, JobResult, LookupJob, QueryJob, WorkerConfig } from './jobs.ts'
 import { KernelPool } from './kernel-pool.ts'
+import { queryLookbackMs } from './lookback.ts'
 import { labelNames, labelValues, series } from './lookups.ts'
 import { FanoutQueryable } from './queryable.ts'
 
@@ -51,12 +51,6 @@ function storesOf({ endpoints, scope }: QueryJob | FramesJob | LookupJob): Omit<
   return { endpoints, storeMatchers, partialResponse, client, responseTimeoutMs: config.responseTimeoutMs }
 }
 
-/** A lookback that the request names is taken as it is. */
-function lookbackOf({ lookbackMs, maxSourceResolutionMs }: QueryJob | FramesJob): number {
-  if (lookbackMs !== undefined || !config.dynamicLookback) return lookbackMs ?? config.lookbackMs
-  return lookbackAtMs(config.lookbackMs, maxSourceResolutionMs)
-}
-
 /** Evaluates a query and encodes its result, which may borrow from kernel memory until then. */
 function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (result: QueryResult) => T): Promise<T> {
   const { query, startMs, endMs, stepMs, scope } = job
@@ -64,7 +58,7 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
     const { replicaLabels } = scope
     const { dedupFunction, maxSamples, fetchLimits, defaultSubqueryStepMs } = config
     const fetched = new Fetched(job.fetched)
-    const lookbackMs = lookbackOf(job)
+    const lookbackMs = queryLookbackMs(job, config, Date.now())
     const resolution = { maxResolutionMs: job.maxSourceResolutionMs, lookbackMs }
     const data = { replicaLabels, dedupFunction, ...resolution, fetched, fetchLimits }
     const analyze = job.analyze ?? false
@@ -84,6 +78,7 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
       signal,
       maxSamples,
       analyze,
+      countSamples: job.countSamples ?? false,
       defaultSubqueryStepMs: () => defaultSubqueryStepMs,
     })
     queryable.close()
@@ -92,9 +87,14 @@ function evaluate<T>(job: QueryJob | FramesJob, signal: AbortSignal, encode: (re
 }
 
 async function runQuery(job: QueryJob, signal: AbortSignal): Promise<Moved<EncodedResult>> {
+  const startMs = performance.now()
+  const isByStep = config.features.perStepStats ?? false
   const encoded = await evaluate(job, signal, (result) => ({
     ...encodeQueryResult(result, job.limit),
     ...(result.analysis && { analysis: encodeAnalysis(result.analysis) }),
+    ...(result.sampleCounts && {
+      stats: { samples: result.sampleCounts, evalMs: performance.now() - startMs, isByStep },
+    }),
   }))
   return new Moved(encoded, [encoded.fields.buffer])
 }

@@ -9,6 +9,7 @@ import type { Labels } from '../../labels/labels.ts'
 import type { ScalarPlan, Select, VectorPlan } from '../plan/plan.ts'
 import type { Queryable, StoreRead } from '../queryable.ts'
 import type { AnnotationSet } from './annotations.ts'
+import type { SampleStats } from './sample-stats.ts'
 
 /**
  * One series of an operator's output, a value a step.
@@ -68,6 +69,8 @@ export interface Context {
   readonly steps: Steps
   /** It begins and ends at one time: an instant query's order is kept. A range of one step is none. */
   readonly instant: boolean
+  /** Where samples are counted by step: those of these steps. */
+  readonly stats: SampleStats | undefined
 }
 
 /** Time of a step, ms. */
@@ -110,6 +113,8 @@ export function duplicateSeries(): MnemoError {
 export class SampleBudget {
   readonly #max: number
   #held = 0
+  /** The most that was held at one time. */
+  peak = 0
 
   constructor(max: number) {
     this.#max = max
@@ -132,6 +137,7 @@ export class SampleBudget {
 
   /** Of samples that go again before anything else is held. */
   check(count: number): void {
+    if (this.#held + count > this.peak) this.peak = this.#held + count
     if (this.#held + count <= this.#max) return
     throw executionError('query processing would load too many samples into memory in query execution')
   }

@@ -27,7 +27,9 @@ import { extendSamples, floatSamples } from './extended.ts'
 import { mergeEqualLabels } from './matrix.ts'
 import { withoutName } from './names.ts'
 import { runner } from './operators.ts'
-import type { QueryResult, QueryValue, ResultHistogram, ResultSample, ResultSeries } from './result.ts'
+import type { QueryResult, QuerySamples, QueryValue, ResultHistogram, ResultSample, ResultSeries } from './result.ts'
+import { SampleStats } from './sample-stats.ts'
+import { weightOf } from './selector.ts'
 import { openSource } from './window.ts'
 
 export interface ExecuteOptions {
@@ -54,6 +56,8 @@ export interface ExecuteOptions {
   readonly typeAndUnitLabels?: boolean
   /** The result tells what each operator did. */
   readonly analyze?: boolean
+  /** The result tells how many samples each step looked at, as Prometheus counts them: without the optimiser. */
+  readonly countSamples?: boolean
   /** What the optimiser does with the plan; all of its passes unless told. */
   readonly passes?: readonly Pass[]
   /** Step of subqueries that name none; a minute unless told. */
@@ -83,10 +87,11 @@ export async function execute(options: ExecuteOptions): Promise<QueryResult> {
   try {
     const analysis = options.analyze ? new Analysis() : undefined
     const context = createContext(options, analysis)
-    const plan = planOf(options)
+    const plan = planOf(options.countSamples ? { ...options, passes: [] } : options)
     const value = await evaluate(plan, options, context)
     const texts = context.query.annotations.texts(query)
-    return { ...value, ...texts, ...(analysis && { analysis: analysis.of(plan) }) }
+    const counts = context.stats && { sampleCounts: samplesOf(context.stats, context.query.samples.peak) }
+    return { ...value, ...texts, ...counts, ...(analysis && { analysis: analysis.of(plan) }) }
   } finally {
     kernels.release(mark)
     kernelsInUse.delete(kernels)
@@ -98,6 +103,7 @@ function createContext(options: ExecuteOptions, analysis: Analysis | undefined):
   return {
     steps: stepsOf(options),
     instant: (options.stepMs ?? 0) <= 0 || options.startMs === options.endMs,
+    stats: options.countSamples ? new SampleStats(stepsOf(options)) : undefined,
     query: {
       run: analysis?.runner(runner) ?? runner,
       queryable,
@@ -112,6 +118,10 @@ function createContext(options: ExecuteOptions, analysis: Analysis | undefined):
       defaultSubqueryStepMs: options.defaultSubqueryStepMs ?? (() => minuteMs),
     },
   }
+}
+
+function samplesOf({ steps, total, read }: SampleStats, peak: number): QuerySamples {
+  return { times: allTimes(steps), total, read, peak }
 }
 
 function stepsOf({ startMs, endMs, stepMs = 0 }: ExecuteOptions): Steps {
@@ -238,7 +248,7 @@ function sortedByLabels(series: ResultSeries[]): ResultSeries[] {
 async function evaluateMatrix(plan: MatrixPlan, context: Context): Promise<ResultSeries[]> {
   const { query } = context
   const series: ResultSeries[] = []
-  const { series: source, reference, rangeMs } = openSource(plan, context)
+  const { series: source, reference, rangeMs } = openSource(plan, context, { isBare: true })
   const endMs = reference.startMs
   const startMs = endMs - rangeMs
   const extended = plan.kind === 'range_selector' ? plan.select.extended : undefined
@@ -254,6 +264,7 @@ async function evaluateMatrix(plan: MatrixPlan, context: Context): Promise<Resul
     const held = heldHistograms(within, query.samples)
     if (points.times.length === 0 && held.histograms === undefined) continue
     query.samples.hold(points.times.length)
+    if (plan.kind === 'range_selector') context.stats?.add(0, points.times.length + weightOf(within))
     series.push({ labels: dropName && query.delayedNameRemoval ? withoutName(labels) : labels, ...points, ...held })
   }
   return sortedByLabels(series)

@@ -77,6 +77,7 @@ async function readInfos(plan: InfoPlan, matchers: LabelMatcher[], context: Cont
     if (histograms.length > 0) throw executionError('info sample should be float')
     kernels.lookback(columns, steps, lookbackMs, row, times)
     const present = viewsOf(context, row).present.slice()
+    context.stats?.addLast(present, undefined)
     if (present.includes(1)) infos.push({ labels, timesMs: viewsOf(context, times).values.slice(), present })
   }
   kernels.release(mark)

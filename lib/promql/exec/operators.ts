@@ -12,6 +12,7 @@ import { histogramValueOperator } from './histogram-value.ts'
 import { infoOperator } from './info.ts'
 import { rankOperator } from './rank.ts'
 import { labelJoinOperator, labelReplaceOperator } from './relabel.ts'
+import { SampleStats } from './sample-stats.ts'
 import { scalarOperators } from './scalars.ts'
 import { instantSelector } from './selector.ts'
 import { setOperator } from './sets.ts'
@@ -62,7 +63,9 @@ async function* invariantOperator(
   context: Context,
 ): SeriesStream {
   const { query, steps } = context
-  const once: Context = { query, steps: { ...steps, count: 1 }, instant: true }
+  const onceSteps = { ...steps, count: 1 }
+  const stats = context.stats && new SampleStats(onceSteps)
+  const once: Context = { query, steps: onceSteps, instant: true, stats: steps.count === 1 ? context.stats : stats }
   if (steps.count === 1) {
     yield* query.run.vector(child, once)
     return
@@ -78,4 +81,5 @@ async function* invariantOperator(
     const histograms = histogram === undefined ? undefined : new Array(steps.count).fill(histogram)
     yield { ...series, row, histograms }
   }
+  if (stats) context.stats?.addInvariant(stats)
 }

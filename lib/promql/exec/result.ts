@@ -57,4 +57,14 @@ export interface OperatorAnalysis {
   readonly children: readonly OperatorAnalysis[]
 }
 
-export type QueryResult = QueryValue & Annotations & { readonly analysis?: OperatorAnalysis }
+/** Samples by step: all that a step looked at, and those that none before it had read; a histogram counts for several. */
+export interface QuerySamples {
+  readonly times: Float64Array
+  readonly total: Float64Array
+  readonly read: Float64Array
+  /** Held at one time at most. */
+  readonly peak: number
+}
+
+export type QueryResult = QueryValue &
+  Annotations & { readonly analysis?: OperatorAnalysis; readonly sampleCounts?: QuerySamples }

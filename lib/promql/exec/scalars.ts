@@ -5,6 +5,7 @@
 import { scalarFunctions, scalarOperation } from '../functions/scalar-functions.ts'
 import type { ScalarPlan } from '../plan/plan.ts'
 import { type Context, stepTimeMs, viewsOf } from './context.ts'
+import { SampleStats } from './sample-stats.ts'
 
 type Operator<K extends ScalarPlan['kind']> = (
   plan: Extract<ScalarPlan, { kind: K }>,
@@ -60,7 +61,9 @@ async function scalarInvariant(
   { child }: Extract<ScalarPlan, { kind: 'scalar_invariant' }>,
   context: Context,
 ): Promise<Float64Array> {
-  const once = { query: context.query, steps: { ...context.steps, count: 1 }, instant: true }
-  const [value] = await context.query.run.scalar(child, once)
+  const steps = { ...context.steps, count: 1 }
+  const stats = context.stats && new SampleStats(steps)
+  const [value] = await context.query.run.scalar(child, { query: context.query, steps, instant: true, stats })
+  if (stats) context.stats?.addInvariant(stats)
   return new Float64Array(context.steps.count).fill(value!)
 }

@@ -67,7 +67,8 @@ export async function* readSeries(
   analysis?.asked(select, result.stores ?? [])
 }
 
-function weightOf(points: readonly HistogramPoint[]): number {
+/** What histograms weigh among a query's samples; a stale marker is one. */
+export function weightOf(points: readonly HistogramPoint[]): number {
   let weight = 0
   for (const { histogram } of points) weight += histogram === undefined ? 1 : sampleWeight(histogram)
   return weight
@@ -108,6 +109,7 @@ async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream 
     const histograms =
       series.histograms.length > 0 ? lastHistograms(series, reference, { context, row, times }) : undefined
     if (!anyPresent(context, row) && !anyHistogram(histograms)) continue
+    context.stats?.addLast(viewsOf(context, row).present, histograms)
     if (times === undefined) {
       yield { labels: series.labels, dropName: false, row, histograms }
     } else {

@@ -6,6 +6,7 @@ import type { Histogram, HistogramPoint } from '../../histogram/histogram.ts'
 import type { Row, SampleColumns, Steps } from '../../kernels/kernels.ts'
 import type { MatrixPlan } from '../plan/plan.ts'
 import { type Context, checkAborted, type StepHistograms, stepTimeMs, viewsOf } from './context.ts'
+import { SampleStats } from './sample-stats.ts'
 import type { SeriesColumns } from './samples.ts'
 import { referenceSteps } from './selector.ts'
 
@@ -25,9 +26,12 @@ function subqueryTimes(plan: SubqueryPlan, context: Context): Pick<Context, 'ste
 export async function* subquerySeries(
   plan: SubqueryPlan,
   context: Context,
+  { isBare }: { isBare: boolean },
 ): AsyncGenerator<SeriesColumns, void, undefined> {
   const { kernels, signal, samples, run } = context.query
-  const inner: Context = { query: context.query, ...subqueryTimes(plan, context) }
+  const times = subqueryTimes(plan, context)
+  const stats = context.stats && new SampleStats(times.steps)
+  const inner: Context = { query: context.query, ...times, stats }
   if (inner.steps.count === 0) return
   const columns = kernels.columns()
   try {
@@ -40,6 +44,8 @@ export async function* subquerySeries(
   } finally {
     columns.free()
   }
+  if (stats && isBare) context.stats?.addBareSubquery(stats)
+  else if (stats) context.stats?.addSubquery(stats, plan)
 }
 
 function pointsOf(histograms: StepHistograms | undefined, steps: Steps): HistogramPoint[] {

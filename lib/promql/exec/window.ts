@@ -30,10 +30,15 @@ import { WindowTotals } from './window-totals.ts'
 export function openSource(
   source: MatrixPlan,
   context: Context,
+  { isBare }: { isBare: boolean } = { isBare: false },
 ): { series: AsyncIterable<SeriesColumns>; reference: Steps; rangeMs: number } {
   const { rangeMs } = source
   if (source.kind === 'subquery') {
-    return { series: subquerySeries(source, context), reference: referenceSteps(source, context.steps), rangeMs }
+    return {
+      series: subquerySeries(source, context, { isBare }),
+      reference: referenceSteps(source, context.steps),
+      rangeMs,
+    }
   }
   const reference = referenceSteps(source.select, context.steps)
   return { series: readSeries(source.select, rangeMs, context), reference, rangeMs }
@@ -56,8 +61,12 @@ async function* windowRows(plan: WindowPlan, context: Context): SeriesStream {
   const sums = new WindowCall({ ...plan, func: 'sum_over_time' }, { context, reference, rangeMs, params })
   const row = kernels.row(context.steps.count)
   let totals: WindowTotals | undefined
+  const isSubquery = plan.source.kind === 'subquery'
+  const extended = plan.source.kind === 'range_selector' ? plan.source.select.extended : undefined
+  const windows = { reference, rangeMs, extended, lookbackMs: context.query.lookbackMs, isSubquery }
   for await (const series of source) {
     const { counts } = series
+    context.stats?.addWindows(series, windows, { kernels, row })
     if (counts) totals ??= new WindowTotals(context, (summed, into) => sums.of(summed, into))
     const total = plan.func === 'count_over_time' ? 'count' : 'average'
     const histograms = counts ? totals?.[total](series, counts, row) : call.of(series, row)

@@ -32,6 +32,8 @@ export interface QueryRequest {
   readonly maxSourceResolutionMs: number
   /** The answer tells what each operator did. */
   readonly analyze?: boolean
+  /** The answer tells how many samples each step looked at. */
+  readonly countSamples?: boolean
   /** Series or samples in the answer at most (encodeQueryResult cuts there, with a warning); 0: all. */
   readonly limit: number
 }

@@ -3,7 +3,7 @@
 // Owns that encoding and the cut at `limit`. The texts of timestamps are made once for series with the same times.
 
 import type { Labels } from '../../../lib/labels/labels.ts'
-import type { QueryResult, ResultSample, ResultSeries } from '../../../lib/promql/exec/result.ts'
+import type { QueryResult, QuerySamples, ResultSample, ResultSeries } from '../../../lib/promql/exec/result.ts'
 import { formatTimestamp, formatValue } from '../../../lib/promql/format-number.ts'
 import { formatDecimal } from '../../../lib/promql/functions/go-format.ts'
 import { encodeHistogramPoint } from './encode-histogram.ts'
@@ -15,6 +15,13 @@ export interface EncodedResult {
   readonly infos: readonly string[]
   /** JSON of what each operator did, where that was asked. */
   readonly analysis?: string
+  /** Samples that were looked at, where that was asked, and what evaluation took. */
+  readonly stats?: {
+    readonly samples: QuerySamples
+    readonly evalMs: number
+    /** By step, too, where that is asked: a feature. */
+    readonly isByStep: boolean
+  }
 }
 
 /** What a result cut at a limit says. */

@@ -18,6 +18,7 @@ import type { PeerDefaults, PeerRouteCall, PeerSource } from './peers.ts'
 import { type Answer, sendAnswer, sendError, setCors } from './reply.ts'
 import { type RequestDefaults, RequestReader } from './requests.ts'
 import { answerAlerts, answerRules } from './rules.ts'
+import { encodeStats, statsWarning, wantsStats } from './stats.ts'
 import { alertmanagers, buildInfo, describeFeatures, type PromqlFeatures, runtimeInfo } from './status.ts'
 import { translateExpr } from './syntax-tree.ts'
 import { answerScrapePools, answerTargets } from './targets.ts'
@@ -192,19 +193,13 @@ async function runQuery(
   signal: AbortSignal,
 ): Promise<Answer> {
   const started = performance.now()
-  const asked = wantsAnalysis(params) ? { ...request, analyze: true } : request
-  const { fields, warnings, infos, analysis } = await backend.query(asked, signal)
-  const stats = params.get('stats')
-  const execTotalTime = (performance.now() - started) / 1000
+  const extras = { ...(wantsAnalysis(params) && { analyze: true }), ...(wantsStats(params) && { countSamples: true }) }
+  const result = await backend.query({ ...request, ...extras }, signal)
+  const { fields, warnings, infos, analysis } = result
+  const times = { totalMs: performance.now() - started, perStep: params.get('stats') === 'all' }
+  const stats = wantsStats(params) ? `,"stats":${encodeStats(result, times)}` : ''
   const shown = analysis === undefined ? '' : `,"analysis":${analysis}`
-  const tail = stats === '' ? `${shown}}` : `,"stats":${JSON.stringify({ timings: { execTotalTime } })}${shown}}`
-  return { data: ['{', fields, tail], warnings: [...warnings, ...statsWarning(stats)], infos }
-}
-
-function statsWarning(stats: string): readonly string[] {
-  if (stats === '' || stats === 'true' || stats === 'all') return []
-  const why = 'is deprecated and will be rejected in the next major release, use "true" or "all"'
-  return [`value ${quoteGo(stats)} for parameter "stats" ${why}`]
+  return { data: ['{', fields, `${stats}${shown}}`], warnings: [...warnings, ...statsWarning(params)], infos }
 }
 
 function json(data: unknown): Answer {

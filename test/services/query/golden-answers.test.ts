@@ -121,6 +121,15 @@ describe('how a query is run', () => {
     )
   })
 
+  test('what it took, in samples and time', async () => {
+    const { data } = await ask('query_range', { query: 'g_counter_total', ...range, stats: 'all' })
+    const { timings, samples } = data.stats as { timings: Record<string, number>; samples: Record<string, number> }
+    expect(timings.execTotalTime).toBeGreaterThanOrEqual(timings.evalTotalTime!)
+    expect(samples.totalQueryableSamples).toBeGreaterThan(0)
+    expect(samples.samplesRead).toBe(samples.totalQueryableSamples)
+    expect(samples.totalQueryableSamplesPerStep).toBeUndefined()
+  })
+
   interface Analysis {
     readonly name: string
     readonly executionTime: string
