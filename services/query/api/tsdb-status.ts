@@ -11,6 +11,8 @@ import type { Answer } from './reply.ts'
 
 const defaultLimit = 10
 const maxLimit = 10_000
+/** What is low in each TSDB's list may be high in the sum: so many times the entries that are shown are asked for. */
+const askedPerShown = 5
 
 export async function answerTsdbStatus(call: PeerRouteCall): Promise<Answer> {
   const { params, peers, signal } = call
@@ -19,7 +21,8 @@ export async function answerTsdbStatus(call: PeerRouteCall): Promise<Answer> {
     .all('match[]')
     .flatMap(parseSelector)
     .map(({ type, name, value }) => ({ type: matcherTypes.indexOf(type), name, value }))
-  const request = { tenant: '', limit, strategy: strategyOf(call, 'status'), matchers }
+  const asked = Math.min(limit * askedPerShown, maxLimit)
+  const request = { tenant: '', limit: asked, strategy: strategyOf(call, 'status'), matchers }
   const { items, warnings } = await peers.ask(statusCall, request, signal)
   const { head, ...lists } = mergeStatistics(items)
   const cut = (list: readonly Statistic[]) => list.slice(0, limit)

@@ -10,6 +10,7 @@ import type { Endpoint } from '../../../lib/storeapi/endpoints.ts'
 import { exemplarsCall } from '../../../lib/storeapi/exemplars.ts'
 import { type MetadataRequest, type MetricMeta, metadataCall, metadataItem } from '../../../lib/storeapi/metadata.ts'
 import { peerService } from '../../../lib/storeapi/peer-call.ts'
+import { noStatistics, statusCall } from '../../../lib/storeapi/tsdb-status.ts'
 import { answerExemplars } from '../../../services/query/api/exemplars.ts'
 import { answerMetadata } from '../../../services/query/api/metadata.ts'
 import { Params } from '../../../services/query/api/params.ts'
@@ -160,6 +161,28 @@ describe('parameters', () => {
     expect((await getFrom(answerExemplars, 'query=1', [])).data).toEqual([])
     expect((await getFrom(answerTsdbStatus, '', [])).data).toMatchObject({ headStats: { numSeries: 0 } })
   })
+})
+
+test('TSDB status: the largest of all, of more than are shown', async () => {
+  const limits: number[] = []
+  const statistics = (counts: Record<string, number>) => {
+    const { item } = statusCall
+    const list = Object.entries(counts).map(([name, value]) => ({ name, value }))
+    return { ...item.empty(), byTenant: new Map([['', { ...noStatistics, seriesCountByMetricName: list }]]) }
+  }
+  const peers = {
+    async ask(_call: unknown, { limit }: { limit: number }) {
+      limits.push(limit)
+      return { items: [statistics({ a: 9, shared: 5 }), statistics({ b: 8, shared: 5 })], warnings: [] }
+    },
+  } as unknown as PeerRouteCall['peers']
+  const call = { peers, signal: new AbortController().signal, defaults: { replicaLabels: [], peerPartialResponse: {} } }
+  const { data } = await answerTsdbStatus({ ...call, params: new Params('limit=2&match[]={cluster="x"}', '') })
+  expect(JSON.parse(String(data)).seriesCountByMetricName).toEqual([
+    { name: 'shared', value: 10 },
+    { name: 'a', value: 9 },
+  ])
+  expect(limits).toEqual([10])
 })
 
 test('exemplars are asked of each peer for what it may know, matchers on external labels met here', async () => {
