@@ -5,11 +5,14 @@ import { deleteBlock } from '../blocks/delete.ts'
 import type { PartialBlock } from '../blocks/fetcher.ts'
 import type { Mark } from '../blocks/markers.ts'
 import { ulidTimeMs } from '../blocks/ulid.ts'
+import { forEachBounded } from '../kit/bounded.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import type { CompactMetrics } from './metrics.ts'
 
 const partialUploadAgeMs = 48 * 3_600_000
+/** A retention that was shortened leaves thousands to delete. */
+const blocksSideBySide = 8
 
 /** Whether the mark is older than the delay between a block's mark and its deletion. */
 export function isDueForDeletion(mark: Mark, deleteDelayMs: number, nowMs: number): boolean {
@@ -40,20 +43,20 @@ export class Cleaner {
   /** Deletes blocks whose mark is older than the delay. */
   async deleteMarked(marks: Iterable<Mark>, signal: AbortSignal): Promise<void> {
     const { deleteDelayMs, now } = this.#options
-    for (const mark of marks) {
-      if (isDueForDeletion(mark, deleteDelayMs, now()))
-        await this.#delete(mark.ulid, 'deleted block that was marked for deletion', signal)
-    }
+    const due = [...marks].filter((mark) => isDueForDeletion(mark, deleteDelayMs, now()))
+    await forEachBounded(due, blocksSideBySide, ({ ulid }) =>
+      this.#delete(ulid, 'deleted block that was marked for deletion', signal),
+    )
   }
 
   /** Deletes blocks without a readable meta.json whose newest object (else their ULID's time) is older than 48 h. */
   async deletePartial(partial: Iterable<PartialBlock>, signal: AbortSignal): Promise<void> {
     const { metrics, now } = this.#options
-    for (const block of partial) {
-      if (!isAbandoned(block, now())) continue
+    const abandoned = [...partial].filter((block) => isAbandoned(block, now()))
+    await forEachBounded(abandoned, blocksSideBySide, ({ ulid }) => {
       metrics.partialDeletions.inc()
-      await this.#delete(block.ulid, 'deleted block whose upload was never finished', signal)
-    }
+      return this.#delete(ulid, 'deleted block whose upload was never finished', signal)
+    })
     metrics.cleanups.inc()
   }
 
