@@ -7,12 +7,15 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type FilterContext, MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
 import { putMark, readMark } from '../../../lib/blocks/markers.ts'
+import { uploadBlock } from '../../../lib/blocks/upload.ts'
 import { runJob } from '../../../lib/compact/job.ts'
 import { labelsOf } from '../../../lib/labels/labels.ts'
 import type { Bucket } from '../../../lib/objstore/bucket.ts'
 import { fileError } from '../../../lib/objstore/failures.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
+import { metaOf } from '../../support/block-metas.ts'
 import { copyOf } from '../../support/crash-scenarios.ts'
+import { goldenBlock } from '../../support/golden.ts'
 import { type MadeBlock, putMadeBlock, viewOf } from '../../support/made-blocks.ts'
 import { type TestCompactorOptions, compactorOver as testCompactorOver } from '../../support/test-compactor.ts'
 
@@ -239,6 +242,22 @@ test('a raw block that expires is downsampled first, however short, and its 5 mi
   expect((await metasIn(bucket)).map(({ thanos }) => thanos.resolutionMs)).toEqual([300_000])
   await compactorOver(bucket, { nowMs: 300 * hourMs, retention }).run(signal)
   expect((await metasIn(bucket)).map(({ thanos }) => thanos.resolutionMs)).toEqual([3_600_000])
+})
+
+test('native histograms, custom buckets among them, are downsampled and expire like floats', async () => {
+  const bucket = new MemoryBucket()
+  const golden = goldenBlock('blocks/histograms')
+  const meta = metaOf({ ulid: golden.ulid, minTime: 1_700_006_400_000, maxTime: 1_700_013_600_000 })
+  await uploadBlock(bucket, golden.folder, meta)
+  const retention = { rawMs: 40 * hourMs, fiveMinutesMs: 240 * hourMs, oneHourMs: 0 }
+  for (const [ageHours, resolutionMs] of [
+    [50, 300_000],
+    [300, 3_600_000],
+  ] as const) {
+    await compactorOver(bucket, { nowMs: meta.maxTime + ageHours * hourMs, retention }).run(signal)
+    expect((await metasIn(bucket)).map(({ thanos }) => thanos.resolutionMs)).toEqual([resolutionMs])
+  }
+  expect(await bucket.exists(`${golden.ulid}/meta.json`)).toBe(false)
 })
 
 test('a block that cannot be downsampled is marked with its reason, and expires as it is', async () => {
