@@ -271,7 +271,12 @@ function wrong(service: string, what: string, cause?: unknown): MnemoError {
 /** Usage: the summary, then each flag with its default and its help. */
 export function formatHelp(service: string, summary: string, flags: FlagSpec): string {
   const args = Object.values(flags).filter(({ isPositional }) => isPositional)
-  const usage = ['usage: mnemo', service, '[<flags>]', ...args.map(({ name }) => `[<${name}>…]`)].join(' ')
+  const usage = [
+    'usage: mnemo',
+    service,
+    '[<flags>]',
+    ...args.map(({ name, isRepeated }) => `[<${name}>${isRepeated ? '…' : ''}]`),
+  ].join(' ')
   const lines = [usage, '', summary, '', 'Flags:', '  -h, --help', '      Shows this.']
   for (const flag of Object.values(flags)) {
     if (flag.isHidden || flag.isPositional) continue

@@ -7,10 +7,11 @@ import type { BlockMeta } from '../../lib/blocks/meta.ts'
 import { type Cardinality, countCardinality, type SeriesSum } from '../../lib/compact/cardinality.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { enumFlag, type FlagValues, intFlag, stringFlag, stringsFlag } from '../../lib/kit/flags.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { startProgress } from '../../lib/kit/progress.ts'
-import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { checkIds, chooseBlocks, fetchBlocks, idsFlag, openBucket, timeRangeFlags } from './bucket-session.ts'
+import { toolFlags } from './config-thanos.ts'
 import { parseFlagMatchers } from './flag-matchers.ts'
 import { formatGoDuration, formatRfc3339 } from './go-duration.ts'
 import { printAll } from './output.ts'
@@ -18,8 +19,7 @@ import { seriesFilter } from './series-filter.ts'
 import { formatBytes, formatCount, formatTable } from './table.ts'
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
   ids: idsFlag('Blocks to analyze. If none is specified, all that the other flags choose.'),
   matcher: stringFlag('matcher', {
     help: 'Only blocks whose external labels match: cluster="eu",replica=~"a|b".',
@@ -44,6 +44,7 @@ export function bucketAnalyze(argv: string[]): Promise<void> {
 }
 
 async function run(values: Values, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger, signal } = ctx
   const ids = checkIds(values.ids)
   const isChosen = seriesFilter(values.match)

@@ -8,13 +8,13 @@ import { Cleaner } from '../../lib/compact/cleaner.ts'
 import { compactMetrics } from '../../lib/compact/metrics.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import type { FlagValues } from '../../lib/kit/flags.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
-import { objstoreFlags } from '../../lib/objstore/config.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { deletionFlags, fetchBlocks, openBucket } from './bucket-session.ts'
+import { toolFlags } from './config-thanos.ts'
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
   ...selectorFlags,
   ...deletionFlags,
 }
@@ -26,12 +26,13 @@ export function bucketCleanup(argv: string[]): Promise<void> {
 }
 
 async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger, signal, registry } = ctx
   const rules = readSelectorRules(values)
   const bucket = await openBucket(values, ctx)
   const deletionMarks = ignoreDeletionMarkFilter(values.deleteDelayMs, { bucket, logger })
   const filters = [relabelFilter(rules), consistencyDelayFilter(values.consistencyDelayMs), deletionMarks]
-  const { partial } = await fetchBlocks(bucket, ctx, filters)
+  const { partial } = await fetchBlocks(bucket, ctx, filters, values.blockSyncConcurrency)
   const metrics = compactMetrics(registry)
   const { deleteDelayMs } = values
   const cleaner = new Cleaner({ bucket, deleteDelayMs, logger, metrics, now: Date.now })

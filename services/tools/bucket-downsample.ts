@@ -15,15 +15,16 @@ import { compactMetrics } from '../../lib/compact/metrics.ts'
 import { Round } from '../../lib/compact/round.ts'
 import { type FlagValues, intFlag, stringFlag } from '../../lib/kit/flags.ts'
 import { withFolderLock } from '../../lib/kit/folder-lock.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { startProgress } from '../../lib/kit/progress.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
-import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { openBucket } from './bucket-session.ts'
+import { downsampleForeignFlags, toolFlags } from './config-thanos.ts'
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
+  ...downsampleForeignFlags,
   dataDir: stringFlag('data-dir', { help: 'Data directory in which to process downsamplings.', default: './data' }),
   concurrency: intFlag('downsample.concurrency', { help: 'Number of blocks to downsample side by side.', default: 1 }),
 }
@@ -40,6 +41,7 @@ export function bucketDownsample(argv: string[]): Promise<void> {
 }
 
 async function run(values: Values, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger, signal } = ctx
   const bucket = await openBucket(values, ctx)
   const lock = { folder: values.dataDir, waitMs: turnTimeoutMs, logger, signal }

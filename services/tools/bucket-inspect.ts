@@ -5,11 +5,12 @@ import type { BlockMeta } from '../../lib/blocks/meta.ts'
 import { untilDownsamplingMs } from '../../lib/compact/downsample-plan.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { enumFlag, type FlagValues, stringsFlag } from '../../lib/kit/flags.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { parseFlagLabels } from '../../lib/labels/flag-labels.ts'
 import { type Labels, labelsToObject, labelValue } from '../../lib/labels/labels.ts'
-import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { fetchBlocks, metaTimeoutFlag, openBucket } from './bucket-session.ts'
+import { toolFlags } from './config-thanos.ts'
 import { formatGoDuration, formatRfc3339 } from './go-duration.ts'
 import { printAll } from './output.ts'
 import { formatCount, formatTable, tableFormats } from './table.ts'
@@ -54,8 +55,7 @@ function formatPlain(labels: Labels): string {
 }
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
   selector: stringsFlag('selector', {
     short: 'l',
     help: 'Selects blocks based on external labels: name="value" (repeated). All must match.',
@@ -73,6 +73,7 @@ export function bucketInspect(argv: string[]): Promise<void> {
 }
 
 async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const selector = parseFlagLabels('selector', values.selector)
   const sortBy = values.sortBy.length > 0 ? values.sortBy : ['FROM', 'UNTIL']
   const unknown = sortBy.find((name) => !Object.hasOwn(columns, name))

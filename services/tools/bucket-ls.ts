@@ -8,17 +8,17 @@ import type { BlockMeta } from '../../lib/blocks/meta.ts'
 import { formatMeta } from '../../lib/blocks/meta-format.ts'
 import { readSelectorRules, relabelFilter, selectorFlags } from '../../lib/blocks/relabel.ts'
 import { boolFlag, type FlagValues, stringFlag } from '../../lib/kit/flags.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { formatLabels } from '../../lib/labels/labels.ts'
-import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { fetchBlocks, metaTimeoutFlag, openBucket, timeRangeFlags } from './bucket-session.ts'
+import { toolFlags } from './config-thanos.ts'
 import { formatGoDuration, formatRfc3339 } from './go-duration.ts'
 import { compileMetaTemplate } from './meta-template.ts'
 import { Output } from './output.ts'
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
   ...selectorFlags,
   output: stringFlag('output', {
     short: 'o',
@@ -35,6 +35,7 @@ export function bucketLs(argv: string[]): Promise<void> {
 }
 
 async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger } = ctx
   const rules = readSelectorRules(values)
   const format = formatOf(values.output)

@@ -5,15 +5,15 @@ import { type MarkKind, markFileNames, putMark, removeMark } from '../../lib/blo
 import { metaFileName } from '../../lib/blocks/meta.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, enumFlag, type FlagValues, stringFlag } from '../../lib/kit/flags.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
-import { objstoreFlags } from '../../lib/objstore/config.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { checkIds, idsFlag, openBucket } from './bucket-session.ts'
+import { toolFlags } from './config-thanos.ts'
 
 const markers = Object.values(markFileNames)
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
   ids: idsFlag('ID (ULID) of the blocks to be marked.'),
   marker: enumFlag('marker', markers, { help: `Marker to be put: ${markers.join(', ')}.`, required: true }),
   details: stringFlag('details', { help: 'Human readable details to be put into marker.', default: '' }),
@@ -27,6 +27,7 @@ export function bucketMark(argv: string[]): Promise<void> {
 }
 
 async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger, signal } = ctx
   const { marker, details, remove } = values
   const ids = checkIds(values.ids)

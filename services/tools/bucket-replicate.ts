@@ -9,21 +9,22 @@ import { ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
 import type { BlockMeta } from '../../lib/blocks/meta.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, durationFlag, type FlagValues, intFlag, stringFlag } from '../../lib/kit/flags.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
 import { startHttp } from '../../lib/kit/http.ts'
-import { httpFlags, logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { httpFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { counter, type Registry } from '../../lib/kit/metrics.ts'
 import { startProgress } from '../../lib/kit/progress.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
-import { objstoreFlags, objstoreFlagsOf } from '../../lib/objstore/config.ts'
+import { objstoreFlagsOf } from '../../lib/objstore/config.ts'
 import { checkIds, chooseBlocks, idsFlag, openBucket, tellPartial, timeRangeFlags } from './bucket-session.ts'
+import { toolFlags } from './config-thanos.ts'
 import { parseFlagMatchers } from './flag-matchers.ts'
 
 const to = objstoreFlagsOf('objstore-to', 'The object storage which replicate data to.')
 
 const flags = {
-  ...logFlags,
+  ...toolFlags,
   ...httpFlags,
-  ...objstoreFlags,
   toConfig: to.objstoreConfig,
   toConfigFile: to.objstoreConfigFile,
   resolutionsMs: durationFlag('resolution', {
@@ -65,6 +66,7 @@ export function bucketReplicate(argv: string[]): Promise<void> {
 }
 
 async function run(values: Values, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger, signal, registry, probe } = ctx
   const isChosen = chooser(values)
   const target = { objstoreConfig: values.toConfig, objstoreConfigFile: values.toConfigFile }

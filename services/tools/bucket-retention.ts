@@ -9,15 +9,15 @@ import { expiredBlocks } from '../../lib/compact/retention.ts'
 import { formatDurationMs } from '../../lib/kit/duration.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { durationFlag, type FlagValues } from '../../lib/kit/flags.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
-import { objstoreFlags } from '../../lib/objstore/config.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { deletionFlags, fetchBlocks, openBucket } from './bucket-session.ts'
+import { toolFlags } from './config-thanos.ts'
 
 const keepForever = 'Setting this to 0d will retain samples of this resolution forever.'
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
   ...selectorFlags,
   ...deletionFlags,
   rawMs: durationFlag('retention.resolution-raw', {
@@ -41,6 +41,7 @@ export function bucketRetention(argv: string[]): Promise<void> {
 }
 
 async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger, signal } = ctx
   const { rawMs, fiveMinutesMs, oneHourMs } = values
   if (rawMs === 0 && fiveMinutesMs === 0 && oneHourMs === 0)
@@ -51,7 +52,8 @@ async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promi
   const deletionMarks = ignoreDeletionMarkFilter(values.deleteDelayMs / 2, { bucket, logger })
   const duplicates = deduplicateFilter(() => deletionMarks.marks)
   const delay = consistencyDelayFilter(values.consistencyDelayMs)
-  const { metas } = await fetchBlocks(bucket, ctx, [relabelFilter(rules), delay, deletionMarks, duplicates])
+  const filters = [relabelFilter(rules), delay, deletionMarks, duplicates]
+  const { metas } = await fetchBlocks(bucket, ctx, filters, values.blockSyncConcurrency)
   const nowMs = Date.now()
   let marked = 0
   for (const { ulid: block, maxTime, thanos } of expiredBlocks(

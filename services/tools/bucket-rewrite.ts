@@ -13,21 +13,22 @@ import { checkBlock } from '../../lib/compact/check-block.ts'
 import { type BlockRewrite, BlockRewriter, type ChangeLog } from '../../lib/compact/rewrite.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, type FlagValues, stringFlag } from '../../lib/kit/flags.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { makeFolder } from '../../lib/kit/make-folder.ts'
 import { startProgress } from '../../lib/kit/progress.ts'
 import { parseRelabelConfig } from '../../lib/labels/relabel.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
-import { objstoreFlags } from '../../lib/objstore/config.ts'
 import { formatLabelsGo } from '../../lib/promql/functions/go-format.ts'
 import type { BlockContents } from '../../lib/tsdb/block-writer.ts'
 import { checkIds, chooseBlocks, fetchBlocks, idsFlag, openBucket } from './bucket-session.ts'
+import { toolFlags, writingForeignFlags } from './config-thanos.ts'
 import { Output } from './output.ts'
 import { parseDeletions, rewriteEntry } from './rewrite-config.ts'
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
+  ...writingForeignFlags,
   ids: idsFlag('ID (ULID) of the blocks for rewrite.'),
   tmpDir: stringFlag('tmp.dir', {
     help: "Working directory for temporary files, and for change logs, which stay there; mnemo-rewrite in the system's temporary directory, unless told.",
@@ -65,6 +66,7 @@ export function bucketRewrite(argv: string[]): Promise<void> {
 }
 
 async function run(values: Values, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger } = ctx
   const ids = checkIds(values.ids)
   if (ids.length === 0) throw new MnemoError('config', 'cannot rewrite blocks: flag --id is missing')

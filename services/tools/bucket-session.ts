@@ -5,7 +5,7 @@ import { type FetchedBlocks, MetaFetcher, type MetaFilter } from '../../lib/bloc
 import type { BlockMeta } from '../../lib/blocks/meta.ts'
 import { isUlid } from '../../lib/blocks/ulid.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
-import { durationFlag, stringsFlag, type TimeOrDuration, timeFlag } from '../../lib/kit/flags.ts'
+import { durationFlag, intFlag, stringsFlag, type TimeOrDuration, timeFlag } from '../../lib/kit/flags.ts'
 import type { ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
@@ -29,8 +29,9 @@ export async function fetchBlocks(
   bucket: Bucket,
   { logger, registry, signal }: Pick<ServiceContext, 'logger' | 'registry' | 'signal'>,
   filters: readonly MetaFilter[] = [],
+  concurrency = 32,
 ): Promise<FetchedBlocks> {
-  return tellPartial(await new MetaFetcher({ bucket, filters, logger, registry }).fetch(signal), logger)
+  return tellPartial(await new MetaFetcher({ bucket, filters, concurrency, logger, registry }).fetch(signal), logger)
 }
 
 /** The same blocks, after the log has named those that are not whole. */
@@ -98,5 +99,9 @@ export const deletionFlags = {
   consistencyDelayMs: durationFlag('consistency-delay', {
     help: 'Minimum age of fresh (non-compacted) blocks before they are being processed.',
     default: '30m',
+  }),
+  blockSyncConcurrency: intFlag('block-sync-concurrency', {
+    help: 'How many block metas are read side by side.',
+    default: 20,
   }),
 }

@@ -11,15 +11,16 @@ import { uploadBlock } from '../../lib/blocks/upload.ts'
 import { forEachBounded } from '../../lib/kit/bounded.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, type FlagValues, intFlag, stringFlag, stringsFlag } from '../../lib/kit/flags.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { parseFlagLabels } from '../../lib/labels/flag-labels.ts'
 import type { Labels } from '../../lib/labels/labels.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
-import { createBucket, objstoreFlags, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+import { toolFlags } from './config-thanos.ts'
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
   path: stringFlag('path', { help: 'Path to the directory containing blocks to upload.', default: './data' }),
   labels: stringsFlag('label', { help: 'External labels to add to the uploaded blocks: key="value" (repeated).' }),
   uploadCompacted: boolFlag('shipper.upload-compacted', { help: 'If true, compacted blocks are uploaded as well.' }),
@@ -35,6 +36,7 @@ export function uploadBlocks(argv: string[]): Promise<void> {
 }
 
 async function run(values: FlagValues<typeof flags>, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger, registry, signal } = ctx
   const labels = parseLabels(values.labels)
   const objstoreConfig = requireObjstoreConfig(values)

@@ -11,11 +11,13 @@ import { groupBlocks, overlappingRuns } from '../../lib/compact/plan.ts'
 import { type RepairOptions, removeBlock, repairBlock } from '../../lib/compact/repair.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { boolFlag, durationFlag, type FlagValues, stringsFlag } from '../../lib/kit/flags.ts'
-import { logFlags, runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
+import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
+import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { startProgress } from '../../lib/kit/progress.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
-import { objstoreFlags, objstoreFlagsOf } from '../../lib/objstore/config.ts'
+import { objstoreFlagsOf } from '../../lib/objstore/config.ts'
 import { checkIds, chooseBlocks, idsFlag, openBucket, tellPartial } from './bucket-session.ts'
+import { toolFlags } from './config-thanos.ts'
 
 const issueIds = ['objects', 'index_known_issues', 'chunks', 'overlapped_blocks', 'duplicated_compaction'] as const
 type IssueId = (typeof issueIds)[number]
@@ -24,8 +26,7 @@ const defaultIssues: readonly IssueId[] = ['objects', 'index_known_issues', 'ove
 const backup = objstoreFlagsOf('objstore-backup', 'Used for repair logic to backup blocks before removal.')
 
 const flags = {
-  ...logFlags,
-  ...objstoreFlags,
+  ...toolFlags,
   backupConfig: backup.objstoreConfig,
   backupConfigFile: backup.objstoreConfigFile,
   repair: boolFlag('repair', {
@@ -52,6 +53,7 @@ export function bucketVerify(argv: string[]): Promise<void> {
 }
 
 async function run(values: Values, ctx: ServiceContext): Promise<void> {
+  warnOfIgnored(flags, values, ctx.logger)
   const { logger, signal, registry } = ctx
   const issues = chosenIssues(values.issues)
   const ids = checkIds(values.ids)

@@ -163,7 +163,7 @@ test('a letter for a flag, and arguments without a name', () => {
   expect(() => parse('a', 'b')).toThrow('argument path is given twice')
   expect(() => parse('--path=a')).toThrow('unknown flag --path')
   const help = formatHelp('demo', 'A demo.', short)
-  expect(help).toContain('usage: mnemo demo [<flags>] [<path>…]\n')
+  expect(help).toContain('usage: mnemo demo [<flags>] [<path>]\n')
   expect(help).toContain('  -o, --output=\n      Form.\n')
   expect(help).toContain('\nArguments:\n  path\n      A folder.\n')
 })

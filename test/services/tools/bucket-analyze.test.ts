@@ -25,10 +25,8 @@ test('tables over chosen blocks, or JSON', async () => {
   })
 })
 
-test('what is wrong: one line', async () => {
-  for (const flag of ['--match={', '--matcher=a', '--id=1']) {
-    const { status, lines } = await analyze(flag)
-    expect(lines).toEqual([expect.stringContaining('cannot use')])
-    expect(status).toBe(2)
-  }
+test.each(['--match={', '--matcher=a', '--id=1'])('%s: one line, status 2', async (flag) => {
+  const { status, lines } = await analyze(flag)
+  expect(lines).toEqual([expect.stringContaining('cannot use')])
+  expect(status).toBe(2)
 })

@@ -17,7 +17,9 @@ async function marksOf(bucket: FilesystemBucket): Promise<Record<string, string[
   return Object.fromEntries([...(await listBlocks(bucket))].map(([ulid, { marks }]) => [ulid, [...marks].sort()]))
 }
 
-test('mark: each kind put and removed; one that exists stays; a block that is not there is an error', async () => {
+test('mark: each kind put and removed; one that exists stays; a block that is not there is an error', {
+  timeout: 60_000,
+}, async () => {
   const directory = path.join(root, 'mark')
   const bucket = new FilesystemBucket(directory)
   for (const number of [1, 2]) await putMeta(bucket, metaOf({ ulid: ulidOf(number) }))

@@ -74,8 +74,10 @@ test('downsample: what is long enough, as Thanos has it, and nothing the second 
   const before = await metasOf(directory)
   const theirs = before.filter(({ thanos }) => thanos.resolutionMs > 0)
   for (const { ulid } of theirs) await fs.rm(path.join(directory, ulid), { recursive: true })
-  const downsample = () => tools('bucket', 'downsample', configOf(directory), `--data-dir=${path.join(root, 'data')}`)
-  const first = await downsample()
+  const downsample = (...args: string[]) =>
+    tools('bucket', 'downsample', configOf(directory), `--data-dir=${path.join(root, 'data')}`, ...args)
+  const first = await downsample('--wait-interval=5m')
+  expect(first.output).toContain('--wait-interval has no effect: it ends when nothing is left to do')
   expect(first.status, first.output).toBe(0)
   expect(first.output).toContain('msg="downsampling done" blocks=2')
   const figures = (metas: typeof before) =>
@@ -85,4 +87,6 @@ test('downsample: what is long enough, as Thanos has it, and nothing the second 
   const ours = (await metasOf(directory)).filter(({ thanos }) => thanos.resolutionMs > 0)
   expect(figures(ours).sort()).toEqual(figures(theirs).sort())
   expect((await downsample()).output).toContain('msg="downsampling done" blocks=0')
+  const refused = await downsample('--hash-func=SHA256')
+  expect(refused).toMatchObject({ status: 2, lines: [expect.stringContaining('hashes of files are not written')] })
 })

@@ -60,19 +60,14 @@ test('dry, then done: the change log, the mark on the original, and what meta.js
   expect(await fs.readdir(path.join(root, 'tmp', after.ulid))).toEqual(['change.log'])
 })
 
-test('what is wrong with the command: one line, status 2', async () => {
-  for (const [args, want] of [
-    [[`--id=${ulid}`], 'want --rewrite.to-delete-config'],
-    [[`--rewrite.to-delete-config=${deletions}`], '--id is missing'],
-    [[`--id=${ulid}`, '--rewrite.to-delete-config=[{a: b}]'], 'unknown key a'],
-    [[`--id=${ulid}`, '--rewrite.to-relabel-config=[{action: x}]'], 'cannot use the relabel configuration: rule 1'],
-    [
-      [`--id=${ulid}`, `--rewrite.to-delete-config=${deletions}`, '--delete-blocks'],
-      'cannot delete blocks in a dry run',
-    ],
-  ] as const) {
-    const { status, lines } = await rewrite(...args)
-    expect(lines).toEqual([expect.stringContaining(want)])
-    expect(status).toBe(2)
-  }
+test.each([
+  [[`--id=${ulid}`], 'want --rewrite.to-delete-config'],
+  [[`--rewrite.to-delete-config=${deletions}`], '--id is missing'],
+  [[`--id=${ulid}`, '--rewrite.to-delete-config=[{a: b}]'], 'unknown key a'],
+  [[`--id=${ulid}`, '--rewrite.to-relabel-config=[{action: x}]'], 'cannot use the relabel configuration: rule 1'],
+  [[`--id=${ulid}`, `--rewrite.to-delete-config=${deletions}`, '--delete-blocks'], 'cannot delete blocks in a dry run'],
+] as const)('%j: one line, status 2', async (args, want) => {
+  const { status, lines } = await rewrite(...args)
+  expect(lines).toEqual([expect.stringContaining(want)])
+  expect(status).toBe(2)
 })

@@ -15,7 +15,7 @@ import { configOf, tools } from '../../support/tools.ts'
 const root = await fs.mkdtemp(path.join(tmpdir(), 'mnemo-tools-'))
 afterAll(() => fs.rm(root, { recursive: true }))
 
-test('upload-blocks, then ls', async () => {
+test('upload-blocks, then ls', { timeout: 60_000 }, async () => {
   const bucket = path.join(root, 'bucket')
   const data = path.join(root, 'data')
   const golden = goldenBlock('blocks/floats')
@@ -66,26 +66,27 @@ test('compacted blocks only where told, and where nothing overlaps', async () =>
   expect((await upload('--shipper.upload-compacted')).output).toContain('uploaded=1')
 })
 
-test('what is wrong is told in one line, with status 2', async () => {
-  const golden = goldenPath('bucket')
-  for (const [args, want] of [
-    [['bucket', 'ls'], 'cannot do without a bucket'],
-    [['bucket', 'ls', '--objstore.config=type: X'], 'want S3 or FILESYSTEM'],
-    [['bucket', 'ls', configOf(golden), '--output={{.Ulid}}'], 'cannot use --output: got {{.Ulid}}'],
-    [['bucket', 'ls', configOf(golden), '-o', '{{range .}}{{end}}'], 'cannot use --output: got {{range .}}'],
-    [['bucket', 'inspect', configOf(root), '--sort-by=AGE'], 'cannot sort by AGE'],
-    [['bucket', 'inspect', configOf(root), '-l', 'a'], 'cannot use --selector a'],
-    [['bucket', 'mark', configOf(root), '--id=x', '--marker=deletion-mark.json', '--details=y'], 'cannot use --id=x'],
-    [['bucket', 'mark', configOf(root), '--marker=deletion-mark.json', '--details=y'], '--id is missing'],
-    [['bucket', 'mark', configOf(root), `--id=${ulidOf(1)}`, '--marker=deletion-mark.json'], '--details is missing'],
-    [['bucket', 'retention', configOf(root)], 'cannot apply retention'],
-    [['bucket', 'upload-blocks', configOf(root), '--label=a="b"', '--path=/none'], '--path=/none'],
-  ] as const) {
-    const { status, lines } = await tools(...args)
-    expect(status).toBe(2)
-    expect(lines).toHaveLength(1)
-    expect(lines[0]).toContain(want)
-  }
+const golden = goldenPath('bucket')
+
+test.each([
+  [['bucket', 'ls'], 'cannot do without a bucket'],
+  [['bucket', 'ls', '--objstore.config=type: X'], 'want S3 or FILESYSTEM'],
+  [['bucket', 'ls', configOf(golden), '--output={{.Ulid}}'], 'cannot use --output: got {{.Ulid}}'],
+  [['bucket', 'ls', configOf(golden), '-o', '{{range .}}{{end}}'], 'cannot use --output: got {{range .}}'],
+  [['bucket', 'inspect', configOf(root), '--sort-by=AGE'], 'cannot sort by AGE'],
+  [['bucket', 'inspect', configOf(root), '-l', 'a'], 'cannot use --selector a'],
+  [['bucket', 'mark', configOf(root), '--id=x', '--marker=deletion-mark.json', '--details=y'], 'cannot use --id=x'],
+  [['bucket', 'mark', configOf(root), '--marker=deletion-mark.json', '--details=y'], '--id is missing'],
+  [['bucket', 'mark', configOf(root), `--id=${ulidOf(1)}`, '--marker=deletion-mark.json'], '--details is missing'],
+  [['bucket', 'retention', configOf(root)], 'cannot apply retention'],
+  [['bucket', 'upload-blocks', configOf(root), '--label=a="b"', '--path=/none'], '--path=/none'],
+] as const)('%j: one line, status 2', async (args, want) => {
+  const { status, lines } = await tools(...args)
+  expect(status).toBe(2)
+  expect(lines).toEqual([expect.stringContaining(want)])
+})
+
+test('a command that is none, and help', async () => {
   expect(await tools('bucket', 'rm')).toMatchObject({ status: 2 })
   expect(await tools()).toMatchObject({ status: 2 })
   const help = await tools('--help')

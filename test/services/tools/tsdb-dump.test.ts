@@ -55,18 +55,17 @@ test('a downsampled block out of a bucket: one aggregate at a time', async () =>
   expect(await tools('tsdb', 'dump', ...block)).toMatchObject({ status: 2 })
 })
 
-test('what is wrong: one line', async () => {
-  const { folder } = goldenBlock('blocks/floats')
-  for (const [args, status, want] of [
-    [['/none'], 2, 'cannot read /none'],
-    [[root], 2, 'got no block there'],
-    [[folder, folder], 2, 'argument path is given twice'],
-    [[folder, '--match={a='], 2, 'cannot use --match={a='],
-    [[folder, configOf(root)], 2, 'got a path and a bucket'],
-    [[folder, '--id=01M81VCV2QY4VZMAKGC7N7SG0A'], 1, 'cannot dump block 01M81VCV2QY4VZMAKGC7N7SG0A'],
-  ] as const) {
-    const outcome = await tools('tsdb', 'dump', ...args)
-    expect(outcome.lines).toEqual([expect.stringContaining(want)])
-    expect(outcome.status).toBe(status)
-  }
+const { folder } = goldenBlock('blocks/floats')
+
+test.each([
+  [['/none'], 2, 'cannot read /none'],
+  [[root], 2, 'got no block there'],
+  [[folder, folder], 2, 'argument path is given twice'],
+  [[folder, '--match={a='], 2, 'cannot use --match={a='],
+  [[folder, configOf(root)], 2, 'got a path and a bucket'],
+  [[folder, '--id=01M81VCV2QY4VZMAKGC7N7SG0A'], 1, 'cannot dump block 01M81VCV2QY4VZMAKGC7N7SG0A'],
+] as const)('%j: one line, status %d', async (args, status, want) => {
+  const outcome = await tools('tsdb', 'dump', ...args)
+  expect(outcome.lines).toEqual([expect.stringContaining(want)])
+  expect(outcome.status).toBe(status)
 })
