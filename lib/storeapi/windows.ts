@@ -74,6 +74,8 @@ function decodePart({ type, data }: Chunk, columns: SampleColumns): Part {
 /** The count of each sum's window. Of histograms there may be counts without a sum: Thanos loses sums where a zero bucket grows. */
 function countsOf(sums: Part, counts: Part): Float64Array {
   const { length } = sums.times
+  if (counts.histograms)
+    throw new MnemoError('corrupt', 'cannot average downsampled chunk: got histograms, want counts')
   const found = new Float64Array(length)
   let at = 0
   for (let i = 0; i < length; i++) {
