@@ -1,6 +1,6 @@
 // Mathematics as Prometheus on amd64 has it, where JavaScript's differs from Go's: logarithms, powers, the edges of others.
 // Specification: Go's math package (log after FreeBSD's e_log.c, log2, log10, pow by repeated squaring, frexp, ldexp).
-// Owns these; what is equal in both (sqrt, floor …) or depends on the machine in Go (exp with FMA) is Math's.
+// Owns these; trigonometry is go-trig.ts's; what is equal in both (sqrt, floor …) or depends on the machine in Go (exp with FMA) is Math's.
 
 const scratch = new DataView(new ArrayBuffer(8))
 const exponentMask = 0x7ff

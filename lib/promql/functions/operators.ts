@@ -4,6 +4,7 @@
 
 import type { ElementOp } from '../plan/plan.ts'
 import { pow } from './go-math.ts'
+import { atan2 } from './go-trig.ts'
 
 export type Arithmetic = (lhs: number, rhs: number) => number
 export type Comparison = (lhs: number, rhs: number) => boolean
@@ -15,7 +16,7 @@ export const arithmetic: Readonly<Partial<Record<ElementOp, Arithmetic>>> = {
   '/': (a, b) => a / b,
   '%': (a, b) => a % b,
   '^': pow,
-  atan2: Math.atan2,
+  atan2,
 }
 
 export const comparisons: Readonly<Partial<Record<ElementOp, Comparison>>> = {

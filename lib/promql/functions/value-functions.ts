@@ -4,6 +4,7 @@
 
 import { dayOfYear, daysInMonth, wideDate, yearOf } from './dates.ts'
 import { cosh, log, log2, log10, max, min, sinh } from './go-math.ts'
+import { acos, asin, atan, cos, sin, tan } from './go-trig.ts'
 
 /** Parameters not given are undefined. */
 export type ValueFunction = (value: number, first?: number, second?: number) => number
@@ -18,12 +19,12 @@ export const valueFunctions: Readonly<Record<string, ValueFunction>> = {
   ln: log,
   log2,
   log10,
-  sin: Math.sin,
-  cos: Math.cos,
-  tan: Math.tan,
-  asin: Math.asin,
-  acos: Math.acos,
-  atan: Math.atan,
+  sin,
+  cos,
+  tan,
+  asin,
+  acos,
+  atan,
   sinh,
   cosh,
   tanh: Math.tanh,

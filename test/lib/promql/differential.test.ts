@@ -22,8 +22,8 @@ const features = [
   ...['promql-binop-fill-modifiers', ...(process.env.DELAYED ? ['promql-delayed-name-removal'] : [])],
 ]
 
-/** Go's and JavaScript's own may differ in the last digit; and deviations take series in the order of a map there. */
-const inexact = /std(dev|var)|\b(sin|cos|tan|asin|acos|atan|sinh|cosh|tanh|asinh|acosh|atanh|exp|atan2)\b|\^|histogram_/
+/** exp depends on the machine in Go, and what goes by it may differ in the last digit; deviations take series in the order of a map there. */
+const inexact = /std(dev|var)|\b(sinh|cosh|tanh|asinh|acosh|atanh|exp)\b|\^|histogram_/
 
 async function compare(folder: string): Promise<string[]> {
   const said = execFileSync(prometheus, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
