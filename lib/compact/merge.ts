@@ -29,11 +29,23 @@ export async function mergeBlocks(
   sources: readonly InputBlock[],
   options: MergeOptions & { readonly overlap: OverlapFunction },
 ): Promise<BlockContents> {
-  const { folder, meta, signal } = options
   const symbols = new SymbolMerge(
     sources.map(({ meta: { ulid }, index }) => ({ ulid, symbols: index.symbols })),
-    { path: `${folder}.symbols` },
+    { path: `${options.folder}.symbols` },
   )
+  try {
+    return await mergeSeries(sources, symbols, options)
+  } finally {
+    await symbols.close()
+  }
+}
+
+async function mergeSeries(
+  sources: readonly InputBlock[],
+  symbols: SymbolMerge,
+  options: MergeOptions & { readonly overlap: OverlapFunction },
+): Promise<BlockContents> {
+  const { folder, meta, signal } = options
   const writer = await BlockWriter.create({ folder, symbols: symbols.merged(), ...options.segments })
   const inputs = sources.map((source) => new SeriesInput(source, signal))
   const merger = new OverlapMerger(createKernels(), options.overlap)
@@ -63,7 +75,6 @@ export async function mergeBlocks(
   } finally {
     merger.free()
     await Promise.all(inputs.map((input) => input.close()))
-    await symbols.close()
   }
 }
 
