@@ -107,8 +107,10 @@ async function contentOf(flag: string, inline: string | undefined, file: string 
 
 interface Rewriting {
   readonly rewrite: BlockRewrite
-  readonly ctx: ServiceContext
+  readonly ctx: Pick<ServiceContext, 'logger' | 'signal'>
 }
+
+type RewriteValues = Pick<Values, 'tmpDir' | 'addChangeLog' | 'deleteBlocks' | 'promBlocks'>
 
 /** Prints what would change. */
 async function rehearse(bucket: Bucket, meta: BlockMeta, { rewrite, ctx }: Rewriting): Promise<void> {
@@ -133,10 +135,11 @@ function changeLog(lines: string[]): ChangeLog {
   }
 }
 
-async function rewriteBlock(
+/** Rewrites one block for good. Whatever fails, the old one is there, and has its mark before a new one counts. */
+export async function rewriteBlock(
   bucket: Bucket,
   old: BlockMeta,
-  { rewrite, values, ctx }: Rewriting & { readonly values: Values },
+  { rewrite, values, ctx }: Rewriting & { readonly values: RewriteValues },
 ): Promise<void> {
   const { signal, logger } = ctx
   const ulid = newUlid()
@@ -172,7 +175,7 @@ async function rewriteBlock(
 async function publish(
   bucket: Bucket,
   { meta, old, folder }: { readonly meta: BlockMeta; readonly old: BlockMeta; readonly folder: string },
-  { values, ctx }: { readonly values: Values; readonly ctx: ServiceContext },
+  { values, ctx }: { readonly values: RewriteValues; readonly ctx: Rewriting['ctx'] },
 ): Promise<void> {
   const { signal, logger } = ctx
   const { numSeries, numSamples } = meta.stats

@@ -5,8 +5,14 @@ import path from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { listBlocks } from '../../../lib/blocks/listing.ts'
+import { createLogger } from '../../../lib/kit/log.ts'
 import { FilesystemBucket } from '../../../lib/objstore/filesystem.ts'
+import { MemoryBucket } from '../../../lib/objstore/memory.ts'
+import { rewriteBlock } from '../../../services/tools/bucket-rewrite.ts'
+import { parseDeletions } from '../../../services/tools/rewrite-config.ts'
+import { bucketIsGone, Faults, faultModes, faultyBucket } from '../../support/faults.ts'
 import { goldenPath } from '../../support/golden.ts'
+import { putMadeBlock } from '../../support/made-blocks.ts'
 import { configOf, tools } from '../../support/tools.ts'
 
 const root = await fs.mkdtemp(path.join(tmpdir(), 'mnemo-tools-rewrite-'))
@@ -71,3 +77,26 @@ test.each([
   expect(lines).toEqual([expect.stringContaining(want)])
   expect(status).toBe(2)
 })
+
+test.each(faultModes)(
+  'any call of the bucket failing (%s): the old block stays, marked before a new one counts',
+  async (mode) => {
+    const values = { tmpDir: path.join(root, 'faults'), addChangeLog: false, deleteBlocks: true, promBlocks: false }
+    const rewriting = { deletions: parseDeletions(`[{matchers: '{job="a"}'}]`), relabels: [] }
+    const ctx = { logger: createLogger({ level: 'silent' }), signal: new AbortController().signal }
+    for (let n = 1, reached = true; reached; n++) {
+      const memory = new MemoryBucket()
+      const series = ['a', 'b'].map((job) => ({ labels: ['job', job], samples: [[1, 1] as const] }))
+      const old = await putMadeBlock(memory, { minTime: 0, maxTime: 10, series })
+      const faults = new Faults(n, mode, bucketIsGone)
+      const work = rewriteBlock(faultyBucket(memory, faults), old, { rewrite: rewriting, values, ctx })
+      await work.catch((error: unknown) => expect(error).toMatchObject({ code: 'unavailable' }))
+      reached = faults.reached
+      const { metas } = await new MetaFetcher({ bucket: memory }).fetch()
+      expect(metas.has(old.ulid), `call ${n}`).toBe(true)
+      const marks = (await listBlocks(memory)).get(old.ulid)!.marks
+      if (metas.size > 1) expect(marks.has('no-compact'), `call ${n}`).toBe(true)
+      if (marks.has('deletion')) expect(metas.size, `call ${n}`).toBe(2)
+    }
+  },
+)
