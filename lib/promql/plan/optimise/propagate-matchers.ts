@@ -5,6 +5,7 @@
 
 import { metricName } from '../../../labels/labels.ts'
 import type { LabelMatcher } from '../../../labels/matcher.ts'
+import { isTrim } from '../../functions/operators.ts'
 import type { VectorMatching } from '../../parse/ast.ts'
 import { selectedName } from '../names.ts'
 import type { Grouping, QueryPlan, Select, VectorPlan } from '../plan.ts'
@@ -82,7 +83,7 @@ function narrow(plan: VectorPlan, matchers: readonly LabelMatcher[]): VectorPlan
     case 'vector_invariant':
       return { ...plan, child: narrow(plan.child, matchers) }
     case 'vector_scalar':
-      return { ...plan, vector: narrow(plan.vector, matchers) }
+      return isTrim(plan.op) ? plan : { ...plan, vector: narrow(plan.vector, matchers) }
     case 'aggregate': {
       const kept = matchers.filter(({ name }) => keeps(plan.grouping, name))
       return { ...plan, child: narrow(plan.child, kept) }
