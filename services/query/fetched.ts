@@ -1,7 +1,8 @@
 // What a query has fetched from the stores so far: counted in its worker, seen by the main thread, held to the limits.
 // Owns the shared counters. Limits are those of one query; over one it fails and names the flag.
 import { MnemoError } from '../../lib/kit/errors.ts'
-import { type AggrChunk, chunkDataBytes } from '../../lib/storeapi/types.ts'
+import { chunkDataBytes, type StoreSeries } from '../../lib/storeapi/types.ts'
+import { WireSeries } from '../../lib/storeapi/wire-series.ts'
 
 export interface FetchLimits {
   /** 0: no limit. */
@@ -33,12 +34,17 @@ export class Fetched {
   }
 
   /** Counts a series. Throws `resource_exhausted` over a limit. */
-  add(chunks: readonly AggrChunk[], { maxSeries, maxBytes }: FetchLimits): void {
+  add(fetched: StoreSeries, { maxSeries, maxBytes }: FetchLimits): void {
     Atomics.add(this.#counters, series, 1n)
-    Atomics.add(this.#counters, bytes, BigInt(chunks.reduce((sum, chunk) => sum + chunkDataBytes(chunk), 0)))
+    Atomics.add(this.#counters, bytes, BigInt(dataBytesOf(fetched)))
     refuseOver(maxSeries, this.series, `series (--query.max-series)`)
     refuseOver(maxBytes, this.bytes, `bytes of chunks (--query.max-fetched-bytes)`)
   }
+}
+
+function dataBytesOf(series: StoreSeries): number {
+  if (series instanceof WireSeries) return series.dataBytes
+  return series.chunks.reduce((sum, chunk) => sum + chunkDataBytes(chunk), 0)
 }
 
 function refuseOver(max: number, got: number, what: string): void {

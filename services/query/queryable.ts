@@ -9,7 +9,8 @@ import { type DedupFunction, SeriesReader } from '../../lib/storeapi/dedup.ts'
 import { DownsampledReader, isDownsampled } from '../../lib/storeapi/downsampled.ts'
 import { Fanout, type FanoutOptions } from '../../lib/storeapi/fanout.ts'
 import { aggregatesOf, boundResolutionMs, readingOf } from '../../lib/storeapi/reading.ts'
-import type { AggrChunk, SeriesRequest } from '../../lib/storeapi/types.ts'
+import type { SeriesRequest, StoreSeries } from '../../lib/storeapi/types.ts'
+import { WireSeries } from '../../lib/storeapi/wire-series.ts'
 import type { Fetched, FetchLimits } from './fetched.ts'
 import { StoreReads } from './store-reads.ts'
 
@@ -76,17 +77,19 @@ export class FanoutQueryable implements Queryable {
     const { fetched, fetchLimits } = this.#options
     const request = requestOf(matchers, hints, this.#options)
     let busySinceMs = performance.now()
-    for await (const { labels, chunks } of fanout.series(request, signal)) {
-      fetched.add(chunks, fetchLimits)
+    for await (const series of fanout.series(request, signal)) {
+      fetched.add(series, fetchLimits)
       if (performance.now() - busySinceMs > longestTurnMs) {
         await nextTurn()
         busySinceMs = performance.now()
       }
-      yield { labels, ...this.#readers(chunks, hints) }
+      yield { labels: series.labels, ...this.#readers(series, hints) }
     }
   }
 
-  #readers(chunks: readonly AggrChunk[], hints: SelectHints): Pick<Series, 'read' | 'readTotals'> {
+  #readers(series: StoreSeries, hints: SelectHints): Pick<Series, 'read' | 'readTotals'> {
+    if (series instanceof WireSeries) return this.#wireReader(series, hints)
+    const { chunks } = series
     const { replicaLabels, dedupFunction, maxResolutionMs } = this.#options
     // Without deduplication two stores' chunks of one series still overlap: each sample counts once.
     const dedup = replicaLabels.length > 0 ? dedupFunction : 'chain'
@@ -101,6 +104,15 @@ export class FanoutQueryable implements Queryable {
     const read: Series['read'] = (columns, histograms) => this.#downsampled.read(chunks, query, { columns, histograms })
     if (query.reading !== 'counts' && query.reading !== 'totals') return { read }
     return { read, readTotals: (totals) => this.#downsampled.read(chunks, query, totals) }
+  }
+
+  /** Raw floats, one chunk after the other: nothing is to be deduplicated. */
+  #wireReader(series: WireSeries, hints: SelectHints): Pick<Series, 'read'> {
+    return {
+      read: (columns, histograms) => {
+        if (!series.decode(hints, columns)) this.#reader.read(series.chunks, hints, 'chain', { columns, histograms })
+      },
+    }
   }
 }
 

@@ -84,7 +84,7 @@ async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
   )
   await startGrpc(
     { ...ctx, ...grpcOptionsOf(values), interceptor: logging.grpc && logGrpcCalls(logging.grpc, logger) },
-    wireStoreService(api, { logger }),
+    wireStoreService(api, { logger, ownsFrames: true }),
   )
 
   logger.info({ bucket: bucket.description, dataDir: values.dataDir }, 'synchronising blocks for the first time')
