@@ -47,6 +47,7 @@ interface Content {
 const maxContentBytes = 4096
 const releaseTimeoutMs = 10_000
 const digits = 12
+const leasesFolder = 'mnemo/leases/'
 
 /** Takes the lease, or tells who has it. Throws where the bucket fails. */
 export async function acquireLease(options: LeaseOptions): Promise<Lease | HeldLease> {
@@ -75,6 +76,23 @@ export function isHeld(lease: Lease | HeldLease): lease is HeldLease {
   return 'holder' in lease
 }
 
+/** Who holds a lease of the bucket now, whatever its name: for tools that must not change blocks beside a compactor. */
+export async function heldLeases(options: Pick<LeaseOptions, 'bucket' | 'logger' | 'signal'>): Promise<HeldLease[]> {
+  const names = new Set<string>()
+  for await (const { name } of options.bucket.list(leasesFolder, { recursive: true, signal: options.signal }))
+    names.add(name.slice(leasesFolder.length, name.lastIndexOf('/')))
+  const held: HeldLease[] = []
+  for (const name of names) {
+    const objects = new LeaseObjects({ ...options, name, durationMs: 0 })
+    const top = await objects.top()
+    const content = top && (await objects.read(top))
+    if (!content || content.released) continue
+    const ageMs = Math.max(0, Date.now() - top.lastModifiedMs)
+    if (ageMs <= content.durationMs) held.push({ holder: content.holder, ageMs })
+  }
+  return held
+}
+
 /** The objects of a lease, as this process uses them. */
 class LeaseObjects {
   readonly #options: LeaseOptions
@@ -83,7 +101,7 @@ class LeaseObjects {
 
   constructor(options: LeaseOptions) {
     this.#options = options
-    this.#folder = `mnemo/leases/${options.name}/`
+    this.#folder = `${leasesFolder}${options.name}/`
   }
 
   async top(signal = this.#options.signal): Promise<Entry | undefined> {

@@ -21,7 +21,7 @@ import { parseRelabelConfig } from '../../lib/labels/relabel.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { formatLabelsGo } from '../../lib/promql/functions/go-format.ts'
 import type { BlockContents } from '../../lib/tsdb/block-writer.ts'
-import { checkIds, chooseBlocks, fetchBlocks, idsFlag, openBucket } from './bucket-session.ts'
+import { checkIds, chooseBlocks, fetchBlocks, idsFlag, openBucket, refuseBesideCompactor } from './bucket-session.ts'
 import { toolFlags, writingForeignFlags } from './config-thanos.ts'
 import { Output } from './output.ts'
 import { parseDeletions, rewriteEntry } from './rewrite-config.ts'
@@ -74,6 +74,7 @@ async function run(values: Values, ctx: ServiceContext): Promise<void> {
   if (values.dryRun && values.deleteBlocks)
     throw new MnemoError('config', 'cannot delete blocks in a dry run: want --no-dry-run with --delete-blocks')
   const bucket = await openBucket(values, ctx)
+  if (!values.dryRun) await refuseBesideCompactor(bucket, ctx)
   for (const meta of chooseBlocks(await fetchBlocks(bucket, ctx), ids)) {
     if (values.dryRun) await rehearse(bucket, meta, { rewrite, ctx })
     else await rewriteBlock(bucket, meta, { rewrite, values, ctx })

@@ -10,6 +10,7 @@ import type { ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { createBucket, type ObjstoreFlagValues, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+import { heldLeases } from '../../lib/objstore/lease.ts'
 
 /** The bucket of the flags that begin with `prefix`, closed when the tool ends; metrics are those of the first one alone. */
 export async function openBucket(
@@ -38,6 +39,14 @@ export async function fetchBlocks(
 export function tellPartial(fetched: FetchedBlocks, logger: Logger): FetchedBlocks {
   for (const { ulid, reason } of fetched.partial.values()) logger.warn({ block: ulid, err: reason }, 'partial block')
   return fetched
+}
+
+/** Throws `unavailable` while a compactor works on the bucket: what it reads must not be changed under it. */
+export async function refuseBesideCompactor(bucket: Bucket, { logger, signal }: ServiceContext): Promise<void> {
+  const [first] = await heldLeases({ bucket, logger, signal })
+  if (first === undefined) return
+  const got = `got a lease of ${first.holder}, renewed ${Math.round(first.ageMs / 1000)}s ago`
+  throw new MnemoError('unavailable', `cannot change blocks beside a compactor: ${got}; stop it first`)
 }
 
 export const metaTimeoutFlag = durationFlag('timeout', {

@@ -16,7 +16,7 @@ import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { startProgress } from '../../lib/kit/progress.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { objstoreFlagsOf } from '../../lib/objstore/config.ts'
-import { checkIds, chooseBlocks, idsFlag, openBucket, tellPartial } from './bucket-session.ts'
+import { checkIds, chooseBlocks, idsFlag, openBucket, refuseBesideCompactor, tellPartial } from './bucket-session.ts'
 import { toolFlags } from './config-thanos.ts'
 
 const issueIds = ['objects', 'index_known_issues', 'chunks', 'overlapped_blocks', 'duplicated_compaction'] as const
@@ -60,6 +60,7 @@ async function run(values: Values, ctx: ServiceContext): Promise<void> {
   const backupValues = { objstoreConfig: values.backupConfig, objstoreConfigFile: values.backupConfigFile }
   const backupBucket = values.repair ? await openBucket(backupValues, ctx, 'objstore-backup') : undefined
   const bucket = await openBucket(values, ctx)
+  if (values.repair) await refuseBesideCompactor(bucket, ctx)
   const filters = [ignoreDeletionMarkFilter(0, { bucket, logger })]
   const fetcher = new MetaFetcher({ bucket, filters, logger, registry })
   const fetched = tellPartial(await fetcher.fetch(signal), logger)

@@ -7,6 +7,7 @@ import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { listBlocks } from '../../../lib/blocks/listing.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
 import { FilesystemBucket } from '../../../lib/objstore/filesystem.ts'
+import { acquireLease, heldLeases, isHeld } from '../../../lib/objstore/lease.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
 import { rewriteBlock } from '../../../services/tools/bucket-rewrite.ts'
 import { parseDeletions } from '../../../services/tools/rewrite-config.ts'
@@ -100,3 +101,24 @@ test.each(faultModes)(
     }
   },
 )
+
+test('not beside a compactor: its lease is respected, and a rehearsal needs none', { timeout: 60_000 }, async () => {
+  const held = path.join(root, 'held')
+  await fs.cp(goldenPath('bucket', ulid), path.join(held, ulid), { recursive: true })
+  const options = { name: 'compact', durationMs: 600_000, logger: createLogger({ level: 'silent' }) }
+  const lease = await acquireLease({
+    ...options,
+    bucket: new FilesystemBucket(held),
+    signal: new AbortController().signal,
+  })
+  const args = [configOf(held), `--id=${ulid}`, `--rewrite.to-delete-config=${deletions}`]
+  const refused = await tools('bucket', 'rewrite', ...args, '--no-dry-run')
+  expect(refused.lines).toEqual([expect.stringContaining('cannot change blocks beside a compactor: got a lease of ')])
+  expect(refused.status).toBe(1)
+  expect(await tools('bucket', 'rewrite', ...args)).toMatchObject({ status: 0 })
+  if (isHeld(lease)) expect.fail(lease.holder)
+  else await lease.release()
+  expect(
+    await heldLeases({ ...options, bucket: new FilesystemBucket(held), signal: new AbortController().signal }),
+  ).toEqual([])
+})
