@@ -60,7 +60,7 @@ afterEach(() => realFs.rm(folder, { recursive: true }))
 const diskIsFull = (what: string) =>
   Object.assign(new Error(`ENOSPC: no space left on device, ${what}`), { code: 'ENOSPC' })
 
-const timeoutMs = isNightly ? 900_000 : 60_000
+const timeoutMs = isNightly ? 1_800_000 : 180_000
 
 describe.each(crashScenarios.slice(0, -1))('$name', (scenario) => {
   test.each(faultModes)(
