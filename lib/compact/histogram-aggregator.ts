@@ -70,17 +70,19 @@ function atSchema(histogram: FloatHistogram, schema: number): FloatHistogram {
   return chunkHistogram({ ...reduced, hint }, spansOf(reduced.positive.indexes), spansOf(reduced.negative.indexes))
 }
 
-/** a + b or a − b: counts bucket by bucket, where both have one layout, else through what the layouts have in common. */
+/** a + b or a − b: counts bucket by bucket where a has all of b's buckets, else through what the layouts have in common. */
 function combine(a: FloatHistogram, b: FloatHistogram, sign: 1 | -1): FloatHistogram {
-  if (sameLayout(a, b))
+  const positive = sameScale(a, b) ? placesIn(a.positiveSpans, b.positiveSpans) : undefined
+  const negative = positive && placesIn(a.negativeSpans, b.negativeSpans)
+  if (positive && negative)
     return {
       ...a,
       counterResetHint: mergedHint(a, b),
       zeroCount: a.zeroCount + sign * b.zeroCount,
       count: a.count + sign * b.count,
       sum: a.sum + sign * b.sum,
-      positiveBuckets: a.positiveBuckets.map((count, i) => count + sign * b.positiveBuckets[i]!),
-      negativeBuckets: a.negativeBuckets.map((count, i) => count + sign * b.negativeBuckets[i]!),
+      positiveBuckets: addAt(a.positiveBuckets, b.positiveBuckets, { places: positive, sign }),
+      negativeBuckets: addAt(a.negativeBuckets, b.negativeBuckets, { places: negative, sign }),
     }
   const [left, right] = [histogramOf(a), histogramOf(b)]
   const result = sign > 0 ? addHistograms(left, right).sum : subtractHistograms(left, right).difference
@@ -91,23 +93,47 @@ function combine(a: FloatHistogram, b: FloatHistogram, sign: 1 | -1): FloatHisto
   )
 }
 
-function sameLayout(a: FloatHistogram, b: FloatHistogram): boolean {
+function addAt(
+  into: Float64Array,
+  counts: Float64Array,
+  { places, sign }: { readonly places: Int32Array; readonly sign: number },
+): Float64Array {
+  const sum = into.slice()
+  for (let i = 0; i < counts.length; i++) sum[places[i]!]! += sign * counts[i]!
+  return sum
+}
+
+/** Where each bucket of `spans` stands among those of `all`; undefined where one is missing there. A chunk's samples share their spans. */
+function placesIn(all: readonly Span[], spans: readonly Span[]): Int32Array | undefined {
+  const known = places.get(all) ?? new WeakMap<readonly Span[], Int32Array | 'missing'>()
+  places.set(all, known)
+  const found = known.get(spans) ?? findPlaces(bucketIndices(all), bucketIndices(spans)) ?? 'missing'
+  known.set(spans, found)
+  return found === 'missing' ? undefined : found
+}
+
+const places = new WeakMap<readonly Span[], WeakMap<readonly Span[], Int32Array | 'missing'>>()
+
+function findPlaces(all: Int32Array, indexes: Int32Array): Int32Array | undefined {
+  const found = new Int32Array(indexes.length)
+  let at = 0
+  for (const [i, index] of indexes.entries()) {
+    while (at < all.length && all[at]! < index) at++
+    if (all[at] !== index) return undefined
+    found[i] = at
+  }
+  return found
+}
+
+/** Whether buckets of one index are the same buckets, and none of b's lies within the zero bucket. */
+function sameScale(a: FloatHistogram, b: FloatHistogram): boolean {
   return (
     a.schema === b.schema &&
     a.zeroThreshold === b.zeroThreshold &&
-    sameSpans(a.positiveSpans, b.positiveSpans) &&
-    sameSpans(a.negativeSpans, b.negativeSpans) &&
     a.customValues.length === b.customValues.length &&
     (a.customValues === b.customValues || a.customValues.every((bound, i) => bound === b.customValues[i])) &&
     isOutsideZero(b, b.positiveSpans) &&
     isOutsideZero(b, b.negativeSpans)
-  )
-}
-
-function sameSpans(a: readonly Span[], b: readonly Span[]): boolean {
-  return (
-    a === b ||
-    (a.length === b.length && a.every(({ offset, length }, i) => offset === b[i]!.offset && length === b[i]!.length))
   )
 }
 
