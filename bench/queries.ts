@@ -1,6 +1,8 @@
-// Ten dashboard queries over 6 hours, our store and querier next to Prometheus on the same blocks, over HTTP, taking turns.
+// Twenty dashboard queries over 6 hours, our store and querier next to Prometheus on the same blocks, over HTTP, taking turns.
 // PROMETHEUS=/path names another Prometheus than the one on the PATH; --runs=N and --quick make it shorter.
-// Prints medians, ratios (above 1: we are faster), their geometric mean, and what memory each process holds.
+// Prints medians, ratios (above 1: we are faster), the ratios of CPU time (all threads; a busy machine changes them less), geometric
+// means, and what memory each process holds.
+import { readFileSync } from 'node:fs'
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { Agent, get as httpGet } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -22,6 +24,16 @@ const queries = [
   '100 * (1 - avg by (instance) (rate(cpu_seconds_total{mode="idle"}[5m])))',
   'avg by (group) (memory_bytes)',
   'max_over_time(memory_bytes[10m])',
+  'count by (path) (http_requests_total)',
+  'max_over_time(sum(rate(http_requests_total{path="/api/v1/path-3"}[5m]))[30m:1m])',
+  'quantile(0.9, rate(cpu_seconds_total[5m]))',
+  'rate(cpu_seconds_total[5m])',
+  'sum by (instance) (cpu_seconds_total) / on (instance) group_left () sum by (instance) (http_requests_total)',
+  'avg_over_time(cpu_seconds_total[1h])',
+  'sum by (instance) (increase(http_requests_total{instance=~"host-0[0-4].*"}[1h]))',
+  'quantile_over_time(0.5, memory_bytes[15m])',
+  'http_requests_total > 500000',
+  'sum by (path) (http_requests_total{path!~".*-1.*"})',
 ]
 const steps = 300
 
@@ -52,18 +64,24 @@ async function main(): Promise<void> {
   const theirs = await startOther(bucket)
   if (theirs !== undefined) servers.push(theirs)
   const ratios: number[] = []
-  console.log(`${'ms'.padStart(9)}${theirs ? `${'theirs'.padStart(9)}${'ratio'.padStart(7)}` : ''}  query`)
+  const cpuRatios: number[] = []
+  const titles = theirs ? ['ms', 'theirs', 'ratio', 'CPU ms', 'theirs', 'ratio'] : ['ms', 'CPU ms']
+  console.log(`${titles.map((title) => title.padStart(9)).join('')}  query`)
   for (const query of queries) {
-    const timesMs = await takeTurns(query, [ours, ...(theirs ? [theirs] : [])])
-    const [own, other] = timesMs.map(median) as [number, number?]
-    const columns = [own.toFixed(1).padStart(9)]
+    const [own, other] = (await takeTurns(query, [ours, ...(theirs ? [theirs] : [])])) as [Turns, Turns?]
+    const columns = [median(own.timesMs).toFixed(1), own.cpuMs.toFixed(1)]
     if (other !== undefined) {
-      ratios.push(other / own)
-      columns.push(other.toFixed(1).padStart(9), (other / own).toFixed(2).padStart(7))
+      ratios.push(median(other.timesMs) / median(own.timesMs))
+      cpuRatios.push(other.cpuMs / own.cpuMs)
+      columns.splice(1, 0, median(other.timesMs).toFixed(1), ratios.at(-1)!.toFixed(2))
+      columns.push(other.cpuMs.toFixed(1), cpuRatios.at(-1)!.toFixed(2))
     }
-    console.log(`${columns.join('')}  ${query}`)
+    console.log(`${columns.map((column) => column.padStart(9)).join('')}  ${query}`)
   }
-  if (ratios.length > 0) console.log(`geometric mean of the ratios: ${geometricMean(ratios).toFixed(2)}`)
+  if (ratios.length > 0) {
+    const means = `${geometricMean(ratios).toFixed(2)} of time, ${geometricMean(cpuRatios).toFixed(2)} of CPU time`
+    console.log(`geometric means of the ratios: ${means}`)
+  }
   for (const server of servers)
     for (const [name, { pid }] of Object.entries(server.processes)) console.log(`${name}: ${await memoryOf(pid)}`)
 }
@@ -80,21 +98,41 @@ async function startOther(bucket: string): Promise<ApiServer | undefined> {
   return startPrometheus(data, prometheus)
 }
 
-/** The times of each server, ms: A B A B …, warm-ups left out. */
-async function takeTurns(query: string, servers: readonly ApiServer[]): Promise<number[][]> {
-  const times = servers.map((): number[] => [])
+interface Turns {
+  readonly timesMs: number[]
+  /** Of one query, in the mean. */
+  cpuMs: number
+}
+
+/** What each server takes: A B A B …, warm-ups left out. */
+async function takeTurns(query: string, servers: readonly ApiServer[]): Promise<Turns[]> {
+  const turns = servers.map((): Turns => ({ timesMs: [], cpuMs: 0 }))
   for (let i = -warmUps; i < runs; i++) {
     const answers: number[] = []
     for (const [k, server] of servers.entries()) {
+      const cpuBeforeMs = cpuMsOf(server)
       const started = performance.now()
       const body = await fetchRange(server.url, query)
-      if (i >= 0) times[k]!.push(performance.now() - started)
+      if (i >= 0) {
+        turns[k]!.timesMs.push(performance.now() - started)
+        turns[k]!.cpuMs += (cpuMsOf(server) - cpuBeforeMs) / runs
+      }
       if (i === -warmUps) answers.push(seriesIn(body))
     }
     if (answers.some((count) => count === 0 || count !== answers[0]))
       throw new Error(`answers of ${answers.join(' and ')} series to ${query}`)
   }
-  return times
+  return turns
+}
+
+/** User and system time of the server's processes so far, in ticks of 10 ms. */
+function cpuMsOf({ processes }: ApiServer): number {
+  let ticks = 0
+  for (const { pid } of Object.values(processes)) {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+    ticks += Number(fields[11]) + Number(fields[12])
+  }
+  return 10 * ticks
 }
 
 /** The answer's body, uncompressed: what compression costs is not what is compared. */
