@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { formatAddress, listenError, parseListenAddress } from './address.ts'
+import { BasicAuth } from './basic-auth.ts'
 import { asMnemoError, describeError } from './errors.ts'
 import type { ServiceContext } from './lifecycle.ts'
 import type { Logger } from './log.ts'
@@ -91,7 +92,7 @@ function createApp({ httpConfigFile, logger }: HttpOptions): FastifyInstance {
   const http = { maxHeaderSize: maxHeaderBytes }
   const routerOptions = { maxParamLength: maxParamChars }
   if (!httpConfigFile) return fastify({ http, routerOptions })
-  const { tls, headers } = readWebConfig(httpConfigFile)
+  const { tls, headers, users } = readWebConfig(httpConfigFile)
   const app = tls
     ? fastify({ routerOptions, serverFactory: (handler) => createTlsServer(tls, http, handler, logger) })
     : fastify({ http, routerOptions })
@@ -99,6 +100,13 @@ function createApp({ httpConfigFile, logger }: HttpOptions): FastifyInstance {
     app.addHook('onRequest', async (_request, reply) => {
       reply.headers(Object.fromEntries(headers))
     })
+  if (users.size > 0) {
+    const auth = new BasicAuth(users)
+    app.addHook('onRequest', async ({ headers: { authorization } }, reply) => {
+      if (await auth.accepts(authorization)) return
+      return reply.code(401).header('WWW-Authenticate', 'Basic').type('text/plain').send('Unauthorized\n')
+    })
+  }
   return app
 }
 

@@ -1,4 +1,4 @@
-// The file of --http.config: TLS, client certificates and headers for a service's HTTP port.
+// The file of --http.config: TLS, client certificates, users and headers for a service's HTTP port.
 // Format: Prometheus's exporter-toolkit (docs/web-configuration.md). Every key is honoured or refused, none is ignored.
 // Owns the reading and the TLS server; certificates are read again when their files change (tls-files.ts).
 import { readFileSync } from 'node:fs'
@@ -7,6 +7,7 @@ import { createServer, type Server, type ServerOptions } from 'node:https'
 import path from 'node:path'
 import { createSecureContext, type SecureContextOptions, type SecureVersion, type TLSSocket } from 'node:tls'
 import { parse } from 'yaml'
+import { isBcryptHash } from './basic-auth.ts'
 import { ConfigSection } from './config-section.ts'
 import { MnemoError } from './errors.ts'
 import type { Logger } from './log.ts'
@@ -37,6 +38,8 @@ export interface WebConfig {
   readonly tls?: WebTls
   /** Headers of every answer. */
   readonly headers: ReadonlyMap<string, string>
+  /** Hashes of passwords by user; none: everyone may ask. */
+  readonly users: ReadonlyMap<string, string>
 }
 
 /** The file's content; paths in it are relative to its folder. Throws `config` naming the file and the key. */
@@ -48,8 +51,9 @@ export function readWebConfig(file: string): WebConfig {
     throw new MnemoError('config', `cannot read --http.config ${file}`, { cause })
   }
   const root = new ConfigSection(content, '', `--http.config ${file}`)
-  if (root.has('basic_auth_users'))
-    throw root.unsupported('basic_auth_users', 'users', 'passwords are hashed by bcrypt, which is not there yet')
+  const users = root.map('basic_auth_users')
+  for (const [user, hash] of users)
+    if (!isBcryptHash(hash)) throw root.wrong(`basic_auth_users.${user}`, 'a text', "the password's bcrypt hash")
   if (root.has('rate_limit')) throw root.unsupported('rate_limit', 'a rate limit', 'a proxy in front can do it')
   const web = root.section('http_server_config')
   // HTTP/2 is for browsers that ask for many things at once: what is served here goes over HTTP/1.1 either way.
@@ -58,7 +62,7 @@ export function readWebConfig(file: string): WebConfig {
   web.end()
   const tls = root.has('tls_server_config') ? readTls(root.section('tls_server_config'), path.dirname(file)) : undefined
   root.end()
-  return { headers, ...(tls && { tls }) }
+  return { headers, users, ...(tls && { tls }) }
 }
 
 function readTls(section: ConfigSection, folder: string): WebTls {

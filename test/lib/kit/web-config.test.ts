@@ -6,6 +6,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { get, type RequestOptions } from 'node:https'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { hashSync } from 'bcryptjs'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type HttpServer, startHttp } from '../../../lib/kit/http.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
@@ -87,6 +88,28 @@ test('headers without TLS', async () => {
   expect([status, headers.get('x-frame-options')]).toEqual([200, 'deny'])
 })
 
+test('users with their passwords, and no one else', async () => {
+  const server = await serve(`{basic_auth_users: {anna: '${hashSync('secret', 4)}', 'b c': '${hashSync('', 4)}'}}`)
+  const ask = async (authorization?: string) => {
+    const response = await fetch(`http://${server.address}/metrics`, {
+      headers: authorization ? { authorization } : {},
+    })
+    return [response.status, response.headers.get('www-authenticate')]
+  }
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+  const [welcome, refused] = [
+    [200, null],
+    [401, 'Basic'],
+  ]
+  for (let time = 0; time < 2; time++) {
+    expect(await ask(basic('anna:secret'))).toEqual(welcome)
+    expect(await ask(basic('b c:'))).toEqual(welcome)
+    for (const wrong of ['anna:wrong', 'anna:', 'anna', 'nobody:secret', ':', '', `anna:${'x'.repeat(73)}`])
+      expect(await ask(basic(wrong))).toEqual(refused)
+    for (const wrong of [undefined, 'Bearer secret', 'Basic !!']) expect(await ask(wrong)).toEqual(refused)
+  }
+})
+
 describe("certificates of clients: of the authority's, of another's, none", () => {
   const foreign = { cert: readFileSync(golden('self-signed.pem')), key: own.key }
 
@@ -136,7 +159,7 @@ test.each([
   [`{tls_server_config: {${pair}, cipher_suites: [TLS_NONE]}}`, 'cipher_suites'],
   [`{tls_server_config: {${pair}, curve_preferences: [Curve]}}`, 'curve_preferences'],
   [`{tls_server_config: {${pair}, other: 1}}`, 'tls_server_config.other'],
-  ['{basic_auth_users: {a: b}}', 'basic_auth_users'],
+  ['{basic_auth_users: {a: b}}', 'basic_auth_users.a'],
   ['{nothing: 1}', 'nothing'],
   ['[', 'cannot read --http.config'],
 ])('%s is refused: %s', async (yaml, named) => {
