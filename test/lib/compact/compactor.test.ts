@@ -296,7 +296,7 @@ test('downsampling, retention and cleaning have their turn while a group is comp
     turnMs: 1,
     runJob: async (job, jobSignal) => {
       if (job.kind === 'compact') {
-        await vi.waitUntil(async () => (await metasIn(bucket)).some(({ thanos }) => thanos.resolutionMs > 0))
+        await vi.waitUntil(async () => (await metasIn(bucket)).some(({ thanos }) => thanos.resolutionMs > 0), 20_000)
         compacted = true
       }
       return runJob(bucket, job, jobSignal)

@@ -48,7 +48,7 @@ test.each([
     expect(text).toMatch(
       /grpc_client_handled_total\{grpc_type="unary",.*grpc_method="Info",grpc_code="Unimplemented"\} 1/,
     )
-  })
+  }, 20_000)
   client.close()
   calls.close()
 })
