@@ -85,6 +85,12 @@ export class PagedFile implements SyncBytes {
     this.#cache = cache
   }
 
+  /** Opens it now: from then on it may lose its name. */
+  open(): this {
+    if (this.#file === undefined) this.#open()
+    return this
+  }
+
   #open(): { readonly descriptor: number; readonly sizeBytes: number } {
     if (this.#isClosed) throw new MnemoError('internal', `cannot read ${this.name}: it has been closed`)
     try {

@@ -84,7 +84,7 @@ async function copyToFile(
       for await (const piece of readAhead(source, { start: offset, end: limit }, signal)) await file.append(piece)
     }
     await file.finish()
-    const paged = new PagedFile(path, new PageCache(pageCacheBytes))
+    const paged = new PagedFile(path, new PageCache(pageCacheBytes)).open()
     const tables = ranges.map(
       ({ offset }, i): SyncBytes => ({
         name: source.name,
