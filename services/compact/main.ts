@@ -12,6 +12,7 @@ import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
 import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
+import { checkAccess } from '../../lib/objstore/check-access.ts'
 import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
 import { BlockViews } from './block-views.ts'
 import { blockRoutes } from './blocks-api.ts'
@@ -53,6 +54,7 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   const bucket = await createBucket(objstore, { registry, logger })
   ctx.onStop('bucket', () => bucket.close())
   if (config.dryRun) return dryRun(config, ctx, bucket)
+  await checkAccess(bucket, logger, ctx.signal)
 
   const metrics = compactMetrics(registry)
   const views = new BlockViews(config, ctx, bucket)

@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Shipper } from '../../lib/blocks/shipper.ts'
 import { createKernels } from '../../lib/kernels/instance.ts'
-import { asMnemoError, MnemoError } from '../../lib/kit/errors.ts'
+import { MnemoError } from '../../lib/kit/errors.ts'
 import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
 import { grpcOptionsOf, startGrpc } from '../../lib/kit/grpc.ts'
 import { startHttp } from '../../lib/kit/http.ts'
@@ -14,6 +14,7 @@ import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import { logGrpcCalls, logHttpRequests, readRequestLogging } from '../../lib/kit/request-logging.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
+import { checkAccess } from '../../lib/objstore/check-access.ts'
 import { createBucket, readObjstoreConfig } from '../../lib/objstore/config.ts'
 import { limitSeries } from '../../lib/storeapi/limits.ts'
 import { storeService } from '../../lib/storeapi/server.ts'
@@ -46,7 +47,7 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   const bucket = objstore === undefined ? undefined : await createBucket(objstore, { registry, logger })
   if (bucket) {
     ctx.onStop('bucket', () => bucket.close())
-    await checkBucket(bucket, ctx)
+    await checkAccess(bucket, ctx.logger, ctx.signal)
   } else logger.info('no bucket is configured: blocks are not shipped')
   const http = await openHttpClient(config)
   ctx.onStop('connections to Prometheus', () => http.close())
@@ -123,16 +124,6 @@ async function ship(bucket: Bucket, config: SidecarConfig, state: PrometheusStat
       if (!signal.aborted) logger.warn({ err }, 'not all blocks were shipped')
     }
     await sleep(shipIntervalMs, undefined, { signal })
-  }
-}
-
-/** Keys that the bucket refuses are found now, not when the first block is cut. Throws `config`. */
-async function checkBucket(bucket: Bucket, { logger, signal }: ServiceContext): Promise<void> {
-  try {
-    await bucket.exists('mnemo-sidecar-start/meta.json', signal)
-  } catch (err) {
-    if (signal.aborted || asMnemoError(err).code === 'config') throw err
-    logger.warn({ err }, 'the bucket cannot be reached now: shipping is tried again and again')
   }
 }
 

@@ -27,7 +27,7 @@ function flagsOf(service: Service, { http = 0, grpc = 0 } = {}): string[] {
     store: [`--data-dir=${folder}/store`],
     sidecar: ['--prometheus.url=http://127.0.0.1:1', `--tsdb.path=${folder}/tsdb`],
     query: [],
-    compact: [`--data-dir=${folder}/compact`],
+    compact: ['--wait', `--data-dir=${folder}/compact`],
   }
   const ports = [
     `--http-address=127.0.0.1:${http}`,
@@ -115,7 +115,7 @@ describe.skipIf(reason !== undefined)('a bucket that refuses its keys, or is not
   })
   afterAll(() => ceph?.stop())
 
-  test.each(['store', 'sidecar'] as const)('%s', async (service) => {
+  test.each(['store', 'sidecar', 'compact'] as const)('%s', async (service) => {
     const wrong = ceph.config('blocks').replace(/secret_key: .*/, 'secret_key: wrong')
     expect(await refused([...flagsOf(service), `--objstore.config=${wrong}`])).toMatch(/s3:\/\/blocks\/.*status 403/)
   })
