@@ -32,6 +32,8 @@ import { exposeProgress, RunProgress } from './progress.ts'
 
 /** How long a round waits for one of another process over the same data folder. */
 const turnTimeoutMs = 60_000
+/** How soon a round that failed is tried again; twice as long each time. */
+const firstRetryMs = 5_000
 
 export function main(argv: string[]): Promise<void> {
   return runService({
@@ -169,7 +171,7 @@ class CompactService {
     }
   }
 
-  /** Round after round. What fails is told, and tried again. */
+  /** Round after round. What fails is told, and tried again: soon at first, then less and less often, as after any round. */
   async untilStopped(): Promise<void> {
     const { config, ctx, compactor, lease, metrics } = this.#parts
     const { signal, logger, probe } = ctx
@@ -180,33 +182,37 @@ class CompactService {
       })
     })
     ctx.onStop('cleaning', stopCleaning)
+    let failed = 0
     while (!signal.aborted) {
       let waitMs = config.waitIntervalMs
       try {
         const round = await this.#round()
+        failed = this.#tell(round) ? 0 : failed + 1
         // Whoever stands by takes over soon after the lease has expired.
         if (!round) waitMs = Math.min(waitMs, config.leaseMs)
-        this.#tell(round)
       } catch (error) {
         if (signal.aborted) return
+        failed++
         metrics.retries.inc()
         logger.error({ err: asMnemoError(error) }, 'round failed: the next one tries again')
         probe.notReady(describeError(error))
       }
+      if (failed > 0) waitMs = Math.min(waitMs, firstRetryMs * 2 ** (failed - 1))
       await sleep(waitMs, undefined, { signal })
     }
   }
 
-  /** Ready, unless the round met what may pass: a full disk, a bucket that does not answer. */
-  #tell(round: Round | undefined): void {
+  /** Ready, unless the round met what may pass: a full disk, a bucket that does not answer. Returns which. */
+  #tell(round: Round | undefined): boolean {
     const { ctx, metrics } = this.#parts
     const passing = [...(round?.failures.values() ?? [])].find(({ retryable, code }) => retryable || code === 'config')
     if (!passing) {
       ctx.probe.ready()
-      return
+      return true
     }
     metrics.retries.inc()
     ctx.probe.notReady(describeError(passing))
+    return false
   }
 
   /** Undefined where another compactor is at work. */
