@@ -1,11 +1,13 @@
 // `npm run test:compose`: docker-compose.yml comes up for real, keeps its history, and goes down; one line a step, a count last.
-// `-- --kill`: each service is killed under load on the way.
+// `-- --kill`: each service is killed under load on the way; `-- --kill=s3,store`: these are.
 // Specification: docs/compose.md. test/compose/override.yml names what stands in for MinIO and the rest.
 // Owns the project `mnemo-test` with its volumes: made at the start, deleted at the end.
 import { ClusterQueries, type History, sameAnswer } from './cluster-queries.ts'
 import { ComposeProject, dockerApi, whyNoDocker } from './docker.ts'
 import { QueryLoad } from './query-load.ts'
 import { Steps } from './steps.ts'
+
+const killable = ['sidecar-a', 'prometheus-a', 'store', 's3', 'compactor', 'query']
 
 const targets = 8
 const ports = { GRAFANA_PORT: '23000', QUERY_PORT: '20902', PROMETHEUS_A_PORT: '29090', PROMETHEUS_B_PORT: '29091' }
@@ -48,7 +50,8 @@ async function testCluster(): Promise<void> {
     const kept = await steps.value('the store answers for them with both Prometheus stopped', storeAlone)
     await steps.step('the one-shot compactor beside the waiting one ends with 0', compactOnce)
     await steps.step('a wrong flag ends the one-shot with 2', compactWrong)
-    if (kept && process.argv.includes('--kill')) await killEach(kept)
+    const kill = process.argv.find((arg) => /^--kill(=|$)/.test(arg))
+    if (kept && kill !== undefined) await killEach(kept, kill.split('=')[1]?.split(',') ?? killable)
     await steps.step('down, within seconds', goDown)
     await steps.step('up again: every service healthy', comeUp)
     if (kept) await steps.step('the same history', () => cluster.expectSame(kept))
@@ -178,10 +181,10 @@ async function compactWrong(): Promise<string> {
 }
 
 /** Kills one service after the other under load: what its users saw, before it was healthy again and ten seconds after. */
-async function killEach(kept: History): Promise<void> {
+async function killEach(kept: History, services: readonly string[]): Promise<void> {
   const load = new QueryLoad(cluster, kept)
   try {
-    for (const service of ['sidecar-a', 'prometheus-a', 'store', 's3', 'compactor', 'query']) {
+    for (const service of services) {
       await pause(3_000)
       load.take()
       await steps.step(`${service} killed under load: nothing wrong without a word`, async () => {
