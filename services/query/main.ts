@@ -56,6 +56,7 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const backend = openBackend(values, stores, ctx)
   const syntax = readFeatures(values.enableFeature)
   const timeoutMs = Math.min(values.timeoutMs, values.responseTimeoutMs || Number.POSITIVE_INFINITY)
+  const asked = Promise.withResolvers<void>()
   const peers = new Peers({ stores: endpoints, connections, syntax, timeoutMs })
   const { httpAddress: address, httpGracePeriodMs: graceMs } = values
   await startHttp({ ...ctx, address, graceMs }, (app) => {
@@ -67,7 +68,7 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
       configYaml: () => discovery.configYaml,
       peerPartialResponse: peerPartialResponseOf(values),
     }
-    registerWeb(app, backend, { values, api, logging, logger })
+    registerWeb(app, backend, { values, api, logging, logger, storesAsked: asked.promise })
   })
   await startGrpc(
     { ...ctx, ...grpcOptionsOf(values), interceptor: logging.grpc && logGrpcCalls(logging.grpc, logger) },
@@ -80,6 +81,7 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   }
   await discovery.resolve()
   await setTargets(discovery.targets)
+  asked.resolve()
   await backend.warmUp(signal)
   probe.ready()
   await Promise.all([endpoints.keepFresh(infoIntervalMs, signal), discovery.keepFresh(setTargets, signal)])

@@ -14,14 +14,17 @@ export interface WebOptions {
   readonly api: ApiOptions
   readonly logging: RequestLogging
   readonly logger: Logger
+  /** Until then no store has been asked what it has, and each would count as missing: what comes earlier waits. */
+  readonly storesAsked: Promise<void>
 }
 
 export function registerWeb(app: FastifyInstance, backend: QueryBackend, options: WebOptions): void {
-  const { values, api, logging, logger } = options
+  const { values, api, logging, logger, storesAsked } = options
   const prefix = routePrefixOf(values)
   logHttpRequests(app, logging.http, logger)
   app.register(
     async (scope) => {
+      scope.addHook('onRequest', () => storesAsked)
       registerApi(scope, backend, { ...api, cors: !values.disableCors })
       const page = { prefixTrailingSlash: 'slash', handler: renderTo } as const
       scope.route({ method: 'GET', url: '/', ...page })

@@ -12,14 +12,17 @@ import { registerWeb } from '../../../services/query/web.ts'
 const backend = { stores: () => ({}), flags: () => ({ a: 'b' }) } as unknown as QueryBackend
 
 /** A server with these flags, and the lines that it logs. */
-async function serve(args: readonly string[], loggingYaml = ''): Promise<{ app: FastifyInstance; lines: string[] }> {
+async function serve(
+  args: readonly string[],
+  loggingYaml = '',
+  storesAsked = Promise.resolve(),
+): Promise<{ app: FastifyInstance; lines: string[] }> {
   const values = checkFlags(parseFlags('query', '', flags, args))
   const lines: string[] = []
   const logger = createLogger({ level: 'debug', sink: { write: (line) => lines.push(line) } })
   const app = fastify()
-  app.register(async (scope) =>
-    registerWeb(scope, backend, { values, api: values, logging: parseRequestLogging(loggingYaml), logger }),
-  )
+  const logging = parseRequestLogging(loggingYaml)
+  app.register(async (scope) => registerWeb(scope, backend, { values, api: values, logging, logger, storesAsked }))
   await app.ready()
   return { app, lines }
 }
@@ -34,6 +37,19 @@ test('without a prefix all is at the root', async () => {
   expect(await get(app, '/')).toMatchObject({ status: 200, body: expect.stringContaining('href="metrics"') })
   expect(await get(app, '/graph')).toMatchObject({ status: 200 })
   expect(await get(app, '/api/v1/status/flags')).toMatchObject({ status: 200, cors: '*' })
+})
+
+test('what is asked before the stores have been asked waits for them', async () => {
+  const asked = Promise.withResolvers<void>()
+  const { app } = await serve([], '', asked.promise)
+  let answered = false
+  const answer = get(app, '/api/v1/status/flags').finally(() => {
+    answered = true
+  })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(answered).toBe(false)
+  asked.resolve()
+  expect(await answer).toMatchObject({ status: 200 })
 })
 
 describe('prefixes', () => {
