@@ -132,7 +132,7 @@ function mergedMeta(inputs: readonly BlockMeta[], ulid: string): BlockMeta {
     numSeries: Math.max(...inputs.map(({ stats }) => stats.numSeries)),
     numChunks: sum(({ stats }) => stats.numChunks),
   }
-  const meta = compactedMeta(inputs, ulid, stats)
+  const meta = compactedMeta(inputs, { ulid }, stats)
   return { ...meta, thanos: { ...meta.thanos, files: [{ relPath: 'index', sizeBytes: sum(indexBytes) }] } }
 }
 

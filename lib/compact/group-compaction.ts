@@ -88,7 +88,8 @@ export class GroupCompaction {
     const inputs = merge.map((meta) => meta.ulid)
     await changes.writeBlock(merge, signal, async (block) => {
       logger.info({ group: group.description, blocks: inputs, reason, output: block.ulid }, 'compacting')
-      const outcome = await runJob({ kind: 'compact', inputs: merge, overlap, ...block }, signal)
+      const { extensions } = group
+      const outcome = await runJob({ kind: 'compact', inputs: merge, overlap, extensions, ...block }, signal)
       if (outcome.kind === 'bad_input') return this.#setAside(group, outcome, { round, signal })
       await changes.publish(outcome, block.folder, signal)
       for (const input of inputs)

@@ -2,6 +2,7 @@
 // Rules of the new meta: Thanos pkg/compact/compact.go, pkg/compact/downsample; Prometheus tsdb.CompactBlockMetas.
 // Owns the new block's meta.json; uploading and marking are the compactor's.
 import { dirname } from 'node:path'
+import type { JsonObject } from '../blocks/go-json.ts'
 import type { BlockFile, BlockMeta, BlockStats } from '../blocks/meta.ts'
 import { formatMeta } from '../blocks/meta-format.ts'
 import type { HashFunc } from '../blocks/upload.ts'
@@ -27,7 +28,13 @@ export type CompactorJob =
 
 type WritingJob = NewBlock &
   (
-    | { readonly kind: 'compact'; readonly inputs: readonly BlockMeta[]; readonly overlap: OverlapFunction }
+    | {
+        readonly kind: 'compact'
+        readonly inputs: readonly BlockMeta[]
+        readonly overlap: OverlapFunction
+        /** For the new block's meta. */
+        readonly extensions?: JsonObject | undefined
+      }
     /** `resolutionMs`: the next coarser one than the input's. */
     | { readonly kind: 'downsample'; readonly input: BlockMeta; readonly resolutionMs: number }
   )
@@ -82,7 +89,10 @@ async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Prom
   try {
     await makeFolder(dirname(job.folder))
     const metaOf = (contents: BlockContents) =>
-      job.kind === 'compact' ? compactedMeta(job.inputs, job.ulid, contents.stats) : downsampledMeta(job, contents)
+      withIndexStats(
+        job.kind === 'compact' ? compactedMeta(job.inputs, job, contents.stats) : downsampledMeta(job, contents),
+        contents,
+      )
     const options = {
       folder: job.folder,
       meta: (written: BlockContents) => formatMeta(metaOf(written)),
@@ -122,9 +132,15 @@ async function openNamed(
 }
 
 /** Level one above the highest, sources the union, parents the inputs; times the inputs' own, whatever the chunks fill. */
-export function compactedMeta(inputs: readonly BlockMeta[], ulid: string, stats: BlockStats): BlockMeta {
+export function compactedMeta(
+  inputs: readonly BlockMeta[],
+  { ulid, extensions }: { readonly ulid: string; readonly extensions?: JsonObject | undefined },
+  stats: BlockStats,
+): BlockMeta {
+  const meta = ownMeta(inputs[0]!, ulid)
   return {
-    ...ownMeta(inputs[0]!, ulid),
+    ...meta,
+    thanos: { ...meta.thanos, ...(extensions && { extensions }) },
     minTime: Math.min(...inputs.map(({ minTime }) => minTime)),
     maxTime: Math.max(...inputs.map(({ maxTime }) => maxTime)),
     stats,
@@ -136,18 +152,28 @@ export function compactedMeta(inputs: readonly BlockMeta[], ulid: string, stats:
   }
 }
 
-/** The input's times and compaction; its counts of raw samples stay beside the windows' own. */
+/** The input's times, compaction, rewrites and extensions; its counts of raw samples stay beside the windows' own. */
 function downsampledMeta(
   { input, ulid, resolutionMs }: { input: BlockMeta; ulid: string; resolutionMs: number },
   { stats }: BlockContents,
 ): BlockMeta {
   const meta = ownMeta(input, ulid)
   const { numSamples, numSeries, numChunks } = stats
+  const { rewrites, extensions } = input.thanos
   return {
     ...meta,
     stats: { ...input.stats, numSamples, numSeries, numChunks },
-    thanos: { ...meta.thanos, resolutionMs },
+    thanos: {
+      ...meta.thanos,
+      resolutionMs,
+      ...(rewrites && { rewrites }),
+      ...(extensions !== undefined && { extensions }),
+    },
   }
+}
+
+function withIndexStats(meta: BlockMeta, { indexStats }: BlockContents): BlockMeta {
+  return { ...meta, thanos: { ...meta.thanos, indexStats } }
 }
 
 /** The input's meta under a new name, its Thanos section made anew. */

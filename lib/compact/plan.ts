@@ -1,8 +1,10 @@
 // Which blocks are merged next: decided from their metas alone, nothing is read or written here.
 // Algorithm: Thanos pkg/compact/planner.go (after Prometheus tsdb/compact.go); FACTS of the bucket in ARCHITECTURE.md.
 // Owns grouping and planning; merging is in merge.ts.
+import type { JsonObject } from '../blocks/go-json.ts'
 import { type BlockMeta, groupKey } from '../blocks/meta.ts'
 import { formatLabels } from '../labels/labels.ts'
+import { groupExtensions } from './extensions.ts'
 
 const hourMs = 3_600_000
 
@@ -19,6 +21,8 @@ export interface BlockGroup {
   readonly description: string
   /** Ascending by minTime, then by ULID. */
   readonly blocks: readonly BlockMeta[]
+  /** Of a block that is merged of some of them. */
+  readonly extensions: JsonObject | undefined
 }
 
 export interface PlanOptions {
@@ -57,7 +61,10 @@ export function groupBlocks(metas: Iterable<BlockMeta>): BlockGroup[] {
   }
   return [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, blocks]) => ({ key, description: describeGroup(blocks[0]!), blocks: blocks.sort(byTime) }))
+    .map(([key, unsorted]) => {
+      const blocks = unsorted.sort(byTime)
+      return { key, description: describeGroup(blocks[0]!), blocks, extensions: groupExtensions(blocks) }
+    })
 }
 
 /** What the next compaction of this group is: an overlap first, else a range. `blocks` are ascending by minTime. */

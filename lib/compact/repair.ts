@@ -80,7 +80,7 @@ async function takeAway(
 }
 
 /** The old meta under the new name. Times grow where a chunk reaches beyond them: no sample is cut. */
-function repairedMeta(old: BlockMeta, ulid: string, { stats, minTime, maxTime }: BlockContents): BlockMeta {
+function repairedMeta(old: BlockMeta, ulid: string, { stats, indexStats, minTime, maxTime }: BlockContents): BlockMeta {
   const { uploadTimeText: _, ...thanos } = old.thanos
   const isRaw = thanos.resolutionMs === 0
   const { numSamples, numSeries, numChunks } = stats
@@ -90,6 +90,6 @@ function repairedMeta(old: BlockMeta, ulid: string, { stats, minTime, maxTime }:
     minTime: Math.min(old.minTime, minTime),
     maxTime: Math.max(old.maxTime, maxTime),
     stats: isRaw ? stats : { ...old.stats, numSamples, numSeries, numChunks },
-    thanos: { ...thanos, source: 'bucket.repair', segmentFiles: [], files: [], indexStats: {}, uploadTimeMs: 0 },
+    thanos: { ...thanos, source: 'bucket.repair', segmentFiles: [], files: [], indexStats, uploadTimeMs: 0 },
   }
 }

@@ -12,6 +12,7 @@ import type { Labels } from '../labels/labels.ts'
 import { chunksFolder, indexFile } from './block-reader.ts'
 import type { EncodedChunk } from './chunk-format.ts'
 import { ChunkWriter, type ChunkWriterOptions } from './chunk-writer.ts'
+import { type IndexStats, IndexStatsTally } from './index-stats.ts'
 import { IndexWriter } from './index-writer.ts'
 import { tombstonesFile, writeTombstones } from './tombstones.ts'
 
@@ -38,6 +39,7 @@ export interface BlockContents {
     readonly numSeries: number
     readonly numChunks: number
   }
+  readonly indexStats: IndexStats
   /** Paths in the block's folder, ascending; meta.json is not among them. */
   readonly files: readonly { readonly relPath: string; readonly sizeBytes: number }[]
 }
@@ -57,6 +59,7 @@ export class BlockWriter {
   readonly #temporary: string
   readonly #index: IndexWriter
   readonly #chunks: ChunkWriter
+  readonly #indexStats = new IndexStatsTally()
   #numSamples = 0
   #numFloatSamples = 0
   #numHistogramSamples = 0
@@ -97,11 +100,12 @@ export class BlockWriter {
    */
   async addSeries(labels: Labels, chunks: readonly BlockChunk[], labelRefs?: readonly number[]): Promise<void> {
     const refs = await this.#chunks.write(chunks)
-    await this.#index.addSeries(
+    const ref = await this.#index.addSeries(
       labels,
       chunks.map(({ minTime, maxTime }, i) => ({ minTime, maxTime, ref: refs[i]! })),
       labelRefs,
     )
+    this.#indexStats.add(ref, refs)
     for (const chunk of chunks) this.#count(chunk)
   }
 
@@ -151,6 +155,7 @@ export class BlockWriter {
         numSeries: this.#index.seriesCount,
         numChunks: this.#numChunks,
       },
+      indexStats: this.#indexStats.stats,
       files,
     }
   }

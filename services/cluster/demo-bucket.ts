@@ -119,7 +119,7 @@ export class DemoBucket {
   }
 }
 
-function metaOf(ulid: string, replica: Replica, { minTime, maxTime, stats }: BlockContents): BlockMeta {
+function metaOf(ulid: string, replica: Replica, { minTime, maxTime, stats, indexStats }: BlockContents): BlockMeta {
   return {
     ulid,
     minTime,
@@ -132,7 +132,7 @@ function metaOf(ulid: string, replica: Replica, { minTime, maxTime, stats }: Blo
       source: 'sidecar',
       segmentFiles: [],
       files: [],
-      indexStats: {},
+      indexStats,
       uploadTimeMs: 0,
     },
   }

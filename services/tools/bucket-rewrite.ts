@@ -219,7 +219,7 @@ function rewrittenMeta(
       source: 'bucket.rewrite',
       segmentFiles: [],
       files: [],
-      indexStats: {},
+      indexStats: contents.indexStats,
       uploadTimeMs: 0,
       rewrites: [...(thanos.rewrites ?? []), rewriteEntry(old.compaction.sources, rewrite)],
     },
