@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
+import type { JsonObject, JsonValue } from '../../../lib/blocks/go-json.ts'
 import { ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
 import type { BlockMeta, ThanosMeta } from '../../../lib/blocks/meta.ts'
 import { formatMeta } from '../../../lib/blocks/meta-format.ts'
@@ -65,7 +66,8 @@ async function compacted(bucket: Bucket): Promise<BlockMeta[]> {
   return [...(await new MetaFetcher({ bucket, filters }).fetch()).metas.values()]
 }
 
-const extensions = (...entries: [string, string][]) => new Map([...entries, ['own', new Map([['n', 1]])]])
+const extensions = (...entries: [string, string][]): JsonObject =>
+  new Map<string, JsonValue>([...entries, ['own', new Map([['n', 1]])]])
 
 test('a merged block keeps the extensions that all blocks of its group have, where they have any', async () => {
   const bucket = new MemoryBucket()
@@ -74,7 +76,7 @@ test('a merged block keeps the extensions that all blocks of its group have, whe
   for (const hour of [4, 6]) await put(bucket, hour, {})
   await put(bucket, 8, { extensions: extensions(['tenant', 'x'], ['last', 'y']) })
   const merged = (await compacted(bucket)).find(({ compaction }) => compaction.level > 1)
-  expect(merged?.thanos.extensions).toEqual(new Map(extensions(['tenant', 'x'])))
+  expect(merged?.thanos.extensions).toEqual(extensions(['tenant', 'x']))
 })
 
 test('a merged block of blocks without extensions has none', async () => {
