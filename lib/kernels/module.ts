@@ -44,6 +44,9 @@ export interface KernelExports extends Record<(typeof windowExports)[WindowFunct
   readonly mergeChain: (call: number, settled: number) => number
   readonly mergePenalty: (call: number, settled: number) => number
   readonly mergeStart: { readonly value: number }
+  /** Where 10^-292 … 10^324 go: see assembly/decimal.ts. */
+  readonly powersOfTen: () => number
+  readonly writePoints: (times: number, values: number, count: number, to: number) => number
   readonly scratchBytes: (length: number, steps: number) => number
   readonly lookback: (call: number, outTimes: number) => void
   readonly accumulateSum: AccumulateExport

@@ -15,9 +15,11 @@ export {
   finishStdvar,
   finishSum,
 } from './accumulate'
+export { powersOfTen } from './decimal'
 export { aggregateWindows, applyResets, dropNaN, dropStale, lastRawValue } from './downsample'
 export { lookback } from './lookback'
 export { mergeChain, mergePenalty, mergeStart } from './merge'
+export { writePoints } from './points'
 export { scratchBytes } from './window'
 export { first, last, present, sampleCount, tsOfFirst, tsOfLast } from './window-edges'
 export { changes, resets } from './window-events'

@@ -1,7 +1,8 @@
 // A query's answer as the bytes of its JSON, ready to be put into the envelope: made in a worker, passed on as it is.
 // Format: Prometheus's HTTP API (web/api/v1/json_codec.go): `"resultType":"matrix","result":[{"metric":{…},"values":[[t,"v"],…]},…]`.
-// Owns that encoding and the cut at `limit`. The texts of timestamps are made once for series with the same times.
+// Owns that encoding and the cut at `limit`; points are written by a kernel.
 
+import { PointWriter } from '../../../lib/kernels/point-writer.ts'
 import type { Labels } from '../../../lib/labels/labels.ts'
 import type { QueryResult, QuerySamples, ResultSample, ResultSeries } from '../../../lib/promql/exec/result.ts'
 import { formatTimestamp, formatValue } from '../../../lib/promql/format-number.ts'
@@ -68,58 +69,21 @@ function writeVector(sink: TextSink, samples: readonly ResultSample[]): void {
   sink.write(samples.length === 0 ? '[]' : ']')
 }
 
+let points: PointWriter | undefined
+
 function writeMatrix(sink: TextSink, series: readonly ResultSeries[]): void {
-  const clock = new PointStarts()
+  points ??= new PointWriter()
+  const take = (text: Uint8Array) => sink.writeBytes(text)
   let separator = '['
   for (const { labels, times, values, histograms } of series) {
-    sink.write(`${separator}{"metric":${encodeLabels(labels)}`)
+    sink.write(`${separator}{"metric":${encodeLabels(labels)}${times.length > 0 ? ',"values":[' : ''}`)
     separator = ','
-    if (times.length > 0) writePoints(sink, clock.of(times), values)
+    points.write(times, values, take)
+    if (times.length > 0) sink.writeAscii(']')
     if (histograms !== undefined) sink.write(`,"histograms":[${histograms.map(encodeHistogramPoint).join(',')}]`)
-    sink.write('}')
+    sink.writeAscii('}')
   }
   sink.write(series.length === 0 ? '[]' : ']')
-}
-
-/** So many points become one string before they become bytes. */
-const pointsPerWrite = 512
-
-function writePoints(sink: TextSink, starts: readonly string[], values: Float64Array): void {
-  let text = ',"values":['
-  for (let i = 0; i < values.length; i++) {
-    text += `${starts[i]}${formatValue(values[i]!)}"]`
-    if (i < values.length - 1) text += ','
-    if (i % pointsPerWrite === pointsPerWrite - 1) {
-      sink.writeAscii(text)
-      text = ''
-    }
-  }
-  sink.writeAscii(`${text}]`)
-}
-
-/** What stands before the values of a series' points, `[1700006400.5,"`; kept as long as the times stay the same. */
-class PointStarts {
-  #times: Float64Array = new Float64Array(0)
-  #texts: string[] = []
-
-  of(times: Float64Array): readonly string[] {
-    const before = this.#times
-    const known = this.#texts
-    let j = 0
-    if (times.length === before.length && times.every((time, i) => time === before[i])) return known
-    const texts: string[] = new Array(times.length)
-    for (let i = 0; i < times.length; i++) {
-      const time = times[i]!
-      while (j < before.length && before[j]! < time) j++
-      texts[i] = before[j] === time ? known[j]! : `[${formatTimestamp(time)},"`
-    }
-    // The fuller times stay: most series have all steps, and gaps are found in them.
-    if (times.length >= before.length) {
-      this.#times = times
-      this.#texts = texts
-    }
-    return texts
-  }
 }
 
 /** `{"__name__":"up","job":"a"}`, in the label set's order. */
@@ -155,6 +119,12 @@ export class TextSink {
   writeAscii(text: string): void {
     this.#reserve(text.length)
     this.#length += this.#bytes.write(text, this.#length, 'latin1')
+  }
+
+  writeBytes(bytes: Uint8Array): void {
+    this.#reserve(bytes.length)
+    this.#bytes.set(bytes, this.#length)
+    this.#length += bytes.length
   }
 
   /** What was written, in a buffer of just its size. */
