@@ -1,6 +1,8 @@
 // Mathematics as Prometheus on amd64 has it, where JavaScript's differs from Go's: logarithms, powers, the edges of others.
 // Specification: Go's math package (log after FreeBSD's e_log.c, log2, log10, pow by repeated squaring, frexp, ldexp).
-// Owns these; trigonometry is go-trig.ts's; what is equal in both (sqrt, floor …) or depends on the machine in Go (exp with FMA) is Math's.
+// Owns these; exp is go-exp.ts's, trigonometry go-trig.ts's and go-hyperbolic.ts's; what is equal in both (sqrt, floor …) is Math's.
+
+import { exp } from './go-exp.ts'
 
 const scratch = new DataView(new ArrayBuffer(8))
 const exponentMask = 0x7ff
@@ -28,8 +30,8 @@ function ldexp(fraction: number, exponent: number): number {
   return sum >= -1021 ? normal.fraction * 2 ** half * 2 ** (sum - half) : normal.fraction * 2 ** (sum + 60) * 2 ** -60
 }
 
-const ln2High = 0.6931471803691238
-const ln2Low = 1.9082149292705877e-10
+export const ln2High = 0.6931471803691238
+export const ln2Low = 1.9082149292705877e-10
 const odd = [0.6666666666666735, 0.2857142874366239, 0.1818357216161805, 0.14798198605116586] as const
 const even = [0.3999999999940942, 0.22222198432149784, 0.15313837699209373] as const
 
@@ -79,7 +81,7 @@ export function pow(base: number, exponent: number): number {
       rest--
       whole++
     }
-    result = Math.exp(rest * log(base))
+    result = exp(rest * log(base))
   }
   return bySquaring(base, whole, { result, invert: exponent < 0 })
 }
@@ -132,19 +134,6 @@ export function min(a: number, b: number): number {
 /** Least and greatest of a scalar's values; NaN among them spreads into both, but for an infinity on that side. */
 export function extremes(values: Float64Array): { least: number; greatest: number; anyNaN: boolean } {
   return { least: values.reduce(min), greatest: values.reduce(max), anyNaN: values.some(Number.isNaN) }
-}
-
-// From here on the smaller of the two exponentials is nothing to the larger one; Go overflows where that does.
-const oneSided = 21
-
-export function sinh(value: number): number {
-  const size = Math.abs(value)
-  return size > oneSided ? Math.sign(value) * Math.exp(size) * 0.5 : Math.sinh(value)
-}
-
-export function cosh(value: number): number {
-  const size = Math.abs(value)
-  return size > oneSided ? Math.exp(size) * 0.5 : Math.cosh(value)
 }
 
 const expCoefficients = [

@@ -1,6 +1,6 @@
 // Trigonometry to Prometheus's last digit: sine, cosine, tangent and their inverses as Go computes them on every machine.
 // Specification: Go's math package after Cephes: polynomials over octants, π/4 in three parts; from 2^29 on 4/π to 1,217 bits.
-// Owns these; hyperbolic functions go by exp, which depends on the machine in Go, and are Math's.
+// Owns these; hyperbolic functions are go-hyperbolic.ts's.
 
 const quarterPi = Math.PI / 4
 const quarterPiParts = [0.7853981256484985, 3.774894707930798e-8, 2.6951514290790595e-15] as const
@@ -64,9 +64,9 @@ function reduceHuge(angle: number): Reduced {
   const shift = BigInt((exponent + 61) % 64)
   const word = (at: number) => ((fourOverPi[at]! << shift) | (fourOverPi[at + 1]! >> (64n - shift))) & low64
   const product = ((word(digit + 2) * mantissa) >> 64n) + word(digit + 1) * mantissa + ((word(digit) * mantissa) << 64n)
-  const high = product & (2n ** 128n - 1n)
-  const octant = Number(high >> 125n)
-  const fraction = fractionOf((high << 3n) & (2n ** 128n - 1n))
+  const octant = Number((product >> 125n) & 7n)
+  // Go moves the upper word alone by the three bits of the octant; the last bits are those of the lower word as it was.
+  const fraction = fractionOf((((product >> 61n) & low64) << 64n) | (product & low64))
   return octant % 2 === 1
     ? { octant: (octant + 1) % 8, rest: (fraction - 1) * quarterPi }
     : { octant, rest: fraction * quarterPi }

@@ -3,7 +3,9 @@
 // Owns the table of them, a line a function.
 
 import { dayOfYear, daysInMonth, wideDate, yearOf } from './dates.ts'
-import { cosh, log, log2, log10, max, min, sinh } from './go-math.ts'
+import { exp } from './go-exp.ts'
+import { acosh, asinh, atanh, cosh, sinh, tanh } from './go-hyperbolic.ts'
+import { log, log2, log10, max, min } from './go-math.ts'
 import { acos, asin, atan, cos, sin, tan } from './go-trig.ts'
 
 /** Parameters not given are undefined. */
@@ -14,7 +16,7 @@ export const valueFunctions: Readonly<Record<string, ValueFunction>> = {
   abs: Math.abs,
   ceil: Math.ceil,
   floor: Math.floor,
-  exp: Math.exp,
+  exp,
   sqrt: Math.sqrt,
   ln: log,
   log2,
@@ -27,10 +29,10 @@ export const valueFunctions: Readonly<Record<string, ValueFunction>> = {
   atan,
   sinh,
   cosh,
-  tanh: Math.tanh,
-  asinh: Math.asinh,
-  acosh: Math.acosh,
-  atanh: Math.atanh,
+  tanh,
+  asinh,
+  acosh,
+  atanh,
   rad: (v) => (v * Math.PI) / 180,
   deg: (v) => (v * 180) / Math.PI,
   sgn: (v) => (v < 0 ? -1 : v > 0 ? 1 : v),
