@@ -67,45 +67,42 @@ class VectorMatch {
       else group.one.push(series)
     }
     if (groups.size < one.length) this.#refuseTwoOnOneSide(one, many, key)
+    const filled = new Matrix(this.#context)
     for (const series of many) {
-      const group = groups.get(key(series.labels))
+      const signature = key(series.labels)
+      const group = groups.get(signature)
       if (group !== undefined) for (const other of group.one) this.#combine(series, other, group)
+      // In between, as in Prometheus: of two notes at one step the later one is given.
+      if (matching.fill?.rhs !== undefined) groups.set(signature, this.#fillOne(filled, series, group))
     }
-    if (matching.fill) this.#fill(matching.fill, many, groups)
+    this.#fillMany(filled, groups.values())
+    filled.release()
     if (this.#failure !== undefined) throw this.#failure.error
     for (const note of this.#notes) note?.(this.#context.query.annotations, this.#plan.pos)
   }
 
   // At a step at which a series has no match on the other side, a value stands in for that. As in Prometheus, the values
   // are those of the sides as matched, which group_right swaps.
-  #fill(
-    { lhs: fillMany, rhs: fillOne }: NonNullable<VectorMatching['fill']>,
-    many: readonly KeptSeries[],
-    groups: Map<string, MatchGroup>,
-  ): void {
-    const key = matchKeys(this.#plan.matching)
-    const filled = new Matrix(this.#context)
-    if (fillOne !== undefined) {
-      for (const series of many) {
-        const signature = key(series.labels)
-        const group = groups.get(signature) ?? { one: [], matchedByLabels: new Map() }
-        groups.set(signature, group)
-        const missing = (step: number) => !group.one.some((other) => hasSample(other, step))
-        const other = this.#standIn(filled, series, { value: fillOne, missing })
-        if (other !== undefined) this.#combine(series, other, group)
+  #fillOne(filled: Matrix, series: KeptSeries, found: MatchGroup | undefined): MatchGroup {
+    const group = found ?? { one: [], matchedByLabels: new Map() }
+    const value = this.#plan.matching.fill?.rhs ?? 0
+    const missing = (step: number) => !group.one.some((other) => hasSample(other, step))
+    const other = this.#standIn(filled, series, { value, missing })
+    if (other !== undefined) this.#combine(series, other, group)
+    return group
+  }
+
+  #fillMany(filled: Matrix, groups: Iterable<MatchGroup>): void {
+    const value = this.#plan.matching.fill?.lhs
+    if (value === undefined) return
+    for (const group of groups) {
+      const matched = (step: number) =>
+        group.matched?.[step] === 1 || [...group.matchedByLabels.values()].some((steps) => steps[step] === 1)
+      for (const series of group.one) {
+        const other = this.#standIn(filled, series, { value, missing: (step) => !matched(step) })
+        if (other !== undefined) this.#combine(other, series, group)
       }
     }
-    if (fillMany !== undefined) {
-      for (const group of groups.values()) {
-        const matched = (step: number) =>
-          group.matched?.[step] === 1 || [...group.matchedByLabels.values()].some((steps) => steps[step] === 1)
-        for (const series of group.one) {
-          const other = this.#standIn(filled, series, { value: fillMany, missing: (step) => !matched(step) })
-          if (other !== undefined) this.#combine(other, series, group)
-        }
-      }
-    }
-    filled.release()
   }
 
   /** A series of one value at those steps of a series at which its other side is missing. */
