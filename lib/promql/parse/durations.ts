@@ -49,6 +49,7 @@ function parsed(expr: DurationExpr): ParsedDuration {
 }
 
 // After the sign Prometheus takes exactly one number, call or pair of parentheses: `foo offset -2 ^ 2` is `(foo offset -2) ^ 2`.
+// A second sign begins an expression: `foo offset - -2 * 2` is `foo offset ((- -2) * 2)`.
 function parseSignedOffset(tokens: TokenStream, sign: Token): DurationExpr {
   switch (tokens.peek()) {
     case 'number':
@@ -67,12 +68,13 @@ function parseSignedOffset(tokens: TokenStream, sign: Token): DurationExpr {
       return signed(tokens, sign, wrapped(inner, inner.pos.start, inner.pos.end))
     }
     default:
-      return signed(tokens, sign, parseDuration(tokens, signPrecedence))
+      return parseOperations(tokens, 0, signed(tokens, sign, parseDuration(tokens, signPrecedence)))
   }
 }
 
-/** Rounded to nanoseconds, cut to milliseconds, as Prometheus does. */
+/** Rounded to nanoseconds, cut to milliseconds, as Prometheus does; no number is the least of them there. */
 function secondsToMs(seconds: number): number {
+  if (Number.isNaN(seconds)) return -9_223_372_036_854
   return Math.trunc((Math.sign(seconds) * Math.round(Math.abs(seconds) * 1e9)) / 1e6)
 }
 
@@ -100,7 +102,16 @@ const signPrecedence = 3
 
 /** An expression of durations. All that is more than a number with signs needs the feature flag. */
 function parseDuration(tokens: TokenStream, minPrecedence: number): DurationExpr {
-  let lhs = tokens.deeper(() => parseOperand(tokens))
+  return parseOperations(
+    tokens,
+    minPrecedence,
+    tokens.deeper(() => parseOperand(tokens)),
+  )
+}
+
+/** What follows a first operand. */
+function parseOperations(tokens: TokenStream, minPrecedence: number, first: DurationExpr): DurationExpr {
+  let lhs = first
   for (;;) {
     const precedence = precedences[tokens.peek()]
     if (precedence === undefined || precedence < minPrecedence) return lhs

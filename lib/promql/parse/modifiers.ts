@@ -119,7 +119,8 @@ function parseTimestamp(tokens: TokenStream, exprStart: number): number | 'start
   if (!(Math.abs(seconds) < 2 ** 63))
     throw tokens.error(exprStart, `timestamp out of bounds for @ modifier: ${formatFixed(seconds)}`)
   const timeMs = Math.sign(seconds) * Math.round(Math.abs(seconds) * 1000)
-  return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, timeMs))
+  // What does not fit int64 is its least number in Prometheus.
+  return Math.abs(timeMs) < 2 ** 63 ? timeMs : -(2 ** 63)
 }
 
 /** Go's %f of a number outside int64's range. */

@@ -165,7 +165,9 @@ function planSelect(expr: VectorSelector, planner: Planner, hint: Hint): Select 
 function resolveTime(modifiers: TimeModifiers, options: PlanOptions): { offsetMs: number; atMs: number | undefined } {
   const { at, offsetMs } = modifiers
   const atMs = at === 'start' ? options.startMs : at === 'end' ? options.endMs : at
-  return { offsetMs, atMs }
+  // There is nothing so far away, and arithmetic on it is exact.
+  const exact = atMs && Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, atMs))
+  return { offsetMs, atMs: exact }
 }
 
 function planMatrix(expr: Expr, planner: Planner, hint: Hint): Planned<MatrixPlan> {
