@@ -11,31 +11,7 @@ import { parseArgs } from 'node:util'
 import { version } from '../lib/kit/version.ts'
 import { type ApiServer, startCluster, startPrometheus } from '../test/support/cluster.ts'
 import { hasCommand, run } from '../test/support/process.ts'
-import { fromMs, toMs, writeDashboardBlocks } from './support/dashboard-data.ts'
-
-const queries = [
-  'sum by (path) (rate(http_requests_total[5m]))',
-  'sum(rate(http_requests_total[5m]))',
-  'sum by (instance) (rate(http_requests_total{path=~".*-1[0-9]?"}[5m]))',
-  'sum(rate(http_requests_total{path="/api/v1/path-7"}[5m])) / sum(rate(http_requests_total[5m]))',
-  'topk(5, rate(http_requests_total[5m]))',
-  'histogram_quantile(0.99, sum by (le) (rate(request_duration_seconds_bucket[5m])))',
-  'request_duration_seconds_bucket',
-  '100 * (1 - avg by (instance) (rate(cpu_seconds_total{mode="idle"}[5m])))',
-  'avg by (group) (memory_bytes)',
-  'max_over_time(memory_bytes[10m])',
-  'count by (path) (http_requests_total)',
-  'max_over_time(sum(rate(http_requests_total{path="/api/v1/path-3"}[5m]))[30m:1m])',
-  'quantile(0.9, rate(cpu_seconds_total[5m]))',
-  'rate(cpu_seconds_total[5m])',
-  'sum by (instance) (cpu_seconds_total) / on (instance) group_left () sum by (instance) (http_requests_total)',
-  'avg_over_time(cpu_seconds_total[1h])',
-  'sum by (instance) (increase(http_requests_total{instance=~"host-0[0-4].*"}[1h]))',
-  'quantile_over_time(0.5, memory_bytes[15m])',
-  'http_requests_total > 500000',
-  'sum by (path) (http_requests_total{path!~".*-1.*"})',
-]
-const steps = 300
+import { fromMs, dashboardQueries as queries, steps, toMs, writeDashboardBlocks } from './support/dashboard-data.ts'
 
 const { values: flags } = parseArgs({
   options: { runs: { type: 'string', default: '15' }, quick: { type: 'boolean', default: false } },

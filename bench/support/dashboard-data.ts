@@ -1,6 +1,6 @@
 // Data for the dashboard queries: 2,000 series × 6 hours at 15 s in three blocks of two hours, written by our block writer
-// into a bucket in a directory. Fixed seed.
-// Owns the shapes of the series; the queries are in queries.ts.
+// into a bucket in a directory, and twenty queries over them. Fixed seed.
+// Owns the shapes of the series, and the queries.
 import { compareLabels, type Labels, labelsOf } from '../../lib/labels/labels.ts'
 import { type MadeSeries, writeMadeBlock } from '../../test/support/made-blocks.ts'
 import { Random } from '../../test/support/random.ts'
@@ -10,6 +10,31 @@ const blockMs = 2 * hourMs
 const intervalMs = 15_000
 export const fromMs = 1_700_006_400_000
 export const toMs = fromMs + 6 * hourMs
+/** Of a range query over all of it. */
+export const steps = 300
+
+export const dashboardQueries = [
+  'sum by (path) (rate(http_requests_total[5m]))',
+  'sum(rate(http_requests_total[5m]))',
+  'sum by (instance) (rate(http_requests_total{path=~".*-1[0-9]?"}[5m]))',
+  'sum(rate(http_requests_total{path="/api/v1/path-7"}[5m])) / sum(rate(http_requests_total[5m]))',
+  'topk(5, rate(http_requests_total[5m]))',
+  'histogram_quantile(0.99, sum by (le) (rate(request_duration_seconds_bucket[5m])))',
+  'request_duration_seconds_bucket',
+  '100 * (1 - avg by (instance) (rate(cpu_seconds_total{mode="idle"}[5m])))',
+  'avg by (group) (memory_bytes)',
+  'max_over_time(memory_bytes[10m])',
+  'count by (path) (http_requests_total)',
+  'max_over_time(sum(rate(http_requests_total{path="/api/v1/path-3"}[5m]))[30m:1m])',
+  'quantile(0.9, rate(cpu_seconds_total[5m]))',
+  'rate(cpu_seconds_total[5m])',
+  'sum by (instance) (cpu_seconds_total) / on (instance) group_left () sum by (instance) (http_requests_total)',
+  'avg_over_time(cpu_seconds_total[1h])',
+  'sum by (instance) (increase(http_requests_total{instance=~"host-0[0-4].*"}[1h]))',
+  'quantile_over_time(0.5, memory_bytes[15m])',
+  'http_requests_total > 500000',
+  'sum by (path) (http_requests_total{path!~".*-1.*"})',
+]
 
 const bounds = ['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '+Inf']
 const modes = ['idle', 'iowait', 'system', 'user']
