@@ -43,13 +43,13 @@ class Head {
 }
 
 /**
- * The streams' series. `onFailure` is told of a stream that failed: where it returns, the others go on without it.
+ * The streams' series, as many at a time as are at hand. `onFailure` is told of a stream that failed: where it returns, the others go on without it.
  * At the end, and where the reader leaves, `abort` is called to cut short what still runs; it has ended when the iteration has.
  */
 export async function* mergeBlocks(
   streams: readonly BlockStream[],
   { onFailure, abort }: { onFailure: (ulid: string, error: unknown) => void; abort: () => void },
-): AsyncGenerator<StoreSeries, void> {
+): AsyncGenerator<StoreSeries[], void> {
   const refill = async (head: Head): Promise<boolean> => {
     try {
       return await head.refill()
@@ -64,17 +64,27 @@ export async function* mergeBlocks(
       const head = new Head(stream)
       if (await refill(head)) siftUp(heap, head)
     }
+    let out: StoreSeries[] = []
     while (heap.length > 0) {
       const { labels } = heap[0]!.series
       const parts: StoreSeries[] = []
-      while (heap.length > 0 && compareLabels(heap[0]!.series.labels, labels) === 0) {
+      do {
         const head = heap[0]!
         parts.push(head.series)
-        if (head.step() || (await refill(head))) siftDown(heap)
-        else removeTop(heap)
-      }
-      yield joinSeries(parts)
+        if (!head.step()) {
+          // What is ready does not wait, and what comes after a failure is apart from what came before it.
+          if (out.length > 0) yield out
+          out = []
+          if (!(await refill(head))) {
+            removeTop(heap)
+            continue
+          }
+        }
+        siftDown(heap)
+      } while (heap.length > 0 && compareLabels(heap[0]!.series.labels, labels) === 0)
+      out.push(joinSeries(parts))
     }
+    if (out.length > 0) yield out
   } finally {
     abort()
     await Promise.all(streams.map(({ batches }) => batches.return()))

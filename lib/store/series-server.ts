@@ -17,6 +17,7 @@ import {
   type StoreApi,
   type StoreSeries,
 } from '../storeapi/types.ts'
+import { WireSeries } from '../storeapi/wire-series.ts'
 import { BlockFailures, refresh } from './block-failures.ts'
 import {
   blockLabelNames,
@@ -54,7 +55,10 @@ const labelCallConcurrency = 16
 /** All but Info, which tells of the whole store. */
 export function createSeriesServer(options: SeriesServerOptions): Omit<StoreApi, 'info'> {
   return {
-    series: (request, signal) => series(options, request, signal),
+    async *series(request, signal) {
+      for await (const batch of seriesBatches(options, request, signal)) yield* batch
+    },
+    seriesBatches: (request, signal) => seriesBatches(options, request, signal),
     labelNames: (request, signal) =>
       labelCall(options, request, signal, (block, query, stats, signal) =>
         blockLabelNames(block, query, stats, signal),
@@ -68,11 +72,11 @@ export function createSeriesServer(options: SeriesServerOptions): Omit<StoreApi,
   }
 }
 
-async function* series(
+async function* seriesBatches(
   options: SeriesServerOptions,
   request: SeriesRequest,
   signal: AbortSignal,
-): AsyncGenerator<SeriesResponse> {
+): AsyncGenerator<readonly SeriesResponse[]> {
   // As in Thanos: a request that selects by nothing selects nothing.
   if (request.matchers.length === 0) return
   const startMs = performance.now()
@@ -105,7 +109,7 @@ class SeriesCall {
     this.#stats = newReadStats(options.maxDownloadedBytes)
   }
 
-  async *run(signal: AbortSignal): AsyncGenerator<SeriesResponse> {
+  async *run(signal: AbortSignal): AsyncGenerator<readonly SeriesResponse[]> {
     const { blocks, metrics } = this.#options
     this.#startMs = performance.now()
     try {
@@ -124,7 +128,7 @@ class SeriesCall {
   }
 
   /** Answers from the blocks as they are known now, hints last; true where an object was gone and a new plan is due. */
-  async *#answer(signal: AbortSignal): AsyncGenerator<SeriesResponse, boolean> {
+  async *#answer(signal: AbortSignal): AsyncGenerator<readonly SeriesResponse[], boolean> {
     const lease = this.#lease()
     const leaving = new AbortController()
     const either = AbortSignal.any([signal, leaving.signal])
@@ -139,16 +143,14 @@ class SeriesCall {
         if (signal.aborted) throw abortReason(signal)
         this.#failures.add(ulid, error)
       }
-      for await (const series of mergeBlocks(streams, { onFailure, abort: () => leaving.abort() })) {
+      for await (const batch of mergeBlocks(streams, { onFailure, abort: () => leaving.abort() })) {
         if (signal.aborted) throw abortReason(signal)
         if (this.#failures.isPlanLost) return true
-        yield* this.#failures.takeWarnings()
-        yield this.#count(series)
+        yield [...this.#failures.takeWarnings(), ...this.#upToLimit(batch).map((series) => this.#count(series))]
         if (this.#request.limit && this.#sent >= this.#request.limit) break
       }
       if (this.#failures.isPlanLost) return true
-      yield* this.#failures.takeWarnings()
-      yield { kind: 'hints', queriedBlocks: this.#failures.without(lease) }
+      yield [...this.#failures.takeWarnings(), { kind: 'hints', queriedBlocks: this.#failures.without(lease) }]
       this.#options.metrics.blocksQueried.observe(lease.blocks.length)
       return false
     } finally {
@@ -156,11 +158,16 @@ class SeriesCall {
     }
   }
 
+  #upToLimit(batch: readonly StoreSeries[]): readonly StoreSeries[] {
+    const { limit } = this.#request
+    return limit ? batch.slice(0, limit - this.#sent) : batch
+  }
+
   #count(series: StoreSeries): SeriesResponse {
     const { prepareDuration, sentChunkSize } = this.#options.metrics
     if (this.#sent === 0) prepareDuration.observe((performance.now() - this.#startMs) / 1000)
-    if (series.chunks.length > 0)
-      sentChunkSize.observe(series.chunks.reduce((sum, chunk) => sum + chunkDataBytes(chunk), 0))
+    const bytes = dataBytesOf(series)
+    if (bytes > 0) sentChunkSize.observe(bytes)
     this.#last = series.labels
     this.#sent++
     return { kind: 'series', series }
@@ -263,6 +270,12 @@ async function labelsOfBlocks(
   } finally {
     lease.release()
   }
+}
+
+/** Of all chunks. */
+function dataBytesOf(series: StoreSeries): number {
+  if (series instanceof WireSeries) return series.dataBytes
+  return series.chunks.reduce((sum, chunk) => sum + chunkDataBytes(chunk), 0)
 }
 
 function countDropped({ metrics }: SeriesServerOptions, error: unknown): void {

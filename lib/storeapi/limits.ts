@@ -4,7 +4,7 @@
 import { MnemoError } from '../kit/errors.ts'
 import { intFlag } from '../kit/flags.ts'
 import { counter, type Registry } from '../kit/metrics.ts'
-import type { AggrChunk, Chunk, SeriesRequest, StoreApi, StoreSeries } from './types.ts'
+import type { AggrChunk, Chunk, SeriesRequest, SeriesResponse, StoreApi, StoreSeries } from './types.ts'
 import { WireSeries } from './wire-series.ts'
 
 export const limitFlags = {
@@ -43,33 +43,60 @@ export function droppedSelects(registry: Registry) {
 }
 
 /** The API with its Series calls limited; counts the calls that a limit has ended. */
-export function limitSeries<Api extends Pick<StoreApi, 'series'>>(
+export function limitSeries<Api extends Pick<StoreApi, 'series' | 'seriesBatches'>>(
   api: Api,
   limits: SeriesLimits,
   registry: Registry,
 ): Api {
   const dropped = droppedSelects(registry)
-  const { maxRequestSeries, maxRequestSamples } = limits
-  const check = (what: 'series' | 'samples', got: number, max: number): void => {
-    if (max === 0 || got <= max) return
-    dropped.inc({ reason: what })
-    const want = `want at most ${max} (--store.limits.request-${what})`
-    throw new MnemoError('resource_exhausted', `cannot send ${what}: got ${got} or more, ${want}`)
-  }
+  const counterOfCall = () => new CallCounter(limits, (reason) => dropped.inc({ reason }))
   return {
     ...api,
     async *series(request: SeriesRequest, signal: AbortSignal) {
-      let series = 0
-      let samples = 0
+      const counter = counterOfCall()
       for await (const response of api.series(request, signal)) {
-        if (response.kind === 'series') {
-          check('series', ++series, maxRequestSeries)
-          if (maxRequestSamples > 0) samples += samplesOf(response.series)
-          check('samples', samples, maxRequestSamples)
-        }
+        counter.add(response)
         yield response
       }
     },
+    ...(api.seriesBatches && {
+      async *seriesBatches(request: SeriesRequest, signal: AbortSignal) {
+        const counter = counterOfCall()
+        for await (const batch of api.seriesBatches!(request, signal)) {
+          for (const response of batch) counter.add(response)
+          yield batch
+        }
+      },
+    }),
+  }
+}
+
+/** What one call has answered. */
+class CallCounter {
+  readonly #limits: SeriesLimits
+  readonly #onDrop: (reason: 'series' | 'samples') => void
+  #series = 0
+  #samples = 0
+
+  constructor(limits: SeriesLimits, onDrop: (reason: 'series' | 'samples') => void) {
+    this.#limits = limits
+    this.#onDrop = onDrop
+  }
+
+  /** Throws `resource_exhausted` where that is more than it may. */
+  add(response: SeriesResponse): void {
+    if (response.kind !== 'series') return
+    const { maxRequestSeries, maxRequestSamples } = this.#limits
+    this.#check('series', ++this.#series, maxRequestSeries)
+    if (maxRequestSamples > 0) this.#samples += samplesOf(response.series)
+    this.#check('samples', this.#samples, maxRequestSamples)
+  }
+
+  #check(what: 'series' | 'samples', got: number, max: number): void {
+    if (max === 0 || got <= max) return
+    this.#onDrop(what)
+    const want = `want at most ${max} (--store.limits.request-${what})`
+    throw new MnemoError('resource_exhausted', `cannot send ${what}: got ${got} or more, ${want}`)
   }
 }
 

@@ -25,8 +25,12 @@ export function wireCalls(api: Omit<StoreApi, 'info'>): Omit<WireStoreApi, 'info
     async *series(bytes, signal) {
       const request = decodeSeriesRequest(bytes)
       const cutter = new FrameCutter(request.responseBatchSize ?? 0)
-      for await (const response of api.series(request, signal)) yield* cutter.add(response)
-      yield* cutter.flush()
+      if (api.seriesBatches === undefined)
+        for await (const response of api.series(request, signal)) for (const frame of cutter.add(response)) yield frame
+      else
+        for await (const batch of api.seriesBatches(request, signal))
+          for (const response of batch) for (const frame of cutter.add(response)) yield frame
+      for (const frame of cutter.flush()) yield frame
     },
     async labelNames(bytes, signal) {
       return encodeLabelsResponse(await api.labelNames(decodeLabelNamesRequest(bytes), signal))
