@@ -5,10 +5,10 @@
 import { createKernels } from '../kernels/instance.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
-import { resolutions } from './downsample.ts'
 import { SeriesDownsampler } from './downsample-series.ts'
 import type { InputBlock } from './input-block.ts'
 import type { MergeOptions } from './merge.ts'
+import { resolutions } from './resolutions.ts'
 import { BlockError, SeriesInput } from './series-input.ts'
 
 /**

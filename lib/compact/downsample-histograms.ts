@@ -9,8 +9,9 @@ import type { FloatHistogram, HistogramSample } from '../chunkenc/float-histogra
 import type { Kernels, SampleColumns } from '../kernels/kernels.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
-import { chunkCount, endOfWindow, rawStepMs, resolutions } from './downsample.ts'
+import { chunkCount, endOfWindow } from './downsample.ts'
 import { HistogramAggregator } from './histogram-aggregator.ts'
+import { rawStepMs, resolutions } from './resolutions.ts'
 
 interface Point {
   readonly timeMs: number

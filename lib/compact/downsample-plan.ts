@@ -3,7 +3,7 @@
 // Owns the rules; downsampling itself is in downsample-block.ts.
 import { type BlockMeta, groupKey } from '../blocks/meta.ts'
 import { labelsKey } from '../labels/labels.ts'
-import { resolutions } from './downsample.ts'
+import { resolutions } from './resolutions.ts'
 import { hasExpired, type Retention } from './retention.ts'
 
 const hourMs = 3_600_000

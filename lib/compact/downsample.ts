@@ -12,10 +12,8 @@ import { decodeFloatChunk } from '../chunkenc/decode-floats.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
 import type { AggregateColumns, Kernels, SampleColumns } from '../kernels/kernels.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
+import { rawStepMs, resolutions } from './resolutions.ts'
 
-/** Resolutions in ms: raw samples count as one a minute, as Thanos counts them. */
-export const resolutions = { raw: 0, fiveMinutes: 300_000, oneHour: 3_600_000 } as const
-export const rawStepMs = 60_000
 /** Windows that a chunk has on average at most. */
 const maxWindowsPerChunk = 140
 

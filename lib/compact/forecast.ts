@@ -5,7 +5,7 @@ import type { BlockMeta } from '../blocks/meta.ts'
 import type { BucketView } from './block-sync.ts'
 import { isAbandoned, isDueForDeletion } from './cleaner.ts'
 import { planDownsampling } from './downsample-plan.ts'
-import { compactedMeta } from './job.ts'
+import { compactedMeta } from './new-meta.ts'
 import { type BlockGroup, groupBlocks, indexBytes, type MergeReason, type Plan, planGroup } from './plan.ts'
 import { expiredBlocks, type Retention } from './retention.ts'
 

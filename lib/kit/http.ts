@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { formatAddress, listenError, parseListenAddress } from './address.ts'
 import { BasicAuth } from './basic-auth.ts'
-import { asMnemoError, describeError } from './errors.ts'
+import { asMnemoError, describeError, MnemoError } from './errors.ts'
 import type { ServiceContext } from './lifecycle.ts'
 import type { Logger } from './log.ts'
 import { counter, histogram, type Registry } from './metrics.ts'
@@ -46,6 +46,11 @@ export interface HttpServer {
 /** As Go's servers: a query may be a long URL. */
 const maxHeaderBytes = 1 << 20
 const maxParamChars = 4096
+/** No route has a schema. Fastify's own compilers for them are a quarter of the modules that a service loads. */
+const refuseSchema = () => {
+  throw new MnemoError('internal', 'cannot compile a schema: routes have none')
+}
+const noSchemas = { compilersFactory: { buildValidator: () => refuseSchema, buildSerializer: () => refuseSchema } }
 const sweepIntervalMs = 100
 const durationBuckets = [0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120, 240, 360, 720]
 
@@ -90,12 +95,12 @@ export async function startHttp(
 
 function createApp({ httpConfigFile, logger }: HttpOptions): FastifyInstance {
   const http = { maxHeaderSize: maxHeaderBytes }
-  const routerOptions = { maxParamLength: maxParamChars }
-  if (!httpConfigFile) return fastify({ http, routerOptions })
+  const common = { routerOptions: { maxParamLength: maxParamChars }, schemaController: noSchemas }
+  if (!httpConfigFile) return fastify({ http, ...common })
   const { tls, headers, users } = readWebConfig(httpConfigFile)
   const app = tls
-    ? fastify({ routerOptions, serverFactory: (handler) => createTlsServer(tls, http, handler, logger) })
-    : fastify({ http, routerOptions })
+    ? fastify({ ...common, serverFactory: (handler) => createTlsServer(tls, http, handler, logger) })
+    : fastify({ http, ...common })
   if (headers.size > 0)
     app.addHook('onRequest', async (_request, reply) => {
       reply.headers(Object.fromEntries(headers))

@@ -74,13 +74,16 @@ export interface CompactorParts {
 
 export function createCompactor(config: CompactConfig, ctx: ServiceContext, parts: CompactorParts): Compactor {
   const { objstore, sources, bucket, metrics, onView } = parts
-  const pool = new WorkerPool<CompactorJob, JobOutcome>(new URL('./worker.ts', import.meta.url), {
-    size: Math.max(config.concurrency, config.downsampleConcurrency),
-    workerData: { objstore, bucketCalls },
-    name: 'compactor',
-    youngHeapMiB: 6,
-  })
-  ctx.onStop('workers', () => pool.close())
+  const startWorkers = () =>
+    new WorkerPool<CompactorJob, JobOutcome>(new URL('./worker.ts', import.meta.url), {
+      size: Math.max(config.concurrency, config.downsampleConcurrency),
+      workerData: { objstore, bucketCalls },
+      name: 'compactor',
+      youngHeapMiB: 6,
+    })
+  // A round that finds nothing to do needs none.
+  let pool: ReturnType<typeof startWorkers> | undefined
+  ctx.onStop('workers', () => pool?.close())
   countBucketCalls(ctx, parts.onRead)
   gauge(ctx.registry, { name: 'thanos_delete_delay_seconds', help: 'Configured delete delay in seconds.' }).set(
     config.deleteDelayMs / 1000,
@@ -89,7 +92,10 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
     ...sources,
     bucket,
     onView,
-    runJob: (job, signal) => pool.run(job, { signal }),
+    runJob: (job, signal) => {
+      pool ??= startWorkers()
+      return pool.run(job, { signal })
+    },
     workFolder: join(config.dataDir, 'compact'),
     upload: { concurrency: config.filesConcurrency, hashFunc: config.hashFunc },
     diskLimitBytes: config.diskLimitBytes,

@@ -15,7 +15,7 @@ import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { checkAccess } from '../../lib/objstore/check-access.ts'
 import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
 import { BlockViews } from './block-views.ts'
-import { blockRoutes } from './blocks-api.ts'
+import type { blockRoutes } from './blocks-api.ts'
 import {
   type CompactConfig,
   checkConfig,
@@ -26,7 +26,6 @@ import {
   retentionOf,
 } from './config.ts'
 import { createCompactor, createSources } from './create.ts'
-import { describePlan } from './dry-run.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { exposeProgress, RunProgress } from './progress.ts'
 
@@ -69,7 +68,7 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   const onRead = (bytes: number) => progress?.read(bytes)
   const compactor = createCompactor(config, ctx, { bucket, objstore, sources, metrics, onView, onRead })
   ctx.onStop('progress', () => progress?.done())
-  const routes = config.wait && !config.webDisable ? blockRoutes(config, { bucket, views, logger }) : undefined
+  const routes = config.wait && !config.webDisable ? await createRoutes(config, { bucket, views, logger }) : undefined
   await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs }, routes)
   const lease = await createLease(config, ctx, objstore)
   const service = new CompactService({ config, ctx, compactor, lease, metrics })
@@ -80,8 +79,14 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   await service.untilStopped()
 }
 
+async function createRoutes(...parts: Parameters<typeof blockRoutes>): Promise<ReturnType<typeof blockRoutes>> {
+  const { blockRoutes } = await import('./blocks-api.ts')
+  return blockRoutes(...parts)
+}
+
 /** The plan alone, on standard output. */
 async function dryRun(config: CompactConfig, ctx: ServiceContext, bucket: Bucket): Promise<void> {
+  const { describePlan } = await import('./dry-run.ts')
   const view = await readView(createSources(config, { bucket, ctx }), ctx.signal)
   process.stdout.write(describePlan(view, forecastOptionsOf(config, Date.now())))
 }

@@ -1,7 +1,8 @@
 // The compactor's worker thread: merges and downsamples, so that the main thread answers health throughout.
 // Owns its own connection to the bucket, whose calls the main thread counts.
 import { BroadcastChannel, workerData } from 'node:worker_threads'
-import { type CompactorJob, type JobOutcome, runJob } from '../../lib/compact/job.ts'
+import type { CompactorJob, JobOutcome } from '../../lib/compact/job.ts'
+import { runJob } from '../../lib/compact/run-job.ts'
 import { serveWorker } from '../../lib/kit/workers.ts'
 import { createBucket } from '../../lib/objstore/config.ts'
 

@@ -1,0 +1,80 @@
+// Runs a job: merges, downsamples or checks blocks, in a worker thread or here.
+// Specification: job.ts for what goes in and comes out.
+// Owns the inputs that it opens, and what was uploaded of a block that fails; uploading the rest and marking are the compactor's.
+import { dirname } from 'node:path'
+import type { BlockMeta } from '../blocks/meta.ts'
+import { formatMeta } from '../blocks/meta-format.ts'
+import { describeError, MnemoError } from '../kit/errors.ts'
+import { makeFolder } from '../kit/make-folder.ts'
+import { systemCode } from '../kit/system-errors.ts'
+import type { Bucket } from '../objstore/bucket.ts'
+import { fileError } from '../objstore/failures.ts'
+import type { BlockContents } from '../tsdb/block-writer.ts'
+import type { IndexReaderOptions } from '../tsdb/index-reader.ts'
+import { checkBlock } from './check-block.ts'
+import { downsampleBlock } from './downsample-block.ts'
+import { EarlyUpload } from './early-upload.ts'
+import { type InputBlock, openInputBlock } from './input-block.ts'
+import type { CompactorJob, JobOutcome, WritingJob } from './job.ts'
+import { mergeBlocks } from './merge.ts'
+import { compactedMeta, downsampledMeta, withIndexStats } from './new-meta.ts'
+import { BlockError } from './series-input.ts'
+
+/**
+ * Writes the new block into the job's folder, or checks one. Throws what has nothing to do with one input: the bucket,
+ * the disk, an abort; and `corrupt` where a checked block is not whole.
+ */
+export async function runJob(bucket: Bucket, job: CompactorJob, signal: AbortSignal): Promise<JobOutcome> {
+  if (job.kind !== 'check') return write(bucket, job, signal)
+  await checkBlock(bucket, job.meta, signal, { spoolPath: job.spoolPath })
+  return { kind: 'whole', meta: job.meta, uploaded: [] }
+}
+
+async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Promise<JobOutcome> {
+  const { ulid, segmentBytes, hashFunc = '' } = job
+  const opened: InputBlock[] = []
+  const early = new EarlyUpload(bucket, { ulid, hashFunc }, signal)
+  try {
+    await makeFolder(dirname(job.folder))
+    const metaOf = (contents: BlockContents) =>
+      withIndexStats(
+        job.kind === 'compact' ? compactedMeta(job.inputs, job, contents.stats) : downsampledMeta(job, contents),
+        contents,
+      )
+    const options = {
+      folder: job.folder,
+      meta: (written: BlockContents) => formatMeta(metaOf(written)),
+      signal,
+      segments: { onSegment: early.take.bind(early), ...(segmentBytes !== undefined && { segmentBytes }) },
+    }
+    const inputs = job.kind === 'compact' ? job.inputs : [job.input]
+    for (const meta of inputs)
+      opened.push(await openNamed(bucket, meta, signal, { spoolPath: `${job.folder}.${meta.ulid}.tables` }))
+    const contents =
+      job.kind === 'compact'
+        ? await mergeBlocks(opened, { ...options, overlap: job.overlap })
+        : await downsampleBlock(opened[0]!, options)
+    return { kind: 'whole', meta: metaOf(contents), uploaded: early.files }
+  } catch (error) {
+    if (!signal.aborted) await early.takeBack()
+    if (!(error instanceof BlockError)) throw systemCode(error) ? fileError(error, `write block ${job.folder}`) : error
+    return { kind: 'bad_input', ulid: error.ulid, code: error.code, reason: describeError(error) }
+  } finally {
+    for (const input of opened) input.close()
+  }
+}
+
+async function openNamed(
+  bucket: Bucket,
+  meta: BlockMeta,
+  signal: AbortSignal,
+  options: IndexReaderOptions,
+): Promise<InputBlock> {
+  try {
+    return await openInputBlock(bucket, meta, signal, options)
+  } catch (cause) {
+    if (cause instanceof MnemoError && ['corrupt', 'unsupported', 'not_found'].includes(cause.code))
+      throw new BlockError(cause.code, meta.ulid, `cannot open block ${meta.ulid}`, { cause })
+    throw cause
+  }
+}
