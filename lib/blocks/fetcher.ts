@@ -11,7 +11,7 @@ import { type FetcherMetrics, fetcherMetrics, type SyncState } from './fetcher-m
 import { type ListedBlock, listBlocks } from './listing.ts'
 import { type BlockMeta, metaFileName } from './meta.ts'
 import { MetaDiskCache } from './meta-disk-cache.ts'
-import { maxMetaBytes, parseMeta } from './meta-parse.ts'
+import { isTorn, maxMetaBytes, parseMeta } from './meta-parse.ts'
 
 /** What a filter may look at and change. */
 export interface FilterContext {
@@ -37,6 +37,8 @@ export interface PartialBlock {
   readonly reason: MnemoError
   /** When its newest object was written, unix ms; 0 where the bucket does not tell. */
   readonly newestObjectMs: number
+  /** Its meta.json was never written, or not to its end. False: it says what we cannot read, and another reader may. */
+  readonly isUnfinished: boolean
 }
 
 export interface FetchedBlocks {
@@ -154,12 +156,12 @@ export class MetaFetcher {
     switch (reason.code) {
       case 'not_found':
         sync.count('no-meta-json')
-        partial.set(ulid, { ulid, reason, newestObjectMs })
+        partial.set(ulid, { ulid, reason, newestObjectMs, isUnfinished: true })
         return
       case 'corrupt':
         sync.count('corrupted-meta-json')
         logger?.warn({ block: ulid, err: reason }, 'block set aside')
-        partial.set(ulid, { ulid, reason, newestObjectMs })
+        partial.set(ulid, { ulid, reason, newestObjectMs, isUnfinished: isTorn(reason) })
         return
       case 'unsupported':
         sync.count('failed')

@@ -19,15 +19,21 @@ export function parseMeta(bytes: Uint8Array | string, file: string): BlockMeta {
   const minTime = reader.number('minTime')
   const maxTime = reader.number('maxTime')
   if (minTime > maxTime) throw corrupt(file, `minTime ${minTime} and maxTime ${maxTime}`, 'minTime first')
+  const ulid = reader.ulid('ulid')
   return {
-    ulid: reader.ulid('ulid'),
+    ulid,
     minTime,
     maxTime,
     stats: parseStats(reader.object('stats')),
-    compaction: parseCompaction(reader.object('compaction')),
+    compaction: parseCompaction(reader.object('compaction'), ulid),
     thanos: parseThanos(reader.object('thanos')),
     ...reader.rest(),
   }
+}
+
+/** Whether what parseMeta threw is about bytes that are no JSON at all, as where writing them was broken off. */
+export function isTorn(error: MnemoError): boolean {
+  return error.cause instanceof SyntaxError
 }
 
 function parseJson(bytes: Uint8Array | string, file: string): JsonValue {
@@ -51,12 +57,14 @@ function parseStats(stats: Reader): BlockStats {
   }
 }
 
-function parseCompaction(compaction: Reader): BlockCompaction {
+// A block that names no source is its own: else any other block would seem to cover it.
+function parseCompaction(compaction: Reader, ulid: string): BlockCompaction {
   const parents = compaction.list('parents', (item) => parseDescription(item))
   const hints = compaction.list('hints', (item) => item.text())
+  const sources = compaction.list('sources', (item) => item.asUlid())
   return {
     level: compaction.count('level') ?? 0,
-    sources: compaction.list('sources', (item) => item.asUlid()),
+    sources: sources.length > 0 ? sources : [ulid],
     ...(compaction.flag('deletable') && { deletable: true }),
     ...(parents.length > 0 && { parents }),
     ...(compaction.flag('failed') && { failed: true }),

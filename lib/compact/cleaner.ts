@@ -1,5 +1,6 @@
 // Takes out of the bucket what is to go: blocks marked for deletion long enough ago, uploads that were never finished.
-// Rules: Thanos pkg/compact/blocks_cleaner.go, clean.go; a partial block is removed once its newest object is 48 h old.
+// Rules: Thanos pkg/compact/blocks_cleaner.go, clean.go; an unfinished block is removed once its newest object is 48 h old.
+// Not Thanos's: a meta.json that is JSON, but says what we cannot read, may be a whole block's, and nobody deletes it.
 // Owns deletion. Nothing is deleted on a doubt; what fails is tried again next time.
 import { deleteBlock } from '../blocks/delete.ts'
 import type { PartialBlock } from '../blocks/fetcher.ts'
@@ -19,9 +20,9 @@ export function isDueForDeletion(mark: Mark, deleteDelayMs: number, nowMs: numbe
   return nowMs - mark.timeMs > deleteDelayMs
 }
 
-/** Whether nobody uploads the block any more: its newest object (else its ULID's time) is older than 48 h. */
-export function isAbandoned({ ulid, newestObjectMs }: PartialBlock, nowMs: number): boolean {
-  return nowMs - (newestObjectMs || ulidTimeMs(ulid)) > partialUploadAgeMs
+/** Whether the block is unfinished, and nobody uploads it any more: its newest object (else its ULID's time) is older than 48 h. */
+export function isAbandoned({ ulid, newestObjectMs, isUnfinished }: PartialBlock, nowMs: number): boolean {
+  return isUnfinished && nowMs - (newestObjectMs || ulidTimeMs(ulid)) > partialUploadAgeMs
 }
 
 export interface CleanerOptions {
@@ -49,7 +50,7 @@ export class Cleaner {
     )
   }
 
-  /** Deletes blocks without a readable meta.json whose newest object (else their ULID's time) is older than 48 h. */
+  /** Deletes unfinished blocks whose newest object (else their ULID's time) is older than 48 h. */
   async deletePartial(partial: Iterable<PartialBlock>, signal: AbortSignal): Promise<void> {
     const { metrics, now } = this.#options
     const abandoned = [...partial].filter((block) => isAbandoned(block, now()))

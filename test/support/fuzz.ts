@@ -110,7 +110,8 @@ export function mutate(original: Uint8Array, random: Random): Uint8Array {
   return bytes
 }
 
-function damageFrame(original: Uint8Array, frames: readonly Frame[], random: Random): Uint8Array {
+/** One to three changes within a frame, its checksum made anew. */
+export function damageFrame(original: Uint8Array, frames: readonly Frame[], random: Random): Uint8Array {
   const bytes = Buffer.from(original)
   const [start, end] = random.pick(frames)
   for (let changes = 1 + random.below(3); changes > 0 && end > start; changes--) {

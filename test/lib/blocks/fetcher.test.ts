@@ -44,10 +44,10 @@ test('whole blocks are told from partial ones and from what is no block', async 
   const { metas, partial, unsupported } = await new MetaFetcher({ bucket, registry }).fetch()
   expect([...metas.keys()]).toEqual([a, b])
   expect(metas.get(a)).toMatchObject({ ulid: a, thanos: { labels: ['replica', 'a'] } })
-  expect([...partial].map(([ulid, { reason }]) => [ulid, reason.code]).sort()).toEqual([
-    [c, 'not_found'],
-    [d, 'corrupt'],
-    [wrong, 'corrupt'],
+  expect([...partial].map(([ulid, { reason, isUnfinished }]) => [ulid, reason.code, isUnfinished]).sort()).toEqual([
+    [c, 'not_found', true],
+    [d, 'corrupt', true],
+    [wrong, 'corrupt', false],
   ])
   expect(Date.now() - partial.get(c)!.newestObjectMs).toBeLessThan(5000)
   expect([...unsupported.keys()]).toEqual([other])

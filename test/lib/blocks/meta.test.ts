@@ -145,6 +145,15 @@ test.each([
   expect(/"upload_time": "(.*)"/.exec(text)?.[1]).toBe(want)
 })
 
+test.each([
+  ['no sources', '{"level": 1}'],
+  ['an empty list', '{"level": 1, "sources": []}'],
+  ['no compaction', '{}'],
+])('a block that names no source is its own, so that no other one covers it: %s', (_name, compaction) => {
+  const text = `{"ulid": "${ulid}", "minTime": 0, "maxTime": 1, "version": 1, "compaction": ${compaction}}`
+  expect(parseMeta(text, 'meta.json').compaction.sources).toEqual([ulid])
+})
+
 test('int64 extremes mean no bound, and are clamped', () => {
   const meta = parseMeta(full.replace('"maxTime": 7200000', '"maxTime": 9223372036854775807'), 'meta.json')
   expect(meta.maxTime).toBe(Number.MAX_SAFE_INTEGER)

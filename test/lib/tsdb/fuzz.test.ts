@@ -13,8 +13,9 @@ import { ChunkReader } from '../../../lib/tsdb/chunk-reader.ts'
 import { IndexReader } from '../../../lib/tsdb/index-reader.ts'
 import { IndexSalvage } from '../../../lib/tsdb/index-salvage.ts'
 import { decodeTombstones, encodeTombstones } from '../../../lib/tsdb/tombstones.ts'
-import { type Frame, type FuzzInput, fuzz, fuzzTimeoutMs, truncate } from '../../support/fuzz.ts'
+import { type FuzzInput, fuzz, fuzzTimeoutMs, truncate } from '../../support/fuzz.ts'
 import { goldenBlock, goldenPath } from '../../support/golden.ts'
+import { indexFrames } from '../../support/index-frames.ts'
 import { seed } from '../../support/random.ts'
 import { rawIndex } from '../../support/raw-index.ts'
 
@@ -41,23 +42,6 @@ async function readIndex(bytes: Uint8Array): Promise<void> {
 async function salvage(bytes: Uint8Array): Promise<void> {
   const index = await IndexSalvage.open(bufferRandomAccess('index', bytes))
   for await (const series of index.series()) void series
-}
-
-/** What the index's checksums cover. */
-async function indexFrames(bytes: Uint8Array): Promise<Frame[]> {
-  const view = Buffer.from(bytes)
-  const reader = await IndexReader.open(bufferRandomAccess('index', bytes))
-  const { toc } = reader
-  const frames: Frame[] = [[view.length - 52, view.length - 4]]
-  for (const at of [toc.symbols, toc.postingsTable, Math.ceil(toc.postings / 4) * 4])
-    frames.push([at + 4, at + 4 + view.readUInt32BE(at)])
-  for (const ref of await reader.allPostings()) {
-    const at = ref * 16
-    const [low, high] = [view[at]!, view[at + 1]!]
-    const start = at + (low < 128 ? 1 : 2)
-    frames.push([start, start + (low < 128 ? low : (low & 0x7f) | (high << 7))])
-  }
-  return frames
 }
 
 describe(`SEED=${seed}`, () => {
