@@ -65,10 +65,10 @@ function parseSignedOffset(tokens: TokenStream, sign: Token): DurationExpr {
       tokens.next()
       const inner = parseDuration(tokens, 0)
       tokens.expect(')')
-      return signed(tokens, sign, wrapped(inner, inner.pos.start, inner.pos.end))
+      return signedExpression(tokens, sign, wrapped(inner, inner.pos.start, inner.pos.end))
     }
     default:
-      return parseOperations(tokens, 0, signed(tokens, sign, parseDuration(tokens, signPrecedence)))
+      return parseOperations(tokens, 0, signedExpression(tokens, sign, parseDuration(tokens, signPrecedence)))
   }
 }
 
@@ -86,6 +86,11 @@ function signed(tokens: TokenStream, sign: Token, expr: DurationExpr): DurationE
     return { ...expr, value, pos }
   }
   return { kind: 'duration', op: sign.type === '-' ? '-' : '+', rhs: expr, wrapped: false, pos }
+}
+
+/** The same where any expression may follow: a plus before one that is no number goes. */
+function signedExpression(tokens: TokenStream, sign: Token, expr: DurationExpr): DurationExpr {
+  return sign.type === '+' && expr.kind === 'duration' ? expr : signed(tokens, sign, expr)
 }
 
 function wrapped(expr: DurationExpr, start: number, end: number): DurationOperation {
@@ -130,7 +135,7 @@ function parseOperand(tokens: TokenStream): DurationExpr {
     case '+':
     case '-': {
       const sign = tokens.next()
-      return signed(tokens, sign, parseDuration(tokens, signPrecedence))
+      return signedExpression(tokens, sign, parseDuration(tokens, signPrecedence))
     }
     case '(': {
       const { start } = tokens.next()
