@@ -62,6 +62,9 @@ export async function startHttp(
   const app = createApp(options)
   measure(app, options.registry)
   addProbes(app, options)
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).type('text/plain; charset=utf-8').send('404 page not found\n'),
+  )
   app.setErrorHandler((error, _request, reply) => {
     if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number')
       return reply.code(error.statusCode).type('text/plain').send(error.message)

@@ -48,7 +48,8 @@ async function* setLabel(
 function compile(pattern: string): RE2JS {
   try {
     return compileRe2(`^(?s:${pattern})$`)
-  } catch (error) {
-    throw executionError(`invalid regular expression in label_replace(): ${pattern}`, error)
+  } catch {
+    // As in Prometheus, without what is wrong with it.
+    throw executionError(`invalid regular expression in label_replace(): ${pattern}`)
   }
 }

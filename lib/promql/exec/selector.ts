@@ -98,13 +98,25 @@ export function instantSelector(plan: SelectorPlan, context: Context): SeriesStr
   return apart ? stream : mergeEqualLabels(stream, context)
 }
 
-async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream {
-  const { kernels, lookbackMs } = context.query
+// Under timestamp() Prometheus forgets the offset of a selector that has @ too, but for the samples that it reads.
+function lookedAt({ select, shows }: SelectorPlan, context: Context): { reference: Steps; lookbackMs: number } {
+  const { lookbackMs } = context.query
   const { count } = context.steps
-  const reference = { ...referenceSteps(plan.select, context.steps), count }
+  const { offsetMs, atMs } = select
+  const reference = { ...referenceSteps(select, context.steps), count }
+  if (shows === 'value' || atMs === undefined || offsetMs === 0) return { reference, lookbackMs }
+  const startMs = atMs - Math.max(offsetMs, 0)
+  return { reference: { ...reference, startMs }, lookbackMs: lookbackMs - Math.abs(offsetMs) }
+}
+
+async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream {
+  const { kernels } = context.query
+  const { count } = context.steps
+  const { reference, lookbackMs } = lookedAt(plan, context)
   const row = kernels.row(count)
   const times = plan.shows === 'value' ? undefined : kernels.row(count)
   for await (const series of readSeries(plan.select, 0, context)) {
+    if (lookbackMs <= 0) continue
     kernels.lookback(series.columns, reference, lookbackMs, row, times)
     const histograms =
       series.histograms.length > 0 ? lastHistograms(series, reference, { context, row, times }) : undefined

@@ -49,7 +49,7 @@ function writeResult(sink: TextSink, result: QueryResult, limit: number): boolea
       sink.write(`[${result.timeMs / 1000},"${formatDecimal(result.value)}"]`)
       return false
     case 'string':
-      sink.write(`[${result.timeMs / 1000},${JSON.stringify(result.value)}]`)
+      sink.write(`[${result.timeMs / 1000},${JSON.stringify(result.value.toWellFormed())}]`)
       return false
     default:
       return result satisfies never

@@ -11,8 +11,8 @@ export class Params {
 
   /** `body` is what a form was sent with; it comes before the query string, as in Go. */
   constructor(queryString: string, body: string) {
-    this.#body = new URLSearchParams(body)
-    this.#query = new URLSearchParams(queryString)
+    this.#body = readPairs(body)
+    this.#query = readPairs(queryString)
   }
 
   /** The first value, '' where there is none. */
@@ -23,6 +23,13 @@ export class Params {
   all(name: string): readonly string[] {
     return [...this.#body.getAll(name), ...this.#query.getAll(name)]
   }
+}
+
+// As in Go, a pair that is ill-formed is none: one with a semicolon, or a percent sign that escapes nothing.
+function readPairs(text: string): URLSearchParams {
+  if (!/;|%(?![\da-f]{2})/i.test(text)) return new URLSearchParams(text)
+  const pairs = text.split('&').filter((pair) => !/;|%(?![\da-f]{2})/i.test(pair))
+  return new URLSearchParams(pairs.join('&'))
 }
 
 /** Runs a reading; what it throws names the parameter: `invalid parameter "start": …`. */
@@ -122,11 +129,11 @@ const booleans: Readonly<Record<string, boolean>> = {
   ...Object.fromEntries(['0', 'f', 'F', 'false', 'FALSE', 'False'].map((text) => [text, false])),
 }
 
-/** A boolean as Go and Thanos read it; `byDefault` where the parameter is empty. Throws `bad_data` with Thanos's message. */
-export function parseBool(params: Params, name: string, byDefault: boolean): boolean {
+/** A boolean as Go reads it; `byDefault` where the parameter is empty. Throws `bad_data` with Thanos's message, or `problem` before Go's. */
+export function parseBool(params: Params, name: string, byDefault: boolean, problem = `'${name}' parameter`): boolean {
   const text = params.get(name)
   if (text === '') return byDefault
   const value = Object.hasOwn(booleans, text) ? booleans[text] : undefined
-  if (value === undefined) throw bad(`'${name}' parameter: strconv.ParseBool: parsing ${quoteGo(text)}: invalid syntax`)
+  if (value === undefined) throw bad(`${problem}: strconv.ParseBool: parsing ${quoteGo(text)}: invalid syntax`)
   return value
 }

@@ -74,11 +74,13 @@ export class RequestReader {
     const startMs = inParameter('start', () => parseTimeMs(params.get('start')))
     const endMs = inParameter('end', () => parseTimeMs(params.get('end')))
     if (endMs < startMs) inParameter('end', () => fail('end timestamp must not be before start time'))
-    const stepMs = inParameter('step', () => parseStepMs(params.get('step')))
-    if (Math.trunc((endMs - startMs) / stepMs) > maxPoints)
+    const stepNs = inParameter('step', () => positive(parseDurationNs(params.get('step'))))
+    if (Math.trunc(((endMs - startMs) * 1e6) / stepNs) > maxPoints)
       throw bad(
         'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)',
       )
+    // Times are milliseconds: a step below one would never end.
+    const stepMs = inParameter('step', () => positive(Math.trunc(stepNs / 1e6)))
     const timing = timingOf(params)
     const scope = this.#scope(params)
     // At least five samples between two steps.
@@ -157,10 +159,8 @@ export function timeParameter(params: Params, name: string, byDefault: number): 
   return inParameter(name, () => prefixed(`invalid time value for '${name}'`, () => parseTimeMs(text)))
 }
 
-// Times are milliseconds: a step below one would never end.
-function parseStepMs(text: string): number {
-  const stepMs = Math.trunc(parseDurationNs(text) / 1e6)
-  if (stepMs > 0) return stepMs
+function positive(step: number): number {
+  if (step > 0) return step
   return fail('zero or negative query resolution step widths are not accepted. Try a positive integer')
 }
 

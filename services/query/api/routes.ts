@@ -57,10 +57,11 @@ export function registerApi(app: FastifyInstance, backend: QueryBackend, options
   app.register(
     async (scope) => {
       readBodies(scope)
-      answerNotFound(scope)
+      const served: ServedPath[] = []
+      answerNotFound(scope, served)
       if (options.cors ?? true) scope.addHook('onRequest', async (_request, reply) => setCors(reply))
       scope.options('/*', (_request, reply) => reply.code(204).send())
-      addRoutes(scope, backend, options)
+      addRoutes(scope, served, { backend, options })
     },
     { prefix: '/api/v1' },
   )
@@ -74,13 +75,28 @@ function readBodies(scope: FastifyInstance): void {
   scope.addContentTypeParser('*', options, (_request, _body, done) => done(null, ''))
 }
 
-function answerNotFound(scope: FastifyInstance): void {
-  scope.setNotFoundHandler((_request, reply) => notFound(reply))
+/** A path that there is, and the methods that it takes. */
+interface ServedPath {
+  readonly path: RegExp
+  readonly methods: readonly string[]
+}
+
+function answerNotFound(scope: FastifyInstance, served: readonly ServedPath[]): void {
+  scope.setNotFoundHandler(({ url }, reply) => {
+    const path = url.slice(scope.prefix.length).replace(/\?.*/s, '')
+    const found = served.find((one) => one.path.test(path))
+    return found ? notAllowed(reply, found.methods) : notFound(reply)
+  })
   scope.setErrorHandler((error, request, reply) => sendError(request, reply, asRequestError(error)))
 }
 
 function notFound(reply: FastifyReply): FastifyReply {
   return reply.code(404).header('Content-Type', 'text/plain; charset=utf-8').send('404 page not found\n')
+}
+
+function notAllowed(reply: FastifyReply, methods: readonly string[]): FastifyReply {
+  reply.code(405).header('Allow', [...methods, 'OPTIONS'].sort().join(', '))
+  return reply.header('Content-Type', 'text/plain; charset=utf-8').send('Method Not Allowed\n')
 }
 
 // What the server itself refuses: a body too large, an ill-formed path.
@@ -90,16 +106,23 @@ function asRequestError(error: unknown): unknown {
   return new MnemoError('bad_data', (error as Error).message, { cause: error })
 }
 
-function addRoutes(scope: FastifyInstance, backend: QueryBackend, options: ApiOptions): void {
+function addRoutes(
+  scope: FastifyInstance,
+  served: ServedPath[],
+  { backend, options }: { backend: QueryBackend; options: ApiOptions },
+): void {
   const now = options.now ?? Date.now
   const reader = new RequestReader(options, now)
-  const route = (methods: string[], url: string, handler: Handler) =>
+  const route = (methods: string[], url: string, handler: Handler) => {
+    served.push({ methods, path: new RegExp(`^${url.replace(/:\w+/, '[^/]+')}$`) })
     scope.route({
       method: methods,
       url,
       handler: (request, reply) => answerCall(request, reply, handler),
       config: { handler: url.slice(1) },
+      exposeHeadRoute: false,
     })
+  }
 
   route(both, '/query', ({ params, signal }) => runQuery(backend, reader.instant(params), params, signal))
   route(both, '/query_range', ({ params, signal }) => runQuery(backend, reader.range(params), params, signal))
@@ -218,7 +241,7 @@ function list<T>({ values, warnings }: Found<T>, limit: number, encode: (value: 
 
 function labelNameOf(segment: string): string {
   const name = unescapeLabelName(segment)
-  if (name.includes('\ufffd')) throw new MnemoError('bad_data', `invalid label name: ${quoteGo(name)}`)
+  if (name === '' || name.includes('\ufffd')) throw new MnemoError('bad_data', `invalid label name: ${quoteGo(name)}`)
   return name
 }
 

@@ -29,7 +29,9 @@ export async function answerRules(call: PeerRouteCall): Promise<Answer> {
   const { params } = call
   const matcherSets = matcherSetsOf(params)
   const type = typeOf(params)
-  const withAlerts = !inParameter('exclude_alerts', () => parseBool(params, 'exclude_alerts', false))
+  const withAlerts = !inParameter('exclude_alerts', () =>
+    parseBool(params, 'exclude_alerts', false, 'error converting exclude_alerts'),
+  )
   const page = pageOf(params)
   const { groups, warnings } = await askRules(call, type, matcherSets)
   const { shown, nextToken } = page === undefined ? { shown: groups } : cutPage(groups, page)

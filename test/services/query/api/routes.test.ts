@@ -62,6 +62,13 @@ test.each([
   expect(response.json()).toEqual({ status: 'error', errorType: 'bad_data', error })
 })
 
+test('bytes that are no UTF-8 are shown as every encoder of JSON shows them', async () => {
+  const backend = fakeBackend()
+  backend.result = { type: 'string', timeMs: 0, value: '\udcff', warnings: [], infos: [] }
+  const response = await (await apiOver(backend)).inject({ url: url('/api/v1/query', { query: '"\\xff"' }) })
+  expect(response.json().data.result).toEqual([0, '\ufffd'])
+})
+
 test('every error code has its type and status', async () => {
   const types: string[] = []
   for (const code of Object.keys(errorKinds) as (keyof typeof errorKinds)[]) {
@@ -155,6 +162,50 @@ test('a form counts before the query string; other bodies are ignored', async ()
     ['sum(a) + 1', 2000],
     ['up', 2000],
   ])
+})
+
+test('a pair that Go would not read is none', async () => {
+  const backend = fakeBackend()
+  const app = await apiOver(backend)
+  for (const pair of ['query=%zz', 'query=a;b=1', 'query=%4'])
+    await app.inject({ method: 'GET', url: `/api/v1/query?${pair}&query=up&time=2` })
+  expect(backend.queries.map(({ query }) => query)).toEqual(['up', 'up', 'up'])
+})
+
+test.each([
+  ['PUT', '/api/v1/query', 'GET, OPTIONS, POST'],
+  ['HEAD', '/api/v1/query?query=up', 'GET, OPTIONS, POST'],
+  ['POST', '/api/v1/label/job/values', 'GET, OPTIONS'],
+  ['DELETE', '/api/v1/status/flags', 'GET, OPTIONS'],
+] as const)('%s of %s is not allowed', async (method, path, allowed) => {
+  const app = await apiOver(fakeBackend())
+  const { statusCode, headers, body } = await app.inject({ method, url: path })
+  expect({ statusCode, allow: headers.allow, body }).toEqual({
+    statusCode: 405,
+    allow: allowed,
+    body: method === 'HEAD' ? '' : 'Method Not Allowed\n',
+  })
+})
+
+test('an empty label name is none, also where it is escaped', async () => {
+  const app = await apiOver(fakeBackend())
+  const response = await app.inject({ url: '/api/v1/label/U__/values' })
+  expect(response.json()).toEqual({ status: 'error', errorType: 'bad_data', error: 'invalid label name: ""' })
+})
+
+test.each([
+  [
+    '0.0001',
+    'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)',
+  ],
+  [
+    '0',
+    'invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer',
+  ],
+])('a step of %s is refused', async (step, error) => {
+  const app = await apiOver(fakeBackend())
+  const response = await app.inject({ url: url('/api/v1/query_range', { query: '1', start: '0', end: '60', step }) })
+  expect(response.json()).toEqual({ status: 'error', errorType: 'bad_data', error })
 })
 
 test('pages of other origins may ask, unless that is off', async () => {
