@@ -12,6 +12,7 @@ import { type ListedBlock, listBlocks } from './listing.ts'
 import { type BlockMeta, metaFileName } from './meta.ts'
 import { MetaDiskCache } from './meta-disk-cache.ts'
 import { isTorn, maxMetaBytes, parseMeta } from './meta-parse.ts'
+import { News } from './news.ts'
 
 /** What a filter may look at and change. */
 export interface FilterContext {
@@ -75,6 +76,7 @@ export class MetaFetcher {
   readonly #options: MetaFetcherOptions
   readonly #metrics: FetcherMetrics
   readonly #disk: MetaDiskCache | undefined
+  readonly #news = new News()
   #cached = new Map<string, CachedMeta>()
 
   constructor(options: MetaFetcherOptions) {
@@ -98,6 +100,7 @@ export class MetaFetcher {
 
   async #fetch(sync: ReturnType<FetcherMetrics['begin']>, signal: AbortSignal | undefined): Promise<FetchedBlocks> {
     const { bucket, logger, filters = [], concurrency = defaultConcurrency, now = Date.now } = this.#options
+    this.#news.begin()
     const listing = await listBlocks(bucket, signal)
     const fetched: FetchedBlocks = { metas: new Map(), partial: new Map(), unsupported: new Map() }
     const loaded = new Map<string, CachedMeta>()
@@ -152,7 +155,6 @@ export class MetaFetcher {
     sync: ReturnType<FetcherMetrics['begin']>,
   ): void {
     const { ulid, newestObjectMs } = block
-    const { logger } = this.#options
     switch (reason.code) {
       case 'not_found':
         sync.count('no-meta-json')
@@ -160,18 +162,23 @@ export class MetaFetcher {
         return
       case 'corrupt':
         sync.count('corrupted-meta-json')
-        logger?.warn({ block: ulid, err: reason }, 'block set aside')
+        this.#warn(ulid, reason)
         partial.set(ulid, { ulid, reason, newestObjectMs, isUnfinished: isTorn(reason) })
         return
       case 'unsupported':
         sync.count('failed')
-        logger?.warn({ block: ulid, err: reason }, 'block set aside')
+        this.#warn(ulid, reason)
         unsupported.set(ulid, reason)
         return
       default:
         sync.count('failed')
         throw reason
     }
+  }
+
+  #warn(ulid: string, reason: MnemoError): void {
+    if (this.#news.isNew(`${ulid} ${reason.message}`))
+      this.#options.logger?.warn({ block: ulid, err: reason }, 'block set aside')
   }
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import type { FilterContext, MetaFilter } from './fetcher.ts'
 import { type Mark, type MarkKind, readMark } from './markers.ts'
+import { News } from './news.ts'
 
 export interface MarkFilter extends MetaFilter {
   /** Marks of the blocks that were in view when the filter came, by ULID. */
@@ -36,6 +37,7 @@ function markFilter(
   found: (mark: Mark, context: FilterContext) => void,
 ): MarkFilter {
   let marks: ReadonlyMap<string, Mark> = new Map()
+  const news = new News()
   return {
     get marks() {
       return marks
@@ -44,8 +46,9 @@ function markFilter(
       const { metas, listing, signal } = context
       const marked = [...metas.keys()].filter((ulid) => listing.get(ulid)?.marks.has(kind))
       const read = new Map<string, Mark>()
+      news.begin()
       await forEachBounded(marked, concurrency, async (ulid) => {
-        const mark = await readMark(bucket, ulid, kind, { logger, signal })
+        const mark = await readMark(bucket, ulid, kind, { logger, news, signal })
         if (mark) read.set(ulid, mark)
       })
       for (const mark of read.values()) found(mark, context)

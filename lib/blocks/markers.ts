@@ -5,6 +5,7 @@ import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { formatGoJson } from './go-json.ts'
+import type { News } from './news.ts'
 
 export type MarkKind = 'deletion' | 'no-compact' | 'no-downsample'
 
@@ -35,6 +36,8 @@ export interface Mark {
 
 export interface ReadMarkOptions {
   readonly logger?: Logger | undefined
+  /** Says what is in the log already. */
+  readonly news?: News | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -49,7 +52,7 @@ export async function readMark(
   bucket: Bucket,
   ulid: string,
   kind: MarkKind,
-  { logger, signal }: ReadMarkOptions = {},
+  { logger, news, signal }: ReadMarkOptions = {},
 ): Promise<Mark | undefined> {
   const name = `${ulid}/${markFileNames[kind]}`
   try {
@@ -59,7 +62,8 @@ export async function readMark(
     if (!(error instanceof MnemoError)) throw error
     if (error.code === 'not_found') return undefined
     if (error.code !== 'corrupt') throw error
-    logger?.warn({ block: ulid, err: error }, `unreadable mark: ${kind === 'deletion' ? 'ignored' : 'honoured'}`)
+    if (news?.isNew(`${ulid} ${error.message}`) !== false)
+      logger?.warn({ block: ulid, err: error }, `unreadable mark: ${kind === 'deletion' ? 'ignored' : 'honoured'}`)
     return kind === 'deletion' ? undefined : { kind, ulid, timeMs: 0, reason: 'manual', details: 'unreadable mark' }
   }
 }

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
+import { gatherMarksFilter } from '../../../lib/blocks/mark-filters.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
+import { createLogger } from '../../../lib/kit/log.ts'
 import { createRegistry } from '../../../lib/kit/metrics.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
 import { metaOf, putMeta, ulidOf } from '../../support/block-metas.ts'
@@ -114,4 +116,21 @@ test('a new process reads from its disk, unless the meta changed or its copy is 
 test('an abort ends it', async () => {
   await putMeta(bucket, metaOf({ ulid: a }))
   await expect(new MetaFetcher({ bucket }).fetch(AbortSignal.abort())).rejects.toMatchObject({ code: 'canceled' })
+})
+
+test('what is wrong with a block is in the log once, and again when it has changed', async () => {
+  await bucket.upload(`${a}/meta.json`, Buffer.from('{"version": 2}'))
+  await putMeta(bucket, metaOf({ ulid: b }))
+  await bucket.upload(`${b}/no-compact-mark.json`, Buffer.from('{"version": 7}'))
+  const lines: string[] = []
+  const logger = createLogger({ level: 'warn', sink: { write: (line) => void lines.push(line) } })
+  const fetcher = new MetaFetcher({ bucket, logger, filters: [gatherMarksFilter('no-compact', { bucket, logger })] })
+  const told = async () => {
+    await fetcher.fetch()
+    return lines.splice(0).map((line) => /msg="([^"]*)"/.exec(line)?.[1])
+  }
+  expect(await told()).toEqual(['block set aside', 'unreadable mark: honoured'])
+  expect(await told()).toEqual([])
+  await bucket.upload(`${a}/meta.json`, Buffer.from('{"version": 3}'))
+  expect(await told()).toEqual(['block set aside'])
 })
