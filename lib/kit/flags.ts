@@ -117,7 +117,7 @@ export function enumFlag<const V extends string, const O extends FlagOptions>(
 ): Flag<ValueOf<O, V>> {
   return valueFlag(name, options, (text) => {
     const value = values.find((known) => known === text)
-    if (value === undefined) throw wants(`one of ${values.join(', ')}`)
+    if (value === undefined) throw wants(`one of ${values.map((known) => known || '""').join(', ')}`)
     return value
   })
 }
@@ -148,8 +148,16 @@ export function parseTimeOrDuration(text: string): TimeOrDuration {
     return { text, resolveMs: () => ms }
   }
   const sign = text.startsWith('-') ? -1 : 1
-  const durationMs = sign * parseDurationMs(text.replace(/^[-+]/, ''))
+  const durationMs = sign * durationOfTime(text.replace(/^[-+]/, ''))
   return { text, resolveMs: (nowMs) => nowMs + durationMs }
+}
+
+function durationOfTime(text: string): number {
+  try {
+    return parseDurationMs(text)
+  } catch {
+    throw wants('a time such as 2026-01-02T15:04:05Z, or a duration from now such as -2w')
+  }
 }
 
 /** `--name`, `--no-name`, `--name=false`. */

@@ -131,11 +131,18 @@ describe('values', () => {
     expect(value(timeFlag('x', { help: '', default: '0' }), text).resolveMs(1e12)).toBe(want)
   })
 
+  test('what is no time is told what would be', () => {
+    expect(() => value(timeFlag('x', { help: '', default: '0' }), 'zzz')).toThrow(
+      'want a time such as 2026-01-02T15:04:05Z',
+    )
+  })
+
   test('floats, words, durations with a number as default', () => {
     expect(value(floatFlag('x', { help: '' }), '-1e3')).toBe(-1000)
     expect(() => value(floatFlag('x', { help: '' }), '')).toThrow('want a number')
     expect(value(enumFlag('x', ['a', 'b'], { help: '' }), 'b')).toBe('b')
     expect(() => value(enumFlag('x', ['a', 'b'], { help: '' }), 'c')).toThrow('want one of a, b')
+    expect(() => value(enumFlag('x', ['', 'b'], { help: '' }), 'c')).toThrow('want one of "", b')
     expect(durationFlag('x', { help: '', default: 1500 }).parse([])).toBe(1500)
   })
 })
