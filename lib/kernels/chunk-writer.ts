@@ -11,9 +11,8 @@ const fieldOverheadBytes = 64
 /** What the kernel may read or write behind a record. */
 const marginBytes = 64
 
-/** What was written of one series: bytes [start, end) of what write() returned. */
+/** What was written of one series: bytes of what write() returned, from where the last one's end to `end`. */
 export interface WrittenChunks {
-  readonly start: number
   readonly end: number
   /** Of the chunks' data. */
   readonly dataBytes: number
@@ -82,17 +81,15 @@ export class ChunkWriter {
   }
 
   /** Writes all chunks; the caller owns the bytes. */
-  write(): { readonly bytes: Uint8Array; readonly series: readonly WrittenChunks[] } {
+  write(): Uint8Array {
     const length = this.#wasm.writeChunks(this.#seriesPtr, this.#series, this.#recordsPtr, this.#outPtr)
-    const series: WrittenChunks[] = []
-    let start = 0
-    for (let i = 0; i < this.#series; i++) {
-      const at = (this.#seriesPtr + i * seriesBytes) / 4
-      const end = this.#words[at + 1]!
-      const [dataBytes, samples] = [this.#words[at + 2]!, this.#words[at + 3]!]
-      series.push({ start, end, dataBytes, samples, isPlain: this.#words[at + 4] === 1 })
-      start = end
-    }
-    return { bytes: this.#bytes.slice(this.#outPtr, this.#outPtr + length), series }
+    return this.#bytes.slice(this.#outPtr, this.#outPtr + length)
+  }
+
+  /** What became of a series by its number; valid until start(). */
+  written(series: number): WrittenChunks {
+    const at = (this.#seriesPtr + series * seriesBytes) / 4
+    const [dataBytes, samples] = [this.#words[at + 2]!, this.#words[at + 3]!]
+    return { end: this.#words[at + 1]!, dataBytes, samples, isPlain: this.#words[at + 4] === 1 }
   }
 }

@@ -13,7 +13,8 @@ import { pageBytes } from './index-cache.ts'
 import { type IndexObject, IndexPages } from './index-pages.ts'
 import { intersect, type PostingGroup, postingGroups, subtract, union } from './postings.ts'
 import type { ReadStats } from './read-stats.ts'
-import { type EntryFilter, type SelectedSeries, selectSeries } from './series-entry.ts'
+import type { BlockSeriesCache } from './series-cache.ts'
+import { type EntryRange, type IndexedSeries, indexedSeries, touchesRange } from './series-entry.ts'
 
 /** What is asked of an index-header; all of it is at hand without waiting. */
 export interface IndexLookup {
@@ -28,7 +29,7 @@ export interface IndexLookup {
 
 /** Selected series in the order of the index. */
 export interface EntryBatch {
-  readonly series: readonly SelectedSeries[]
+  readonly series: readonly IndexedSeries[]
   readonly isLast: boolean
 }
 
@@ -41,12 +42,19 @@ const maxBatchSeries = 2_000
 export class BlockIndex {
   readonly #lookup: IndexLookup
   readonly #object: IndexObject
+  readonly #known: BlockSeriesCache
   readonly #entryBytes: number
 
   /** `seriesMaxBytes` is the meta's index_stats.series_max_size, where it has one. */
-  constructor(options: { lookup: IndexLookup; object: IndexObject; seriesMaxBytes?: number | undefined }) {
+  constructor(options: {
+    lookup: IndexLookup
+    object: IndexObject
+    known: BlockSeriesCache
+    seriesMaxBytes?: number | undefined
+  }) {
     this.#lookup = options.lookup
     this.#object = options.object
+    this.#known = options.known
     this.#entryBytes = Math.min(options.seriesMaxBytes ?? defaultEntryBytes, pageBytes)
   }
 
@@ -106,7 +114,7 @@ export class BlockIndex {
    */
   async *entries(
     refs: Uint32Array,
-    filter: EntryFilter & { readonly maxBatchBytes: number },
+    filter: EntryRange & { readonly maxBatchBytes: number },
     stats: ReadStats,
     signal: AbortSignal,
   ): AsyncGenerator<EntryBatch, void> {
@@ -119,35 +127,45 @@ export class BlockIndex {
   }
 
   /** One series, whatever its times; without its chunks. */
-  async entry(ref: number, stats: ReadStats, signal: AbortSignal): Promise<SelectedSeries | undefined> {
-    const always = { minTime: -Infinity, maxTime: Infinity, skipChunks: true }
+  async entry(ref: number, stats: ReadStats, signal: AbortSignal): Promise<IndexedSeries | undefined> {
+    const always = { minTime: -Infinity, maxTime: Infinity }
     const [series] = await this.#batch(Uint32Array.of(ref), always, stats, signal)
     return series
   }
 
-  async #batch(
-    refs: Uint32Array,
-    filter: EntryFilter,
-    stats: ReadStats,
-    signal: AbortSignal,
-  ): Promise<SelectedSeries[]> {
-    const pages = new IndexPages(this.#object, stats.series)
-    const offsets = Array.from(refs, (ref) => ref * seriesAlignment)
-    await pages.load(offsets, new Array<number>(refs.length).fill(this.#entryBytes), signal)
-    await this.#loadLongEntries(offsets, pages, stats, signal)
+  async #batch(refs: Uint32Array, range: EntryRange, stats: ReadStats, signal: AbortSignal): Promise<IndexedSeries[]> {
+    const known = new Array<IndexedSeries | undefined>(refs.length)
+    const missing: number[] = []
+    for (let i = 0; i < refs.length; i++) {
+      known[i] = this.#known.get(refs[i]!)
+      if (known[i] === undefined) missing.push(refs[i]!)
+    }
+    const read = missing.length > 0 ? await this.#read(missing, stats, signal) : []
     stats.series.fetched += refs.length
-
-    const record = new SeriesRecord()
-    const selected: SelectedSeries[] = []
-    for (const offset of offsets) {
-      const bytes = pages.borrow(offset, this.#entrySize(offset, pages))
-      decodeSeriesRecord(new Cursor(bytes, this.#place('series', offset)), record)
+    let next = 0
+    const selected: IndexedSeries[] = []
+    for (const one of known) {
+      const series = one ?? read[next++]!
       stats.series.touched++
-      stats.series.touchedBytes += bytes.length
-      const series = selectSeries(offset / seriesAlignment, record, filter)
-      if (series) selected.push(series)
+      stats.series.touchedBytes += series.entryBytes
+      if (touchesRange(series, range)) selected.push(series)
     }
     return selected
+  }
+
+  async #read(refs: readonly number[], stats: ReadStats, signal: AbortSignal): Promise<IndexedSeries[]> {
+    const pages = new IndexPages(this.#object, stats.series)
+    const offsets = refs.map((ref) => ref * seriesAlignment)
+    await pages.load(offsets, new Array<number>(refs.length).fill(this.#entryBytes), signal)
+    await this.#loadLongEntries(offsets, pages, stats, signal)
+    const record = new SeriesRecord()
+    return offsets.map((offset) => {
+      const bytes = pages.borrow(offset, this.#entrySize(offset, pages))
+      decodeSeriesRecord(new Cursor(bytes, this.#place('series', offset)), record)
+      const series = indexedSeries(offset / seriesAlignment, record, bytes.length)
+      this.#known.keep(series)
+      return series
+    })
   }
 
   /** Entries that are longer than was assumed and go on in the next page: what is missing, in one more round. */
@@ -184,6 +202,11 @@ export class BlockIndex {
 
   labelValues(name: string, limit: number): string[] {
     return this.#lookup.labelValues(name, limit)
+  }
+
+  /** Lets go of what is kept of the block. */
+  close(): void {
+    this.#known.close()
   }
 
   #place(section: string, offset: number): BytePlace {

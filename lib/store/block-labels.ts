@@ -78,12 +78,7 @@ async function selectedSymbols(
 ): Promise<Set<number>> {
   const found = new Set<number>()
   const refs = await block.index.postings(query.matchers, stats, signal)
-  for await (const { series } of block.index.entries(
-    refs,
-    { ...query, skipChunks: true, maxBatchBytes },
-    stats,
-    signal,
-  )) {
+  for await (const { series } of block.index.entries(refs, { ...query, maxBatchBytes }, stats, signal)) {
     for (const { symbols } of series) {
       for (let i = 0; i < symbols.length; i += 2) {
         const symbol = take(symbols[i]!, symbols[i + 1]!)

@@ -4,15 +4,16 @@
 import { setImmediate } from 'node:timers/promises'
 import { compareLabels, type Labels, overlayLabels, withoutLabels } from '../labels/labels.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
-import { type LabelChange, type OrderedItem, SeriesOrder } from '../storeapi/series-order.ts'
+import { type LabelChange, SeriesOrder } from '../storeapi/series-order.ts'
 import type { Aggr, StoreSeries } from '../storeapi/types.ts'
 import { WireSeries } from '../storeapi/wire-series.ts'
 import type { BlockIndex } from './block-index.ts'
-import { type ChunkFiles, type FetchedChunks, fetchChunks, plannedBytes } from './chunks.ts'
+import { ChunkPlaces } from './chunk-places.ts'
+import { type ChunkFiles, type FetchedChunks, fetchChunks } from './chunks.ts'
 import type { Deleted } from './deleted.ts'
 import { type Batches, prefetch } from './prefetch.ts'
 import type { ReadStats } from './read-stats.ts'
-import type { ChunkPlace, SelectedSeries } from './series-entry.ts'
+import { type AnsweredSeries, chunkStride, type IndexedSeries } from './series-entry.ts'
 
 /** A block as series are read from it. */
 export interface ReadableBlock {
@@ -53,31 +54,29 @@ export function blockSeries(
   return prefetch(decoded(prefetch(withChunks(block, query, labelled, stats, signal)), query, block.deleted))
 }
 
-interface LabelledSeries extends OrderedItem {
-  readonly ref: number
-  readonly chunks: readonly ChunkPlace[]
-}
-
 async function* labelledSeries(
   block: ReadableBlock,
   query: BlockQuery,
   stats: ReadStats,
   signal: AbortSignal,
-): AsyncGenerator<LabelledSeries[], void> {
+): AsyncGenerator<AnsweredSeries[], void> {
   const refs = await block.index.postings(query.matchers, stats, signal)
   const change = await labelChange(block, refs, query.removedLabels, { stats, signal })
-  const order = new SeriesOrder<LabelledSeries>(change)
-  const isLater = (labels: Labels): boolean => query.after === undefined || compareLabels(labels, query.after) > 0
+  const order = new SeriesOrder<AnsweredSeries>(change)
+  const key = JSON.stringify([change.added, [...query.removedLabels].sort()])
+  const { after, inShard } = query
   for await (const { series, isLast } of prefetch(block.index.entries(refs, query, stats, signal))) {
-    const out: LabelledSeries[] = []
-    for (const entry of series) {
-      const own = labelsOfEntry(entry, block.index)
-      const labels = overlayLabels(withoutLabels(own, query.removedLabels), change.added)
-      if (!query.inShard || query.inShard(labels))
-        order.push({ ref: entry.ref, own, labels, chunks: entry.chunks }, out)
+    const out: AnsweredSeries[] = []
+    for (const one of series) {
+      if (one.answered?.change !== key) {
+        const own = one.answered?.own ?? labelsOfEntry(one, block.index)
+        const labels = overlayLabels(withoutLabels(own, query.removedLabels), change.added)
+        one.answered = { series: one, change: key, own, labels }
+      }
+      if (!inShard || inShard(one.answered.labels)) order.push(one.answered, out)
     }
     if (isLast) order.end(out)
-    yield out.filter(({ labels }) => isLater(labels))
+    yield after === undefined ? out : out.filter(({ labels }) => compareLabels(labels, after) > 0)
     // A batch is some milliseconds of work: health checks and other requests have their turn.
     await setImmediate()
   }
@@ -98,7 +97,7 @@ async function labelChange(
   return { added, innerNames, lastFirstName: symbol === undefined ? undefined : block.index.symbol(symbol) }
 }
 
-function labelsOfEntry({ symbols }: SelectedSeries, index: BlockIndex): Labels {
+function labelsOfEntry({ symbols }: IndexedSeries, index: BlockIndex): Labels {
   const labels = new Array<string>(symbols.length)
   for (let i = 0; i < symbols.length; i++) labels[i] = index.symbol(symbols[i]!)
   return labels
@@ -106,14 +105,16 @@ function labelsOfEntry({ symbols }: SelectedSeries, index: BlockIndex): Labels {
 
 /** Series whose chunks are here, not yet decoded; none where chunks are not wanted. */
 interface FetchedSeries {
-  readonly series: readonly LabelledSeries[]
+  readonly series: readonly AnsweredSeries[]
+  /** How many chunks each has. */
+  readonly counts: readonly number[]
   readonly chunks: FetchedChunks | undefined
 }
 
 async function* withChunks(
   block: ReadableBlock,
   query: BlockQuery,
-  batches: Batches<LabelledSeries[]>,
+  batches: Batches<AnsweredSeries[]>,
   stats: ReadStats,
   signal: AbortSignal,
 ): AsyncGenerator<FetchedSeries, void> {
@@ -134,60 +135,72 @@ async function* decoded(
   { aggregates }: BlockQuery,
   deleted: Deleted | undefined,
 ): AsyncGenerator<StoreSeries[], void> {
-  for await (const { series, chunks } of batches) {
+  for await (const { series, counts, chunks } of batches) {
     let end = 0
+    let isCopied = true
     for (let start = 0; start < series.length; start += decodedSeries) {
       const batch = series.slice(start, start + decodedSeries)
       // What is deleted of a chunk is known when it is decoded.
-      const counts = batch.map(({ chunks }) => chunks.length)
-      const fields = deleted ? undefined : chunks?.encode(end, counts)
-      const out = batch.map(({ ref, labels, chunks: places }, i) => {
-        end += places.length
+      const fields = deleted ? undefined : chunks?.encode(end, counts.slice(start, start + decodedSeries))
+      const out = batch.map(({ labels, series: { ref } }, i) => {
+        const from = end
+        end += counts[start + i]!
         const ready = fields?.[i]
         if (ready) return new WireSeries(labels, [ready])
-        const own = chunks?.decode(end - places.length, end, aggregates) ?? []
+        if (end > from) isCopied = false
+        const own = chunks?.decode(from, end, aggregates) ?? []
         return { labels, chunks: deleted?.without(ref, own) ?? own }
       })
       // A series of which every chunk is deleted is none.
       yield deleted && chunks ? out.filter((one) => one.chunks.length > 0) : out
     }
+    if (isCopied) chunks?.free()
   }
 }
 
+/** Chunks that there is room for at first, at most. */
+const maxFirstRoom = 8192
+
 interface Part {
-  readonly series: readonly LabelledSeries[]
+  readonly series: readonly AnsweredSeries[]
+  readonly counts: readonly number[]
   /** Of all chunks of the series, one after the other. */
-  readonly bytes: readonly number[]
+  readonly places: ChunkPlaces
 }
 
 /** As many series from `start` on as a batch may have, one at least. */
 function cutBatch(
-  batch: readonly LabelledSeries[],
+  batch: readonly AnsweredSeries[],
   start: number,
   query: BlockQuery,
   chunkMaxBytes: number | undefined,
 ): Part {
-  const bytes: number[] = []
+  const places = new ChunkPlaces(query.skipChunks ? 0 : roomFor(batch, start))
+  const counts: number[] = []
   let sum = 0
   let end = start
   while (end < batch.length && end - start < query.maxBatchSeries && (end === start || sum < query.maxBatchBytes)) {
-    for (const size of plannedBytes(batch[end]!.chunks, chunkMaxBytes)) {
-      bytes.push(size)
-      sum += size
-    }
+    const before = places.length
+    if (!query.skipChunks) sum += places.add(batch[end]!.series.chunks, query, chunkMaxBytes)
+    counts.push(places.length - before)
     end++
   }
-  return { series: batch.slice(start, end), bytes }
+  return { series: batch.slice(start, end), counts, places }
+}
+
+/** As if all series had about as many chunks as the first. */
+function roomFor(batch: readonly AnsweredSeries[], start: number): number {
+  const room = ((batch.length - start) * batch[start]!.series.chunks.length) / chunkStride
+  return Math.min(room, maxFirstRoom)
 }
 
 async function fetchBatch(
   files: ChunkFiles,
-  { series, bytes }: Part,
+  { series, counts, places }: Part,
   query: BlockQuery,
   stats: ReadStats,
   signal: AbortSignal,
 ): Promise<FetchedSeries> {
-  if (query.skipChunks) return { series, chunks: undefined }
-  const places = series.flatMap(({ chunks }) => chunks)
-  return { series, chunks: await fetchChunks(files, { places, bytes }, stats.chunks, signal) }
+  if (query.skipChunks) return { series, counts, chunks: undefined }
+  return { series, counts, chunks: await fetchChunks(files, places, stats.chunks, signal) }
 }

@@ -1,6 +1,6 @@
 // Chunks of a block's segment files, read as byte ranges for a batch of series: never a whole file.
 // A record's bytes are decoded by lib/tsdb, its checksum verified; what is fetched together is decided by plan.ts.
-// Owns sizes (known from the index, else assumed, and read again when short) and the chunk's form on the wire.
+// Owns what becomes of a chunk that is longer than was planned (it is read again), and the chunk's form on the wire.
 import { type BytePlace, Cursor, corruptError } from '../bytes/cursor.ts'
 import { aggregates, splitAggregates } from '../chunkenc/aggregate.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
@@ -11,10 +11,10 @@ import { hashBytes } from '../storeapi/shard.ts'
 import { type Aggr, type AggrChunk, aggr, type Chunk } from '../storeapi/types.ts'
 import type { ChunkFields } from '../storeapi/wire-series.ts'
 import { chunkRecordLength, decodeChunkRecord, maxChunkLengthBytes, segmentPlace } from '../tsdb/chunk-format.ts'
+import { type ChunkPlaces, defaultChunkBytes } from './chunk-places.ts'
 import { allOrAbort, type FetchGate } from './fetch.ts'
 import { type PlanLimits, planReads } from './plan.ts'
 import type { KindStats } from './read-stats.ts'
-import type { ChunkPlace } from './series-entry.ts'
 
 /**
  * Chunks of other series that lie between two wanted ones are read over up to this many bytes: with dozens of reads
@@ -22,10 +22,6 @@ import type { ChunkPlace } from './series-entry.ts'
  */
 const limits: PlanLimits = { maxGapBytes: 32 << 10, maxReadBytes: 4 << 20 }
 
-/** Length field, encoding and checksum. */
-const maxFrameBytes = maxChunkLengthBytes + 1 + 4
-/** Assumed for the last chunk of a series where nothing tells more; Thanos's estimate for all. */
-const defaultChunkBytes = 16 << 10
 const maxEncoding = chunkEncoding.floatHistogramSt
 
 export interface ChunkFiles {
@@ -37,13 +33,6 @@ export interface ChunkFiles {
   readonly chunkMaxBytes: number | undefined
 }
 
-/** Bytes to read for each chunk of a series: from its length field to its checksum, or somewhat more. */
-export function plannedBytes(chunks: readonly ChunkPlace[], chunkMaxBytes: number | undefined): number[] {
-  const known = Math.max(0, ...chunks.map(({ knownBytes }) => knownBytes))
-  const assumed = Math.min(chunkMaxBytes ? chunkMaxBytes + maxFrameBytes : defaultChunkBytes, 2 * known || Infinity)
-  return chunks.map(({ knownBytes }) => knownBytes || assumed)
-}
-
 /** Bytes between two chunks that are copied along with them. */
 const maxPieceGapBytes = 64
 /** More than a batch has, but for single series of huge chunks: those are written one by one. */
@@ -51,23 +40,16 @@ const maxEncodedBytes = 16 << 20
 
 let writer: ChunkWriter | undefined
 
-interface Wanted {
-  readonly place: ChunkPlace
-  readonly bytes: number
-  /** Position in the answer. */
-  readonly at: number
-}
-
 /** Chunks whose bytes are here. Each is decoded when it is asked for, so that the first can be sent before the last is looked at. */
 export class FetchedChunks {
-  readonly #places: readonly ChunkPlace[]
+  readonly places: ChunkPlaces
   readonly #cursors: Cursor[]
   /** Where each chunk's record begins in its cursor, and its length. */
   readonly #starts: Uint32Array
   readonly #lengths: Uint32Array
 
-  constructor(places: readonly ChunkPlace[]) {
-    this.#places = places
+  constructor(places: ChunkPlaces) {
+    this.places = places
     this.#cursors = new Array<Cursor>(places.length)
     this.#starts = new Uint32Array(places.length)
     this.#lengths = new Uint32Array(places.length)
@@ -92,15 +74,21 @@ export class FetchedChunks {
     writer.start({ records: to - from, series: counts.length, pieceBytes })
     for (const count of counts) writer.addSeries(count)
     for (let at = from; at < to; ) at = this.#addPiece(writer, at, to)
-    const { bytes, series } = writer.write()
+    const frame = writer.write()
     let first = from
-    return series.map(({ isPlain, ...fields }, i) => {
-      const last = first + counts[i]! - 1
-      const minTime = this.#places[first]?.minTime ?? Infinity
-      const maxTime = this.#places[last]?.maxTime ?? -Infinity
-      first = last + 1
-      return isPlain && counts[i]! > 0 ? { frame: bytes, minTime, maxTime, ...fields } : undefined
+    let start = 0
+    return counts.map((count, i) => {
+      const { end, dataBytes, samples, isPlain } = writer!.written(i)
+      const fields =
+        isPlain && count > 0 ? { frame, start, end, dataBytes, samples, ...this.#span(first, count) } : undefined
+      first += count
+      start = end
+      return fields
     })
+  }
+
+  #span(first: number, count: number): { minTime: number; maxTime: number } {
+    return { minTime: this.places.minTimes[first]!, maxTime: this.places.maxTimes[first + count - 1]! }
   }
 
   /** Adds the chunk and those behind it that follow it in its read; returns the first that is not added. */
@@ -115,11 +103,18 @@ export class FetchedChunks {
       pieceEnd = this.#starts[end]! + this.#lengths[end]!
     }
     const ptr = writer.addPiece(cursor.bytes.subarray(pieceStart, pieceEnd)) - pieceStart
-    for (let at = from; at < end; at++) {
-      const { minTime, maxTime } = this.#places[at]!
-      writer.addRecord(ptr + this.#starts[at]!, this.#lengths[at]!, minTime, maxTime)
-    }
+    const { minTimes, maxTimes } = this.places
+    for (let at = from; at < end; at++)
+      writer.addRecord(ptr + this.#starts[at]!, this.#lengths[at]!, minTimes[at]!, maxTimes[at]!)
     return end
+  }
+
+  /** Gives the memory of what was read back at once: garbage of megabytes would have the whole heap collected. No chunk is asked for any more. */
+  free(): void {
+    for (const { bytes } of new Set(this.#cursors)) {
+      const { buffer } = bytes
+      if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length) buffer.transfer(0)
+    }
   }
 
   /** Chunks [from, to) in the form of the wire, their checksums verified. Throws `corrupt`. */
@@ -128,7 +123,7 @@ export class FetchedChunks {
     for (let at = from; at < to; at++) {
       const cursor = this.#cursors[at]!
       cursor.position = this.#starts[at]!
-      const { minTime, maxTime } = this.#places[at]!
+      const [minTime, maxTime] = [this.places.minTimes[at]!, this.places.maxTimes[at]!]
       const { encoding, data } = decodeChunkRecord(cursor)
       const where = { ...cursor.place, offset: cursor.place.offset + this.#starts[at]! }
       if (encoding === chunkEncoding.aggregate)
@@ -140,21 +135,25 @@ export class FetchedChunks {
 }
 
 /**
- * Reads the chunks at `places`, whose sizes are `bytes` (plannedBytes); they keep their order.
+ * Reads the chunks at `places`; they keep their order.
  * Throws `corrupt` where one is longer than its file, and `not_found` where a segment file is gone.
  */
 export async function fetchChunks(
   files: ChunkFiles,
-  request: { places: readonly ChunkPlace[]; bytes: readonly number[] },
+  places: ChunkPlaces,
   stats: KindStats,
   signal: AbortSignal,
 ): Promise<FetchedChunks> {
-  const fetched = new FetchedChunks(request.places)
-  const wanted = request.places.map((place, at) => ({ place, bytes: request.bytes[at]!, at }))
-  const short = await readRound(files, wanted, { fetched, stats }, signal)
+  const fetched = new FetchedChunks(places)
+  const sizes = places.plannedBytes
+  const short = await readRound(files, inOrder(places), { fetched, stats, sizes, isLast: false }, signal)
   if (short.length > 0) {
     stats.refetches += short.length
-    await readRound(files, short, { fetched, stats, isLast: true }, signal)
+    const round = { fetched, stats, sizes: sizes.slice(), isLast: true }
+    for (const { at, bytes } of short) round.sizes[at] = bytes
+    const cut = new Set(short.map(({ at }) => at))
+    const again = inOrder(places).filter((at) => cut.has(at))
+    await readRound(files, again, round, signal)
   }
   return fetched
 }
@@ -162,22 +161,44 @@ export async function fetchChunks(
 interface Round {
   readonly fetched: FetchedChunks
   readonly stats: KindStats
+  /** To read for each chunk. */
+  readonly sizes: Uint32Array
   /** Sizes are exact now: a chunk that is still cut is corrupt. */
-  readonly isLast?: boolean
+  readonly isLast: boolean
 }
 
-/** Reads what is wanted; gives back, with its true size, what was cut. */
-async function readRound(files: ChunkFiles, wanted: Wanted[], round: Round, signal: AbortSignal): Promise<Wanted[]> {
-  const tasks: ((signal: AbortSignal) => Promise<Wanted[]>)[] = []
-  for (const [segment, list] of Map.groupBy(wanted, ({ place }) => place.segment)) {
+/** A chunk that was cut, with its true size. */
+interface Short {
+  readonly at: number
+  readonly bytes: number
+}
+
+/** The chunks' numbers by where they lie. */
+function inOrder({ length, segments, offsets }: ChunkPlaces): Uint32Array {
+  const order = new Uint32Array(length)
+  let isSorted = true
+  for (let i = 0; i < length; i++) {
+    order[i] = i
+    if (
+      i > 0 &&
+      (segments[i]! < segments[i - 1]! || (segments[i] === segments[i - 1] && offsets[i]! < offsets[i - 1]!))
+    )
+      isSorted = false
+  }
+  return isSorted ? order : order.sort((a, b) => segments[a]! - segments[b]! || offsets[a]! - offsets[b]!)
+}
+
+/** Reads the chunks of these numbers, by where they lie; gives back those that were cut. */
+async function readRound(files: ChunkFiles, order: Uint32Array, round: Round, signal: AbortSignal): Promise<Short[]> {
+  const { places } = round.fetched
+  const tasks: ((signal: AbortSignal) => Promise<Short[]>)[] = []
+  for (let from = 0, to = 0; from < order.length; from = to) {
+    const segment = places.segments[order[from]!]!
+    while (to < order.length && places.segments[order[to]!] === segment) to++
+    const list = order.subarray(from, to)
     const name = files.nameOf(segment)
-    list.sort((a, b) => a.place.offset - b.place.offset)
-    const sizes = boundedByNext(list)
-    for (const read of planReads(
-      list.map(({ place }) => place.offset),
-      sizes,
-      limits,
-    )) {
+    const offsets = pick(places.offsets, list)
+    for (const read of planReads(offsets, boundedByNext(list, offsets, round.sizes), limits)) {
       tasks.push(async (signal) => {
         const { offset, length } = read
         round.stats.reserve(length)
@@ -185,7 +206,7 @@ async function readRound(files: ChunkFiles, wanted: Wanted[], round: Round, sign
         round.stats.reads++
         round.stats.fetched += read.end - read.first
         round.stats.fetchedBytes += bytes.length
-        return takeRecords({ name, offset, bytes }, list.slice(read.first, read.end), round)
+        return takeRecords({ name, offset, bytes }, list.subarray(read.first, read.end), round)
       })
     }
   }
@@ -193,37 +214,47 @@ async function readRound(files: ChunkFiles, wanted: Wanted[], round: Round, sign
 }
 
 /** An assumed size need not reach beyond the next wanted chunk: chunks do not overlap. */
-function boundedByNext(list: readonly Wanted[]): number[] {
-  return list.map(({ place, bytes }, i) => {
-    const next = list[i + 1]?.place.offset
-    return next === undefined || next <= place.offset ? bytes : Math.min(bytes, next - place.offset)
-  })
+function boundedByNext(list: Uint32Array, offsets: Uint32Array, sizes: Uint32Array): Uint32Array {
+  const bounded = pick(sizes, list)
+  for (let i = 0; i + 1 < list.length; i++) {
+    const room = offsets[i + 1]! - offsets[i]!
+    if (room > 0 && room < bounded[i]!) bounded[i] = room
+  }
+  return bounded
 }
 
-/** Finds the wanted records in what was read; gives back, with its true size, what was cut. */
+function pick(values: Uint32Array, numbers: Uint32Array): Uint32Array {
+  const out = new Uint32Array(numbers.length)
+  for (let i = 0; i < out.length; i++) out[i] = values[numbers[i]!]!
+  return out
+}
+
+/** Finds the wanted records in what was read; gives back those that were cut. */
 function takeRecords(
   read: { name: string; offset: number; bytes: Uint8Array },
-  wanted: readonly Wanted[],
-  { fetched, stats, isLast }: Round,
-): Wanted[] {
-  const short: Wanted[] = []
+  wanted: Uint32Array,
+  { fetched, stats, sizes, isLast }: Round,
+): Short[] {
+  const short: Short[] = []
+  const { offsets } = fetched.places
   const cursor = new Cursor(read.bytes, segmentPlace(read.name, read.offset))
   // The read stays until its chunks are sent; where most of it is gaps, the chunks are copied out.
-  const needed = wanted.reduce((sum, { bytes }) => sum + bytes, 0)
+  let needed = 0
+  for (const at of wanted) needed += sizes[at]!
   const isSparse = needed * 2 < read.bytes.length
-  for (const { place, at } of wanted) {
-    const start = place.offset - read.offset
+  for (const at of wanted) {
+    const start = offsets[at]! - read.offset
     cursor.position = start
     // Where even the length field is cut, as many bytes as are assumed at first are asked for.
     const size = cursor.remaining < maxChunkLengthBytes ? defaultChunkBytes : chunkRecordLength(cursor)
     if (size > cursor.remaining) {
       if (isLast) cursor.fail(`got ${Math.max(0, cursor.remaining)} bytes, want a chunk of ${size}`)
-      short.push({ place, bytes: size, at })
+      short.push({ at, bytes: size })
       continue
     }
     if (isSparse) {
       const record = read.bytes.slice(start, start + size)
-      fetched.put(at, new Cursor(record, segmentPlace(read.name, place.offset)), 0, size)
+      fetched.put(at, new Cursor(record, segmentPlace(read.name, offsets[at]!)), 0, size)
     } else fetched.put(at, cursor, start, size)
     stats.touched++
     stats.touchedBytes += size

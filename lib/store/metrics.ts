@@ -3,6 +3,7 @@
 import { Counter, counter, Gauge, gauge, histogram, type Registry } from '../kit/metrics.ts'
 import type { IndexCache } from './index-cache.ts'
 import { dataKinds, type ReadStats } from './read-stats.ts'
+import type { SeriesCache } from './series-cache.ts'
 
 export type StoreMetrics = ReturnType<typeof createStoreMetrics>
 
@@ -143,12 +144,16 @@ export function observeReads(metrics: StoreMetrics, stats: ReadStats): void {
   metrics.chunkRefetches.inc(stats.chunks.refetches)
 }
 
-/** Shows the index cache, under the names of Thanos's in-memory one. Its items are pages of the index objects. */
-export function exposeIndexCache(registry: Registry, cache: IndexCache): void {
+/** Shows the index cache, under the names of Thanos's in-memory one. Its items are pages of the index objects, and decoded series. */
+export function exposeIndexCache(registry: Registry, cache: IndexCache, series: SeriesCache): void {
   const gauges = [
     ['items', 'Current number of items in the index cache.', () => cache.pages],
-    ['items_size_bytes', 'Current byte size of items in the index cache.', () => cache.bytes],
-    ['max_size_bytes', 'Maximum number of bytes to be held in the index cache.', () => cache.maxBytes],
+    ['items_size_bytes', 'Current byte size of items in the index cache.', () => cache.bytes + series.bytes],
+    [
+      'max_size_bytes',
+      'Maximum number of bytes to be held in the index cache.',
+      () => cache.maxBytes + series.maxBytes,
+    ],
   ] as const
   for (const [suffix, help, read] of gauges) {
     new Gauge({

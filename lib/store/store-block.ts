@@ -12,6 +12,7 @@ import type { ChunkFiles } from './chunks.ts'
 import { Deleted } from './deleted.ts'
 import type { FetchGate } from './fetch.ts'
 import type { IndexCache } from './index-cache.ts'
+import type { SeriesCache } from './series-cache.ts'
 
 /** An open index-header. */
 export interface OpenIndexHeader extends IndexLookup {
@@ -32,6 +33,7 @@ export interface LoadedBlock {
 export interface BlockReading {
   readonly bucket: Bucket
   readonly cache: IndexCache
+  readonly seriesCache: SeriesCache
   readonly gate: FetchGate
 }
 
@@ -44,7 +46,7 @@ export class StoreBlock implements ReadableBlock {
   #requests = 0
   #onFree: (() => void) | undefined
 
-  constructor({ meta, header, tombstones }: LoadedBlock, { bucket, cache, gate }: BlockReading) {
+  constructor({ meta, header, tombstones }: LoadedBlock, { bucket, cache, seriesCache, gate }: BlockReading) {
     const { seriesMaxSize, chunkMaxSize } = meta.thanos.indexStats
     this.meta = meta
     this.#header = header
@@ -52,6 +54,7 @@ export class StoreBlock implements ReadableBlock {
     this.index = new BlockIndex({
       lookup: header,
       object: { bucket, cache, gate, name: `${meta.ulid}/${indexFileName}`, sizeBytes: header.indexBytes },
+      known: seriesCache.ofBlock(),
       seriesMaxBytes: seriesMaxSize,
     })
     this.chunkFiles = { bucket, gate, nameOf: (segment) => segmentObject(meta, segment), chunkMaxBytes: chunkMaxSize }
@@ -93,6 +96,7 @@ export class StoreBlock implements ReadableBlock {
   /** Closes the index-header once no request reads the block. */
   async close(): Promise<void> {
     if (this.#requests > 0) await new Promise<void>((resolve) => (this.#onFree = resolve))
+    this.index.close()
     await this.#header.close()
   }
 }

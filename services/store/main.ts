@@ -26,6 +26,7 @@ import { type BlockObserver, BlockSet } from '../../lib/store/block-set.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics, exposeIndexCache, type StoreMetrics } from '../../lib/store/metrics.ts'
 import { openIndexHeader } from '../../lib/store/open-index-header.ts'
+import { SeriesCache } from '../../lib/store/series-cache.ts'
 import { SeriesGate } from '../../lib/store/series-gate.ts'
 import { labelledSpans, storeInfo } from '../../lib/store/store-info.ts'
 import { droppedSelects } from '../../lib/storeapi/limits.ts'
@@ -58,7 +59,7 @@ async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
 
   const metrics = createStoreMetrics(registry)
   // What workers count is there before they are, with nothing counted.
-  exposeIndexCache(registry, new IndexCache(0))
+  exposeIndexCache(registry, new IndexCache(0), new SeriesCache(0))
   droppedSelects(registry)
   const bounds = () => timeBounds(values)
   const workers = new StoreWorkers({

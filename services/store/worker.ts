@@ -13,6 +13,7 @@ import type { BlockNotice } from '../../lib/store/block-notices.ts'
 import { FetchGate } from '../../lib/store/fetch.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics, exposeIndexCache } from '../../lib/store/metrics.ts'
+import { SeriesCache } from '../../lib/store/series-cache.ts'
 import { createSeriesServer } from '../../lib/store/series-server.ts'
 import type { TimeBounds } from '../../lib/store/store-info.ts'
 import { limitSeries } from '../../lib/storeapi/limits.ts'
@@ -22,19 +23,22 @@ import type { StoreAnswer, StoreJob, StoreWorkerConfig } from './jobs.ts'
 /** Frames travel together once they have so many bytes: the first ones at once, then more and more. */
 const firstPartBytes = 1
 const largestPartBytes = 256 << 10
+/** Of the index cache, for entries that are decoded already. */
+const maxSeriesCacheBytes = 16 << 20
 /** What has been here so long goes, however little it is: a block may be slow. */
 const longestHoldMs = 20
 
 const config = workerData as StoreWorkerConfig
 const registry = new Registry()
 const logger = createLogger({ level: config.logLevel, format: config.logFormat })
-const cache = new IndexCache(config.indexCacheBytes)
-exposeIndexCache(registry, cache)
+const seriesCache = new SeriesCache(Math.min(config.indexCacheBytes / 4, maxSeriesCacheBytes))
+const cache = new IndexCache(config.indexCacheBytes - seriesCache.maxBytes)
+exposeIndexCache(registry, cache, seriesCache)
 const metrics = createStoreMetrics(registry)
 const processEnds = new AbortController()
 const bucket = await createBucket(config.objstoreConfig, { registry })
 const blocks = new BlockMirror({
-  reading: { bucket, cache, gate: new FetchGate(config.fetchLimits) },
+  reading: { bucket, cache, seriesCache, gate: new FetchGate(config.fetchLimits) },
   pages: new PageCache(config.headerPagesBytes),
   logger,
   ask: postEvent,

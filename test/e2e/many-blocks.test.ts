@@ -24,6 +24,7 @@ import { BlockNotices } from '../../lib/store/block-notices.ts'
 import { BlockSet } from '../../lib/store/block-set.ts'
 import { FetchGate } from '../../lib/store/fetch.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
+import { SeriesCache } from '../../lib/store/series-cache.ts'
 import { createStoreMetrics } from '../../lib/store/metrics.ts'
 import { noBoundMs } from '../../lib/storeapi/types.ts'
 import { metaOf } from '../support/block-metas.ts'
@@ -118,7 +119,7 @@ test('the store takes all of them up, and chooses among them', async () => {
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
-  const reading = { bucket, cache: new IndexCache(1 << 20), gate: new FetchGate({ maxReads: 4, maxBytes: 1 << 20 }) }
+  const reading = { bucket, cache: new IndexCache(1 << 20), seriesCache: new SeriesCache(0), gate: new FetchGate({ maxReads: 4, maxBytes: 1 << 20 }) }
   const mirror = new BlockMirror({ reading, pages: new PageCache(1 << 20), logger, ask: () => {} })
   const set = new BlockSet({
     dataDir: path.join(root, 'store'),

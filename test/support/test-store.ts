@@ -17,6 +17,7 @@ import { FetchGate } from '../../lib/store/fetch.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics } from '../../lib/store/metrics.ts'
 import { openIndexHeader } from '../../lib/store/open-index-header.ts'
+import { SeriesCache } from '../../lib/store/series-cache.ts'
 import { createSeriesServer } from '../../lib/store/series-server.ts'
 import { labelledSpans, storeInfo } from '../../lib/store/store-info.ts'
 import type { SeriesRequest, SeriesResponse, StoreApi, StoreSeries } from '../../lib/storeapi/types.ts'
@@ -57,6 +58,7 @@ export async function openTestStore(bucket: Bucket, options: TestStoreOptions = 
   const reading = {
     bucket,
     cache: new IndexCache(options.cacheBytes ?? 16 << 20),
+    seriesCache: new SeriesCache((options.cacheBytes ?? 16 << 20) / 4),
     gate: new FetchGate({ maxReads: 16, maxBytes: 64 << 20 }),
   }
   // As between threads: what the mirror is told is data.

@@ -3,12 +3,25 @@
 import { beforeEach, expect, test } from 'vitest'
 import { EncodeBuffer } from '../../../lib/bytes/encode-buffer.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
-import { fetchChunks, plannedBytes } from '../../../lib/store/chunks.ts'
+import { ChunkPlaces } from '../../../lib/store/chunk-places.ts'
+import { fetchChunks } from '../../../lib/store/chunks.ts'
 import { FetchGate } from '../../../lib/store/fetch.ts'
 import { newReadStats } from '../../../lib/store/read-stats.ts'
-import type { ChunkPlace } from '../../../lib/store/series-entry.ts'
-import { encodeChunkRecord, encodeSegmentHeader } from '../../../lib/tsdb/chunk-format.ts'
+import { chunkRef, encodeChunkRecord, encodeSegmentHeader } from '../../../lib/tsdb/chunk-format.ts'
 import { CountingBucket } from '../../support/counting-bucket.ts'
+
+/** Chunks that one series has, of which those at times `from` to `to` are wanted. */
+interface Wanted {
+  readonly chunks: readonly ChunkPlace[]
+  readonly from: number
+  readonly to: number
+}
+
+interface ChunkPlace {
+  readonly segment: number
+  readonly offset: number
+  readonly time: number
+}
 
 const signal = new AbortController().signal
 const sizes = [100, 200, 40_000, 300, 100_000, 150, 50_000]
@@ -28,15 +41,20 @@ beforeEach(async () => {
   })
   bytes = Buffer.from(out.borrowBytes())
   await bucket.upload('b/chunks/000001', bytes)
-  places = offsets.map((offset, i) => ({ segment: 0, offset, minTime: i, maxTime: i, knownBytes: 0 }))
+  places = offsets.map((offset, time) => ({ segment: 0, offset, time }))
 })
 
-/** The place of chunk i, its size known where the series goes on with chunk i + 1. */
-function known(i: number): ChunkPlace {
-  return { ...places[i]!, knownBytes: places[i + 1]!.offset - places[i]!.offset }
+/** Chunk i, its size known because the series goes on with chunk i + 1. */
+function known(i: number): Wanted {
+  return { chunks: places.slice(i, i + 2), from: i, to: i }
 }
 
-async function read(wanted: readonly ChunkPlace[], chunkMaxBytes?: number) {
+/** All chunks of a series. */
+function series(...chunks: ChunkPlace[]): Wanted {
+  return { chunks, from: -Infinity, to: Infinity }
+}
+
+async function read(wanted: readonly Wanted[], chunkMaxBytes?: number) {
   const stats = newReadStats().chunks
   const files = {
     bucket,
@@ -44,9 +62,13 @@ async function read(wanted: readonly ChunkPlace[], chunkMaxBytes?: number) {
     nameOf: (segment: number) => `b/chunks/00000${segment + 1}`,
     chunkMaxBytes,
   }
-  const planned = plannedBytes(wanted, chunkMaxBytes)
-  const fetched = await fetchChunks(files, { places: wanted, bytes: planned }, stats, signal)
-  const chunks = fetched.decode(0, wanted.length, [])
+  const columns = new ChunkPlaces(1)
+  for (const { chunks, from, to } of wanted) {
+    const numbers = chunks.flatMap(({ time, ...position }) => [time, time, chunkRef(position)])
+    columns.add(Float64Array.from(numbers), { minTime: from, maxTime: to }, chunkMaxBytes)
+  }
+  const fetched = await fetchChunks(files, columns, stats, signal)
+  const chunks = fetched.decode(0, columns.length, [])
   return { chunks: chunks.map(({ minTime, raw }) => [minTime, raw!.type, raw!.data.length]), raw: chunks, stats }
 }
 
@@ -67,7 +89,7 @@ test('the answer has the order of the question', async () => {
 })
 
 test('a last chunk that is longer than assumed is read again, to the byte', async () => {
-  const { chunks, stats } = await read([places[4]!])
+  const { chunks, stats } = await read([series(places[4]!)])
   expect(chunks).toEqual([[4, 0, 100_000]])
   expect(reads()).toEqual([
     [places[4]!.offset, 16 << 10],
@@ -77,24 +99,24 @@ test('a last chunk that is longer than assumed is read again, to the byte', asyn
 })
 
 test('where the meta tells the largest chunk, that much is assumed', async () => {
-  const { stats } = await read([places[4]!], 120_000)
+  const { stats } = await read([series(places[4]!)], 120_000)
   expect(stats).toMatchObject({ reads: 1, refetches: 0 })
 })
 
 test('the last chunk of a series is assumed to be no more than twice its largest other one', async () => {
-  await read([known(0), places[1]!])
+  await read([series(places[0]!, places[1]!)])
   const [first] = bucket.reads
   expect(first!.length).toBeLessThan(100 + 2 * 110 + 10)
 })
 
 test('an assumed size ends at the next wanted chunk', async () => {
-  const { stats } = await read([places[0]!, places[1]!])
+  const { stats } = await read([series(places[0]!), series(places[1]!)])
   expect(stats.refetches).toBe(0)
   expect(reads()).toEqual([[places[0]!.offset, places[1]!.offset - places[0]!.offset + (16 << 10)]])
 })
 
 test('the last chunk of a file may be assumed to go beyond it', async () => {
-  const { chunks, stats } = await read([places[6]!], 1 << 20)
+  const { chunks, stats } = await read([series(places[6]!)], 1 << 20)
   expect(chunks).toEqual([[6, 0, 50_000]])
   expect(stats.refetches).toBe(0)
 })
@@ -107,7 +129,11 @@ test('chunks out of a read that is mostly gap do not keep it alive', async () =>
     'b/chunks/000001',
     Buffer.concat([bytes.subarray(0, places[1]!.offset), Buffer.alloc(20_000), bytes.subarray(places[1]!.offset)]),
   )
-  const far = await read([known(0), { ...known(1), offset: places[1]!.offset + 20_000 }])
+  places = places.map((place, i) => (i > 0 ? { ...place, offset: place.offset + 20_000 } : place))
+  const far = await read([
+    { ...known(0), chunks: [places[0]!, { ...places[1]!, offset: places[1]!.offset - 20_000 }] },
+    known(1),
+  ])
   expect(far.stats.reads).toBe(1)
   // Their records: data, length, encoding and checksum.
   expect(far.raw.map(({ raw }) => raw!.data.buffer.byteLength)).toEqual([106, 207])
@@ -115,21 +141,21 @@ test('chunks out of a read that is mostly gap do not keep it alive', async () =>
 
 test('a file that ends in the middle of a chunk is corrupt, and named', async () => {
   await bucket.upload('b/chunks/000001', bytes.subarray(0, places[6]!.offset + 1000))
-  await expect(read([places[6]!])).rejects.toMatchObject({
+  await expect(read([series(places[6]!)])).rejects.toMatchObject({
     code: 'corrupt',
     message: expect.stringMatching(/b\/chunks\/000001 at offset \d+: got 1000 bytes, want a chunk of 50008/),
   })
   await bucket.upload('b/chunks/000001', bytes.subarray(0, places[6]!.offset + 2))
-  await expect(read([places[6]!])).rejects.toMatchObject({ code: 'corrupt' })
+  await expect(read([series(places[6]!)])).rejects.toMatchObject({ code: 'corrupt' })
 })
 
 test('a chunk of an encoding that is none is corrupt', async () => {
   const out = new EncodeBuffer()
   encodeChunkRecord({ encoding: 9, data: new Uint8Array(10) }, out)
   await bucket.upload('b/chunks/000001', Buffer.from(out.borrowBytes()))
-  await expect(read([{ ...places[0]!, offset: 0 }])).rejects.toMatchObject({ code: 'corrupt' })
+  await expect(read([series({ ...places[0]!, offset: 0 })])).rejects.toMatchObject({ code: 'corrupt' })
 })
 
 test('a segment that is not there is not found', async () => {
-  await expect(read([{ ...places[0]!, segment: 1 }])).rejects.toMatchObject({ code: 'not_found' })
+  await expect(read([series({ ...places[0]!, segment: 1 })])).rejects.toMatchObject({ code: 'not_found' })
 })

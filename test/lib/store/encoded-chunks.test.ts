@@ -4,10 +4,10 @@ import { expect, test } from 'vitest'
 import { EncodeBuffer } from '../../../lib/bytes/encode-buffer.ts'
 import { createKernels } from '../../../lib/kernels/instance.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
+import { ChunkPlaces } from '../../../lib/store/chunk-places.ts'
 import { fetchChunks } from '../../../lib/store/chunks.ts'
 import { FetchGate } from '../../../lib/store/fetch.ts'
 import { newReadStats } from '../../../lib/store/read-stats.ts'
-import type { ChunkPlace } from '../../../lib/store/series-entry.ts'
 import { encodeSeries } from '../../../lib/storeapi/messages.ts'
 import { noBoundMs } from '../../../lib/storeapi/types.ts'
 import { encodeChunkRecord } from '../../../lib/tsdb/chunk-format.ts'
@@ -20,7 +20,7 @@ const signal = new AbortController().signal
 /** A segment of random chunks with gaps between them; `damage` are the indices of chunks with a wrong byte. */
 function randomSegment(random: Random, count: number, damage: ReadonlySet<number>) {
   const out = new EncodeBuffer(1024)
-  const places: ChunkPlace[] = []
+  const places = new ChunkPlaces(count)
   let time = random.pick([0, -5000, 1_700_000_000_000])
   for (let i = 0; i < count; i++) {
     if (random.chance(0.2)) out.raw(new Uint8Array(random.below(300)))
@@ -36,7 +36,11 @@ function randomSegment(random: Random, count: number, damage: ReadonlySet<number
     encodeChunkRecord({ encoding, data: kernels.encodeXor(columns, 0, samples) }, out)
     if (damage.has(i)) out.borrowBytes(offset)[2 + random.below(out.length - offset - 2)]! ^= 1 << random.below(8)
     const maxTime = random.chance(0.02) ? noBoundMs : time
-    places.push({ segment: 0, offset, minTime, maxTime, knownBytes: out.length - offset })
+    places.offsets[i] = offset
+    places.plannedBytes[i] = out.length - offset
+    places.minTimes[i] = minTime
+    places.maxTimes[i] = maxTime
+    places.length = i + 1
     time += random.chance(0.05) ? 0 : 1
   }
   return { bytes: out.copyBytes(), places }
@@ -53,8 +57,7 @@ test(`fields of whole and damaged records (SEED=${seed})`, async () => {
     await bucket.upload('chunks', bytes)
     const gate = new FetchGate({ maxReads: 4, maxBytes: 1 << 20 })
     const files = { bucket, gate, nameOf: () => 'chunks', chunkMaxBytes: undefined }
-    const request = { places, bytes: places.map(({ knownBytes }) => knownBytes) }
-    const fetched = await fetchChunks(files, request, newReadStats().chunks, signal)
+    const fetched = await fetchChunks(files, places, newReadStats().chunks, signal)
     const encoded = fetched.encode(0, counts)
     let from = 0
     for (const [i, fields] of encoded.entries()) {
@@ -68,7 +71,7 @@ test(`fields of whole and damaged records (SEED=${seed})`, async () => {
         const want = encodeSeries({ labels, chunks: fetched.decode(from, to, []) })
         expect(encodeSeries({ labels, parts: [fields] })).toEqual(want)
         const { minTime, maxTime } = fields
-        expect({ minTime, maxTime }).toEqual({ minTime: places[from]!.minTime, maxTime: places[to - 1]!.maxTime })
+        expect([minTime, maxTime]).toEqual([places.minTimes[from], places.maxTimes[to - 1]])
       }
       from = to
     }
