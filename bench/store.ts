@@ -64,7 +64,7 @@ async function main(): Promise<void> {
   const client = new Client(`127.0.0.1:${grpc}`, credentials.createInsecure(), channelOptions())
   const recorded = await record(client)
   console.log(`${recorded.length} queries, mean of ${runs} runs after ${warmUps}, ${atOnce} at once`)
-  console.log(['ms', 'CPU ms', 'MB', 'calls'].map((title) => title.padStart(8)).join('') + '  query')
+  console.log(`${['ms', 'CPU ms', 'MB', 'calls'].map((title) => title.padStart(8)).join('')}  query`)
   let [wall, cpu] = [0, 0]
   const before = threadTicks(store.pid)
   for (const { query, requests } of recorded) {

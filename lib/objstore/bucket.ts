@@ -24,7 +24,7 @@ export interface Bucket {
   list(folder: string, options?: { recursive?: boolean; signal?: AbortSignal }): AsyncIterable<ListedObject>
   /** The whole object as a stream. */
   get(name: string, signal?: AbortSignal): Promise<Readable>
-  /** `length` bytes at `offset`, fewer where the object ends before. */
+  /** `length` bytes at `offset`, fewer where the object ends before. They are the caller's alone. */
   getRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>
   exists(name: string, signal?: AbortSignal): Promise<boolean>
   attributes(name: string, signal?: AbortSignal): Promise<ObjectAttributes>

@@ -13,6 +13,7 @@ import { systemCode } from '../kit/system-errors.ts'
 import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
 import { abortable, fileError, throwIfAborted } from './failures.ts'
 import { checkObjectName, checkRange, compareListed, folderPrefix } from './names.ts'
+import { OpenFiles } from './open-files.ts'
 
 /** Never listed, and no object may be named so. */
 const temporaryFolder = '.mnemo-upload'
@@ -22,6 +23,7 @@ const abandonedAfterMs = 24 * 3600 * 1000
 export class FilesystemBucket implements Bucket {
   readonly description: string
   readonly #root: string
+  readonly #files = new OpenFiles()
   #swept = false
 
   /** `directory` is made with the first upload. */
@@ -89,37 +91,30 @@ export class FilesystemBucket implements Bucket {
   }
 
   async get(name: string, signal?: AbortSignal): Promise<Readable> {
-    const { handle } = await this.#open(name, signal)
+    const handle = await this.#open(name, signal)
     return handle.createReadStream({ highWaterMark: 256 * 1024, ...(signal && { signal }) })
   }
 
   async getRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
     checkRange(name, offset, length)
-    const { handle, size } = await this.#open(name, signal)
+    const file = this.#pathOf(name)
     try {
-      const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)))
-      let filled = 0
-      while (filled < bytes.length) {
-        throwIfAborted(signal, `read ${name}`)
-        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, offset + filled)
-        if (bytesRead === 0) break
-        filled += bytesRead
-      }
-      return bytes.subarray(0, filled)
+      throwIfAborted(signal, `read ${name}`)
+      const bytes = await this.#files.read(file, offset, length, () => throwIfAborted(signal, `read ${name}`))
+      if (bytes !== undefined) return bytes
     } catch (error) {
       throw fileError(error, `read ${name}`, signal)
-    } finally {
-      await handle.close()
     }
+    throw new MnemoError('not_found', `cannot read ${name}: no such object`)
   }
 
-  async #open(name: string, signal: AbortSignal | undefined): Promise<{ handle: fs.FileHandle; size: number }> {
+  async #open(name: string, signal: AbortSignal | undefined): Promise<fs.FileHandle> {
     const file = this.#pathOf(name)
     try {
       throwIfAborted(signal, `read ${name}`)
       const handle = await fs.open(file, 'r')
       const stats = await handle.stat()
-      if (stats.isFile()) return { handle, size: stats.size }
+      if (stats.isFile()) return handle
       await handle.close()
     } catch (error) {
       throw fileError(error, `read ${name}`, signal)
@@ -173,13 +168,16 @@ export class FilesystemBucket implements Bucket {
   // A folder that has just become empty may be removed by a delete between mkdir and the rename: try again.
   async #moveIn(from: string, to: string, publish: (from: string, to: string) => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const firstMade = await makeFolder(path.dirname(to))
+      let isMade = false
       try {
+        const firstMade = await makeFolder(path.dirname(to))
+        isMade = true
         await publish(from, to)
         await syncFolders(path.dirname(to), firstMade === undefined ? undefined : path.dirname(firstMade))
         return
       } catch (error) {
-        if (systemCode(error) !== 'ENOENT' || attempt === 5) throw error
+        // Of a folder that went while it was made, the system says that it is there.
+        if (systemCode(error) !== (isMade ? 'ENOENT' : 'EEXIST') || attempt === 5) throw error
       }
     }
   }
@@ -214,7 +212,9 @@ export class FilesystemBucket implements Bucket {
       if (!(await removeIfEmpty(folder))) break
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#files.close()
+  }
 
   #pathOf(name: string): string {
     checkObjectName(name)

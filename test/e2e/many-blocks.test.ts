@@ -24,8 +24,8 @@ import { BlockNotices } from '../../lib/store/block-notices.ts'
 import { BlockSet } from '../../lib/store/block-set.ts'
 import { FetchGate } from '../../lib/store/fetch.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
-import { SeriesCache } from '../../lib/store/series-cache.ts'
 import { createStoreMetrics } from '../../lib/store/metrics.ts'
+import { SeriesCache } from '../../lib/store/series-cache.ts'
 import { noBoundMs } from '../../lib/storeapi/types.ts'
 import { metaOf } from '../support/block-metas.ts'
 import { CountingBucket } from '../support/counting-bucket.ts'
@@ -119,7 +119,12 @@ test('the store takes all of them up, and chooses among them', async () => {
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
-  const reading = { bucket, cache: new IndexCache(1 << 20), seriesCache: new SeriesCache(0), gate: new FetchGate({ maxReads: 4, maxBytes: 1 << 20 }) }
+  const reading = {
+    bucket,
+    cache: new IndexCache(1 << 20),
+    seriesCache: new SeriesCache(0),
+    gate: new FetchGate({ maxReads: 4, maxBytes: 1 << 20 }),
+  }
   const mirror = new BlockMirror({ reading, pages: new PageCache(1 << 20), logger, ask: () => {} })
   const set = new BlockSet({
     dataDir: path.join(root, 'store'),

@@ -54,6 +54,20 @@ test('an upload in progress is seen by nobody', async () => {
   await fails('bad_data', () => bucket.upload('.mnemo-upload/x', Buffer.from('x')))
 })
 
+test('a range is of the object as it is now, whoever replaced or deleted it', async () => {
+  const [reader, writer] = [new FilesystemBucket(root), new FilesystemBucket(root)]
+  const read = async () => Buffer.from(await reader.getRange('replaced/a', 1, 3)).toString()
+  await writer.upload('replaced/a', Buffer.from('first'))
+  expect([await read(), await read()]).toEqual(['irs', 'irs'])
+  await writer.upload('replaced/a', Buffer.from('second'))
+  expect(await Promise.all([read(), read()])).toEqual(['eco', 'eco'])
+  await writer.delete('replaced/a')
+  await expect(read()).rejects.toMatchObject({ code: 'not_found' })
+  await writer.upload('replaced/a/b', Buffer.from('x'))
+  await expect(read()).rejects.toMatchObject({ code: 'not_found' })
+  await reader.close()
+})
+
 test('what a killed upload left behind goes after a day', async () => {
   const directory = freshDirectory()
   const folder = path.join(directory, '.mnemo-upload')
