@@ -17,6 +17,11 @@ export interface SelectHints {
   readonly func: string
   /** Labels of the aggregation right above, where there is one. */
   readonly grouping?: { readonly labels: readonly string[]; readonly without: boolean }
+  /**
+   * The labels that anything looks at: those named, or with `without` all but those; every label where absent. The others may be left
+   * out of the series, which come all the same, each for itself and in the order of all their labels.
+   */
+  readonly projection?: { readonly labels: readonly string[]; readonly without: boolean }
   /** Start timestamps are wanted: `read` gets a list for them. */
   readonly startTimestamps?: boolean
 }
@@ -48,7 +53,7 @@ export interface Series {
 }
 
 export interface SelectResult {
-  /** In ascending order of labels, no label set twice. */
+  /** In ascending order of labels, no label set twice (before a projection, where there is one). */
   readonly series: AsyncIterable<Series>
   /** Complete once `series` has ended. */
   readonly warnings: readonly string[]

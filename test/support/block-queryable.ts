@@ -9,6 +9,7 @@ import type { SampleColumns } from '../../lib/kernels/kernels.ts'
 import { compareLabels, labelValue } from '../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../lib/labels/matcher.ts'
 import { compileMatcher } from '../../lib/labels/regex.ts'
+import { projectedLabels } from '../../lib/promql/projected.ts'
 import type { Queryable, SelectHints, SelectResult, Series } from '../../lib/promql/queryable.ts'
 import { BlockReader } from '../../lib/tsdb/block-reader.ts'
 import type { EncodedChunk } from '../../lib/tsdb/chunk-format.ts'
@@ -50,7 +51,10 @@ export class BlockQueryable implements Queryable {
       const wanted = chunks.filter((c) => c.minTime <= hints.maxTime && c.maxTime >= hints.minTime)
       const refs = wanted.map((c) => c.ref)
       const encoded = await block.chunks.read(refs, signal)
-      yield { labels, read: (columns, histograms) => decode(encoded, columns, histograms) }
+      yield {
+        labels: projectedLabels(labels, hints),
+        read: (columns, histograms) => decode(encoded, columns, histograms),
+      }
     }
   }
 }

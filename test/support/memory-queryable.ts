@@ -7,6 +7,7 @@ import { MnemoError } from '../../lib/kit/errors.ts'
 import { compareLabels, type Labels, labelsKey, labelValue } from '../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../lib/labels/matcher.ts'
 import { compileMatcher } from '../../lib/labels/regex.ts'
+import { projectedLabels } from '../../lib/promql/projected.ts'
 import type { Queryable, SelectHints, SelectResult, Series } from '../../lib/promql/queryable.ts'
 
 export const staleBits = 0x7ff0000000000002n
@@ -65,7 +66,7 @@ export class MemoryQueryable implements Queryable {
     matching.sort((a, b) => compareLabels(a.labels, b.labels))
     for (const series of matching) {
       signal.throwIfAborted()
-      yield { labels: series.labels, read: (columns) => readSamples(series, hints, columns) }
+      yield { labels: projectedLabels(series.labels, hints), read: (columns) => readSamples(series, hints, columns) }
     }
   }
 }

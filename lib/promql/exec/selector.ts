@@ -86,6 +86,7 @@ function hintsOf(select: Select, rangeMs: number, context: Context): SelectHints
     rangeMs,
     func: select.func,
     ...(select.grouping === undefined ? {} : { grouping: select.grouping }),
+    ...(select.projection && { projection: select.projection }),
     ...(select.startTimestamps && { startTimestamps: true }),
   }
 }

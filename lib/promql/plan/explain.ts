@@ -3,6 +3,7 @@
 // Owns the wording; nothing parses it.
 
 import { formatLabelName, formatMatcher } from '../parse/format.ts'
+import { shownLabels } from './optimise/project-labels.ts'
 import type { Grouping, MatrixPlan, QueryPlan, ScalarPlan, Select, VectorPlan } from './plan.ts'
 import { type AnyPlan, partsOf } from './walk.ts'
 
@@ -78,7 +79,14 @@ function describeOther(plan: Other): string {
 function selectText(select: Select, rangeMs?: number): string {
   const { matchers, extended } = select
   const range = rangeMs === undefined ? '' : `[${rangeMs} ms]`
-  return `{${matchers.map(formatMatcher).sort().join(', ')}}${range}${extended ? ` ${extended}` : ''}${timeText(select)}`
+  const matched = `{${matchers.map(formatMatcher).sort().join(', ')}}`
+  return `${matched}${range}${extended ? ` ${extended}` : ''}${timeText(select)}${projectionText(select)}`
+}
+
+function projectionText({ projection }: Select): string {
+  if (!projection) return ''
+  const names = shownLabels(projection).map(formatLabelName).join(', ')
+  return `; labels: ${projection.without ? `all but ${names}` : names || 'none'}`
 }
 
 function timeText({ offsetMs, atMs }: { readonly offsetMs: number; readonly atMs: number | undefined }): string {

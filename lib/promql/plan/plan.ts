@@ -25,6 +25,8 @@ export interface Select {
   /** Hints: the call or aggregation above, and the labels of an aggregation right above. */
   readonly func: string
   readonly grouping: Grouping | undefined
+  /** The labels that are looked at, or those that are not; every label where absent. */
+  readonly projection?: Grouping
 }
 
 export interface Grouping {

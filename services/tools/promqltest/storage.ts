@@ -19,6 +19,7 @@ import {
 } from '../../../lib/labels/labels.ts'
 import type { LabelMatcher } from '../../../lib/labels/matcher.ts'
 import { compileMatcher } from '../../../lib/labels/regex.ts'
+import { projectedLabels } from '../../../lib/promql/projected.ts'
 import type { Queryable, SelectHints, SelectResult, Series } from '../../../lib/promql/queryable.ts'
 import { SeriesReader } from '../../../lib/storeapi/dedup.ts'
 import type { AggrChunk } from '../../../lib/storeapi/types.ts'
@@ -114,7 +115,7 @@ export class ScriptStorage implements Queryable {
           return { minTime, maxTime, raw: { type: encoding - 1, data, hash: 0n } }
         })
         yield {
-          labels,
+          labels: projectedLabels(labels, hints),
           read: (columns, histograms, starts) => reader.read(read, hints, 'chain', { columns, histograms, starts }),
         }
       }

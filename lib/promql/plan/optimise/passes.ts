@@ -5,12 +5,13 @@
 import type { QueryPlan } from '../plan.ts'
 import { foldConstants } from './fold-constants.ts'
 import { mergeAggregates } from './merge-aggregates.ts'
+import { projectLabels } from './project-labels.ts'
 import { propagateMatchers } from './propagate-matchers.ts'
 import { shareEqual } from './share-equal.ts'
 
 export type Pass = (plan: QueryPlan) => QueryPlan
 
-export const allPasses: readonly Pass[] = [foldConstants, mergeAggregates, propagateMatchers, shareEqual]
+export const allPasses: readonly Pass[] = [foldConstants, mergeAggregates, propagateMatchers, shareEqual, projectLabels]
 
 export function optimise(plan: QueryPlan, passes: readonly Pass[] = allPasses): QueryPlan {
   return passes.reduce((before, pass) => pass(before), plan)

@@ -62,6 +62,7 @@ describe('what a query is told', () => {
         rangeMs: 0,
         func: 'sum',
         grouping: { labels: ['zone'], without: false },
+        projection: { labels: ['__name__', '__type__', '__unit__', 'zone'], without: false },
       },
       { minTime: -5 * minuteMs + 1, maxTime: 10 * minuteMs, stepMs: minuteMs, rangeMs: 5 * minuteMs, func: 'rate' },
     ])

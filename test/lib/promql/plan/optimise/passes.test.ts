@@ -5,10 +5,12 @@ import { createKernels } from '../../../../../lib/kernels/instance.ts'
 import { labelsOf } from '../../../../../lib/labels/labels.ts'
 import { execute, planOf } from '../../../../../lib/promql/exec/engine.ts'
 import { parseExpr } from '../../../../../lib/promql/parse/parser.ts'
+import { everySyntax } from '../../../../../lib/promql/parse/token-stream.ts'
 import { explainPlan } from '../../../../../lib/promql/plan/explain.ts'
 import { foldConstants } from '../../../../../lib/promql/plan/optimise/fold-constants.ts'
 import { mergeAggregates } from '../../../../../lib/promql/plan/optimise/merge-aggregates.ts'
 import type { Pass } from '../../../../../lib/promql/plan/optimise/passes.ts'
+import { projectLabels } from '../../../../../lib/promql/plan/optimise/project-labels.ts'
 import { propagateMatchers } from '../../../../../lib/promql/plan/optimise/propagate-matchers.ts'
 import { shareEqual } from '../../../../../lib/promql/plan/optimise/share-equal.ts'
 import { MemoryQueryable } from '../../../../support/memory-queryable.ts'
@@ -53,6 +55,49 @@ test.each([
   // Its name alone gives an info.
   ['rate(a[1m]) and b{job="x"}', 'rate(a[1m]) and b{job="x"}'],
 ])('matchers: %s is %s', (query, want) => becomes(propagateMatchers, query, want))
+
+test.each([
+  ['sum by (job) (rate(a_total[1m]))', ['job']],
+  ['sum(a)', ['none']],
+  ['avg without (pod) (a)', ['all but pod']],
+  ['a', ['every label']],
+  ['rate(a_total[1m])', ['every label']],
+  ['absent(a)', ['none']],
+  ['a * scalar(b)', ['every label', 'none']],
+  ['histogram_quantile(0.9, sum by (le) (rate(a_bucket[1m])))', ['le']],
+  ['sum by (job) (histogram_quantile(0.9, rate(a_bucket[1m])))', ['every label']],
+  ['a and on (job) b', ['every label', 'job']],
+  ['sum by (x) (a and on (job) b)', ['job, x', 'job']],
+  ['a unless ignoring (pod) b', ['every label', 'all but pod']],
+  ['sum without (pod, x) (a and on (pod) b)', ['all but x', 'pod']],
+  ['a or b', ['every label', 'every label']],
+  // What has two partners is named with all of its labels.
+  ['sum(a + on (job) b)', ['job', 'every label']],
+  ['sum(a * on (job) group_left () b)', ['every label', 'every label']],
+  ['max by (x) (topk by (job) (3, a))', ['job, x']],
+  ['max by (x) (limitk by (job) (3, a))', ['every label']],
+  ['sum by (job) (-max_over_time(rate(a_total[1m])[5m:1m]) > 1)', ['job']],
+  // Their names differ: without them two may be one.
+  ['sum by (job) (rate({x="y"}[1m]))', ['every label']],
+  ['sum by (job) (last_over_time({x="y"}[1m]))', ['job']],
+  ['sum by (job) (timestamp({x="y"}))', ['every label']],
+  ['sum by (job) (label_replace(a, "job", "$1", "pod", "(.*)"))', ['every label']],
+  ['count by (job) (count_values by (pod) ("v", a))', ['pod']],
+  // What is shared has the labels of all its uses.
+  ['sum by (job) (rate(a[1m])) / on () group_left () sum without (pod, job) (rate(a[1m]))', ['all but pod']],
+  ['sum by (job) (rate(a[1m])) / on () group_left () sum(rate(a[1m]))', ['job']],
+  ['sum by (job) (rate(a[1m])) / on () group_left () sum by (b) (rate(a[1m]) > 1)', ['b, job']],
+  ['sum by (job) (rate(a[1m])) + rate(a[1m])', ['every label']],
+])('labels: %s wants %j', (query, want) => {
+  const times = { startMs: 0, endMs: 60_000, stepMs: 15_000 }
+  const expr = parseExpr(query, everySyntax)
+  const passes = [shareEqual, projectLabels]
+  const names = JSON.stringify(explainPlan(planOf({ query, expr, ...times, passes }))).match(
+    /selector[^"\\]*\{[^}]*\}[^}]*?(?=")/g,
+  )
+  const seen = names?.map((name) => /; labels: (.*)$/.exec(name)?.[1] ?? 'every label')
+  expect([...new Set(seen)].sort()).toEqual([...new Set(want)].sort())
+})
 
 describe('equal parts', () => {
   const kernels = createKernels()
