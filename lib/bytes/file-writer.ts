@@ -45,6 +45,17 @@ export class FileWriter {
     this.#buffered += bytes.length
   }
 
+  /** What can be appended without waiting, in bytes. */
+  get room(): number {
+    return bufferBytes - this.#buffered
+  }
+
+  /** Appends at once; there must be room. */
+  appendNow(bytes: Uint8Array): void {
+    this.#buffer.set(bytes, this.#buffered)
+    this.#buffered += bytes.length
+  }
+
   /** Appends zeros up to a multiple of `size`. */
   async align(size: number): Promise<void> {
     const over = this.position % size

@@ -4,12 +4,12 @@
 import { type BucketBlock, openBucketBlock } from '../blocks/bucket-block.ts'
 import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
+import { ForwardWindow } from '../bytes/forward-window.ts'
 import { describeError } from '../kit/errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { chunkPosition } from '../tsdb/chunk-format.ts'
 import { type IndexedSeries, IndexReader } from '../tsdb/index-reader.ts'
 import { ChunkHealth, isOfBlock } from './chunk-health.ts'
-import { forwardWindow } from './input-block.ts'
 import { PostingsTally } from './postings-tally.ts'
 import { SeriesTally } from './series-tally.ts'
 
@@ -34,7 +34,7 @@ export async function examineBlock(bucket: Bucket, meta: BlockMeta, options: Hea
   const index: string[] = []
   await noting(index, () => readBucketTombstones(bucket, meta, signal))
   const block = await noting(index, () => openBucketBlock(bucket, meta, signal))
-  const reader = block && (await noting(index, () => IndexReader.open(forwardWindow(block.index), signal)))
+  const reader = block && (await noting(index, () => IndexReader.open(new ForwardWindow(block.index), signal)))
   if (!block || !reader) return { index, chunks: [] }
   const chunks = options.chunks ? await ChunkHealth.open(block, signal) : undefined
   const series = new SeriesTally(meta)

@@ -3,6 +3,7 @@
 // Owns the counts. Indices alone are read, as streams; memory follows the distinct label pairs, not the series.
 import { openBucketBlock } from '../blocks/bucket-block.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
+import { ForwardWindow } from '../bytes/forward-window.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
 import { describeError } from '../kit/errors.ts'
 import { type Labels, labelsKey, labelValue, metricName } from '../labels/labels.ts'
@@ -11,7 +12,6 @@ import { chunkPosition } from '../tsdb/chunk-format.ts'
 import { type IndexedSeries, IndexReader } from '../tsdb/index-reader.ts'
 import { alignedSeries, type SeriesCursor } from './aligned-series.ts'
 import { isOfBlock } from './chunk-health.ts'
-import { forwardWindow } from './input-block.ts'
 
 /** What some series have in common. */
 export interface SeriesSum {
@@ -139,7 +139,7 @@ class IndexCursor implements SeriesCursor {
     try {
       const block = await openBucketBlock(bucket, meta, signal)
       this.#segments = block.segments
-      const reader = await IndexReader.open(forwardWindow(block.index), signal)
+      const reader = await IndexReader.open(new ForwardWindow(block.index), signal)
       for await (const series of reader.allSeries(signal)) {
         onSeries?.(this.#ulid)
         yield series

@@ -30,12 +30,21 @@ export async function checkBlock(
   const got = { numSeries: 0, numChunks: 0, numSamples: 0 }
   try {
     await checkPostings(stored, signal)
-    for (await input.next(); input.series; await input.next()) {
+    for (await input.next(); input.record; ) {
       signal.throwIfAborted()
-      const chunks = await input.chunks()
+      const taken = input.takeRun()
       got.numSeries++
-      got.numChunks += chunks.length
-      for (const { numSamples } of chunks) got.numSamples += numSamples
+      if (typeof taken === 'boolean' ? taken : await taken) {
+        const { count, sampleCounts } = input.run
+        got.numChunks += count
+        for (let i = 0; i < count; i++) got.numSamples += sampleCounts[i]!
+      } else {
+        const chunks = await input.chunks()
+        got.numChunks += chunks.length
+        for (const { numSamples } of chunks) got.numSamples += numSamples
+      }
+      const later = input.advance()
+      if (later) await later
     }
   } finally {
     await input.close()

@@ -2,6 +2,7 @@
 // Specification: lib/tsdb/chunk-format.ts; each segment is read by itself, so that one that is missing costs its own chunks alone.
 // Owns the readers; no file stays open.
 import type { BucketBlock } from '../blocks/bucket-block.ts'
+import { ForwardWindow } from '../bytes/forward-window.ts'
 import { splitAggregates } from '../chunkenc/aggregate.ts'
 import { decodeFloatChunk } from '../chunkenc/decode-floats.ts'
 import { decodeHistogramChunk, isHistogramEncoding } from '../chunkenc/decode-histogram.ts'
@@ -13,7 +14,6 @@ import type { BlockChunk } from '../tsdb/block-writer.ts'
 import { chunkPosition, type EncodedChunk, segmentName } from '../tsdb/chunk-format.ts'
 import { ChunkReader } from '../tsdb/chunk-reader.ts'
 import type { ChunkMeta, SeriesEntry } from '../tsdb/series-entry.ts'
-import { forwardWindow } from './input-block.ts'
 
 /** Whether the error is about the block's bytes, and not about the bucket. */
 export function isOfBlock(error: unknown): error is MnemoError {
@@ -38,7 +38,7 @@ export class ChunkHealth {
     for (const segment of segments) {
       const number = Number(segment.name.slice(segment.name.lastIndexOf('/') + 1)) - 1
       try {
-        readers.set(number, await ChunkReader.over([forwardWindow(segment)], signal))
+        readers.set(number, await ChunkReader.over([new ForwardWindow(segment)], signal))
       } catch (error) {
         readers.set(number, asDamage(error))
       }

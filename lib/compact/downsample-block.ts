@@ -24,10 +24,10 @@ export async function downsampleBlock(source: InputBlock, options: MergeOptions)
   try {
     for (await input.next(); input.series; await input.next()) {
       signal.throwIfAborted()
-      const { labels, labelRefs } = input.series
+      const { labels } = input.series
       const chunks = await input.chunks()
       const coarser = naming(source, () => (isRaw ? downsampler.fromRaw(chunks) : downsampler.fromFiveMinutes(chunks)))
-      if (coarser.length > 0) await writer.addSeries(labels, coarser, labelRefs && [...labelRefs])
+      if (coarser.length > 0) await writer.addSeries(labels, coarser, input.labelRefs)
     }
     return await writer.finish(meta)
   } catch (error) {

@@ -1,14 +1,16 @@
 // A block of the bucket as the merge reads it: front to back, a bounded piece ahead, never a whole file.
 // Specification: lib/tsdb for the formats.
-// Memory is one window a file and a cache of the index's tables: close() must be called. What a window held goes when the caller says so:
-// garbage of this size would wait for a collection that comes late.
+// Memory is one window a file and a cache of the index's tables: close() must be called.
 import { openBucketBlock } from '../blocks/bucket-block.ts'
 import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
-import type { RandomAccess } from '../bytes/random-access.ts'
+import { ForwardWindow } from '../bytes/forward-window.ts'
+import { highWord } from '../bytes/varint.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { ChunkReader } from '../tsdb/chunk-reader.ts'
+import type { ChunkRun } from '../tsdb/chunk-run.ts'
 import { IndexReader, type IndexReaderOptions } from '../tsdb/index-reader.ts'
+import type { SeriesRecord } from '../tsdb/series-entry.ts'
 import type { Tombstones } from '../tsdb/tombstones.ts'
 
 export interface InputBlock {
@@ -16,13 +18,16 @@ export interface InputBlock {
   readonly index: IndexReader
   readonly chunks: ChunkReader
   readonly tombstones: Tombstones
+  /**
+   * Finds the chunks of a series, at least one, as a run in the window, their checksums verified; false where they are none, or
+   * not as they should be: chunks.read() tells. A promise only where the window must move.
+   */
+  takeRun(record: SeriesRecord, into: ChunkRun, signal: AbortSignal): boolean | Promise<boolean>
   /** Frees the memory of chunks that have been read: their bytes must not be used any more. */
   release(): void
   /** Closes the file that large tables of the index were copied to. */
   close(): void
 }
-
-const windowBytes = 2 * 1024 * 1024
 
 /**
  * Opens a block's index and segments in the bucket. Large tables of the index are copied to `spoolPath`, which must be free;
@@ -36,49 +41,30 @@ export async function openInputBlock(
   options: IndexReaderOptions = {},
 ): Promise<InputBlock> {
   const { index: indexBytes, segments } = await openBucketBlock(bucket, meta, signal)
-  const windows = segments.map((segment) => forwardWindow(segment, { releasable: true }))
+  const windows = segments.map((segment) => new ForwardWindow(segment, { releasable: true }))
   const chunks = await ChunkReader.over(windows, signal, { copyable: true })
   const tombstones = await readBucketTombstones(bucket, meta, signal)
   const release = () => {
     for (const window of windows) window.release()
   }
-  const index = await IndexReader.open(forwardWindow(indexBytes), signal, options)
-  return { meta, index, chunks, tombstones, release, close: () => index.close() }
-}
-
-export interface ForwardWindow extends RandomAccess {
-  /** Frees what reads have moved past. */
-  release(): void
-}
-
-/**
- * Serves reads that move forward from a window of the source; any other read goes through. Reads are views of the window.
- * A `releasable` one keeps the windows that it has moved past until release() frees them, ahead of the garbage collector.
- */
-export function forwardWindow(source: RandomAccess, options?: { readonly releasable?: boolean }): ForwardWindow {
-  let start = 0
-  let window: Uint8Array = new Uint8Array()
-  const past: Uint8Array[] = []
-  return {
-    name: source.name,
-    sizeBytes: source.sizeBytes,
-    async read(offset, length, signal) {
-      if (offset < start || offset + length > start + window.length) {
-        if (length >= windowBytes) return source.read(offset, length, signal)
-        const next = await source.read(
-          offset,
-          Math.max(length, Math.min(windowBytes, source.sizeBytes - offset)),
-          signal,
-        )
-        if (options?.releasable) past.push(window)
-        window = next
-        start = offset
-      }
-      return window.subarray(offset - start, offset - start + length)
-    },
-    release() {
-      for (const { buffer, byteLength } of past.splice(0))
-        if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
-    },
+  const index = await IndexReader.open(new ForwardWindow(indexBytes), signal, options)
+  const takeRun: InputBlock['takeRun'] = ({ chunkRefs, chunkCount }, into, signal) => {
+    const window = windows[Math.floor(chunkRefs[0]! / highWord)]
+    if (window === undefined) return false
+    const outcome = into.take(window.atHand, chunkRefs, chunkCount)
+    return outcome === 'cut' ? moveAndTake(window, { chunkRefs, chunkCount, into }, signal) : outcome === 'taken'
   }
+  return { meta, index, chunks, tombstones, takeRun, release, close: () => index.close() }
+}
+
+async function moveAndTake(
+  window: ForwardWindow,
+  { chunkRefs, chunkCount, into }: Pick<SeriesRecord, 'chunkRefs' | 'chunkCount'> & { readonly into: ChunkRun },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const offset = chunkRefs[0]! % highWord
+  // A run that is larger than the window, or ends behind the segment.
+  if (offset === window.atHand.start || offset >= window.sizeBytes) return false
+  await window.moveTo(offset, signal)
+  return into.take(window.atHand, chunkRefs, chunkCount) === 'taken'
 }

@@ -4,9 +4,10 @@
 import { createKernels } from '../kernels/instance.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { type BlockContents, BlockWriter, type BlockWriterOptions } from '../tsdb/block-writer.ts'
-import { alignedSeries } from './aligned-series.ts'
 import type { InputBlock } from './input-block.ts'
+import { MergeHead, smallest } from './merge-head.ts'
 import { type OverlapFunction, OverlapMerger, type SourcedChunk } from './overlap.ts'
+import { SeriesCopier } from './series-copier.ts'
 import { SeriesInput } from './series-input.ts'
 import { SymbolMerge } from './symbol-merge.ts'
 
@@ -47,24 +48,29 @@ async function mergeSeries(
 ): Promise<BlockContents> {
   const { folder, meta, signal } = options
   const writer = await BlockWriter.create({ folder, symbols: symbols.merged(), ...options.segments })
-  const inputs = sources.map((source) => new SeriesInput(source, signal))
+  const heads = sources.map((source, i) => new MergeHead(new SeriesInput(source, signal), i))
   const merger = new OverlapMerger(createKernels(), options.overlap)
+  const copier = new SeriesCopier(writer)
   let taken = 0
   try {
-    for await (const { labels, members } of alignedSeries(inputs)) {
+    for (const head of heads) await head.advance(symbols)
+    for (let members = smallest(heads); members.length > 0; members = smallest(heads)) {
       signal.throwIfAborted()
-      const chunks: SourcedChunk[] = []
-      for (const input of members) for (const chunk of await input.chunks()) chunks.push({ ulid: input.ulid, chunk })
-      if (chunks.length === 0) continue
-      for (const { chunk } of chunks) taken += chunk.numSamples
-      const [first] = members
-      const labelRefs = first?.series?.labelRefs
-      await writer.addSeries(
-        labels,
-        merger.merge(chunks),
-        labelRefs && symbols.translate(inputs.indexOf(first!), labelRefs),
-      )
+      // Nothing is awaited that is at hand: series are many.
+      const copied = copier.copy(members)
+      if (!(typeof copied === 'boolean' ? copied : await copied)) {
+        const chunks = await chunksOf(members)
+        for (const { chunk } of chunks) taken += chunk.numSamples
+        const [{ input, refs, length }] = members as [MergeHead]
+        if (chunks.length > 0)
+          await writer.addSeries(input.series!.labels, merger.merge(chunks), refs.subarray(0, length))
+      }
+      for (const head of members) {
+        const later = head.advance(symbols)
+        if (later) await later
+      }
     }
+    taken += copier.numSamples
     return await writer.finish((contents) => {
       checkCount(contents, { taken, dropped: merger.droppedSamples })
       return meta(contents)
@@ -74,8 +80,14 @@ async function mergeSeries(
     throw error
   } finally {
     merger.free()
-    await Promise.all(inputs.map((input) => input.close()))
+    await Promise.all(heads.map(({ input }) => input.close()))
   }
+}
+
+async function chunksOf(members: readonly MergeHead[]): Promise<SourcedChunk[]> {
+  const chunks: SourcedChunk[] = []
+  for (const { input } of members) for (const chunk of await input.chunks()) chunks.push({ ulid: input.ulid, chunk })
+  return chunks
 }
 
 /** Samples that no other overlaps are there, every one; of those that overlap the merger tells what it dropped. */

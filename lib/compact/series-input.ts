@@ -6,9 +6,12 @@ import { sampleCount } from '../chunkenc/encoding.ts'
 import { createKernels } from '../kernels/instance.ts'
 import type { Kernels } from '../kernels/kernels.ts'
 import { type ErrorCode, MnemoError } from '../kit/errors.ts'
-import { compareLabels, formatLabels, type Labels } from '../labels/labels.ts'
+import { compareStrings, formatLabels } from '../labels/labels.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
+import { ChunkRun } from '../tsdb/chunk-run.ts'
 import type { IndexedSeries } from '../tsdb/index-reader.ts'
+import type { SeriesRecord } from '../tsdb/series-entry.ts'
+import type { SeriesScan } from '../tsdb/series-scan.ts'
 import type { InputBlock } from './input-block.ts'
 
 /** One block is why the work failed: the others may still be worked on without it. */
@@ -26,16 +29,23 @@ const blameable: ReadonlySet<ErrorCode> = new Set(['corrupt', 'unsupported', 'no
 
 /** One source's series in order, one at hand. */
 export class SeriesInput {
-  series: IndexedSeries | undefined
+  /** Where the series at hand was read from; undefined before the first and behind the last. */
+  record: SeriesRecord | undefined
+  /** The chunks that takeRun() has taken. */
+  readonly run = new ChunkRun()
   readonly #source: InputBlock
-  readonly #iterator: AsyncGenerator<IndexedSeries>
+  readonly #scan: SeriesScan
   readonly #signal: AbortSignal
   #kernels: Kernels | undefined
+  #series: IndexedSeries | undefined
+  /** The label symbols of the series before. */
+  #last = new Uint32Array(32)
+  #lastLength = 0
 
   constructor(source: InputBlock, signal: AbortSignal) {
     this.#source = source
     this.#signal = signal
-    this.#iterator = source.index.allSeries(signal, { withRefs: true })
+    this.#scan = source.index.scan(signal)
   }
 
   /** The block. */
@@ -43,14 +53,104 @@ export class SeriesInput {
     return this.#source.meta.ulid
   }
 
+  /** The series at hand as an object. */
+  get series(): IndexedSeries | undefined {
+    if (this.record === undefined) return undefined
+    this.#series ??= this.#naming(() => this.#source.index.seriesOf(this.#scan))
+    return this.#series
+  }
+
+  /** The labels' symbols, borrowed until the next series. */
+  get labelRefs(): Uint32Array {
+    const { labelRefs, labelCount } = this.#scan.record
+    return labelRefs.subarray(0, labelCount * 2)
+  }
+
   async next(): Promise<void> {
-    const last: Labels | undefined = this.series?.labels
-    const { value, done } = await this.#naming(() => this.#iterator.next())
-    this.series = done ? undefined : value
-    if (last && this.series && compareLabels(last, this.series.labels) >= 0)
-      throw this.#bad(
-        `got series ${formatLabels(this.series.labels)} after ${formatLabels(last)}, want ascending order`,
-      )
+    await this.advance()
+  }
+
+  /** Moves to the next series. A promise only where bytes must be awaited. */
+  advance(): void | Promise<void> {
+    this.#keepLast()
+    const more = this.#naming(() => this.#scan.next())
+    if (typeof more === 'boolean') this.#take(more)
+    else return this.#takeLater(more)
+  }
+
+  async #takeLater(more: Promise<boolean>): Promise<void> {
+    this.#take(await this.#namingLater(more))
+  }
+
+  #keepLast(): void {
+    if (this.record === undefined) return
+    const { labelRefs, labelCount } = this.record
+    const length = labelCount * 2
+    if (this.#last.length < length) this.#last = new Uint32Array(length * 2)
+    for (let i = 0; i < length; i++) this.#last[i] = labelRefs[i]!
+    this.#lastLength = length
+  }
+
+  #take(isThere: boolean): void {
+    const isFirst = this.record === undefined
+    this.#series = undefined
+    this.record = isThere ? this.#scan.record : undefined
+    if (!isThere) return
+    this.#checkSymbols()
+    if (!isFirst) this.#checkOrder()
+  }
+
+  #checkSymbols(): void {
+    const { labelRefs, labelCount } = this.#scan.record
+    const { count } = this.#source.index.symbols
+    // Asking for the texts says which one is not there.
+    for (let i = 0; i < labelCount * 2; i++) if (labelRefs[i]! >= count) void this.series
+  }
+
+  /** By the first symbols that differ: an input's table need not be in order. */
+  #checkOrder(): void {
+    const { labelRefs, labelCount } = this.#scan.record
+    const length = labelCount * 2
+    for (let i = 0; i < Math.min(length, this.#lastLength); i++) {
+      if (labelRefs[i] === this.#last[i]) continue
+      const order = compareStrings(this.#text(this.#last[i]!), this.#text(labelRefs[i]!))
+      if (order < 0) return
+      if (order > 0) throw this.#outOfOrder()
+    }
+    if (length <= this.#lastLength) throw this.#outOfOrder()
+  }
+
+  #text(ref: number): string {
+    return this.#naming(() => this.#source.index.symbols.lookup(ref))
+  }
+
+  #outOfOrder(): BlockError {
+    const last = Array.from(this.#last.subarray(0, this.#lastLength), (ref) => this.#text(ref))
+    return this.#bad(
+      `got series ${formatLabels(this.series!.labels)} after ${formatLabels(last)}, want ascending order`,
+    )
+  }
+
+  /**
+   * Takes the chunks of the series at hand, at least one, into `run`, checked as chunks() checks them; false where they are not as
+   * simple as that, or not as they should be: chunks() gives or tells them. The bytes are borrowed until the next call of either.
+   */
+  takeRun(): boolean | Promise<boolean> {
+    const { ref, record } = this.#scan
+    this.#source.release()
+    if (record.chunkCount === 0 || !this.#timesAreRight(record) || this.#source.tombstones.has(ref)) return false
+    const taken = this.#naming(() => this.#source.takeRun(record, this.run, this.#signal))
+    return typeof taken === 'boolean' ? taken : this.#namingLater(taken)
+  }
+
+  #timesAreRight({ chunkCount, minTimes, maxTimes }: SeriesRecord): boolean {
+    const { minTime, maxTime } = this.#source.meta
+    let last = minTime - 1
+    for (let i = 0; i < chunkCount; i++) {
+      if (!(minTimes[i]! > last && minTimes[i]! <= maxTimes[i]! && maxTimes[i]! < maxTime)) return false
+      last = maxTimes[i]!
+    }
+    return true
   }
 
   /**
@@ -61,11 +161,12 @@ export class SeriesInput {
     const { ref, chunks: metas } = this.series!
     this.#source.release()
     this.#checkTimes()
-    return this.#naming(async () => {
-      const encoded = await this.#source.chunks.read(
-        metas.map(({ ref }) => ref),
-        this.#signal,
-      )
+    const reading = this.#source.chunks.read(
+      metas.map(({ ref }) => ref),
+      this.#signal,
+    )
+    const encoded = await this.#namingLater(reading)
+    return this.#naming(() => {
       const chunks = metas.map(({ minTime, maxTime }, i): BlockChunk => {
         const { encoding, data, record } = encoded[i]!
         const numSamples = sampleCount(encoding, data)
@@ -94,19 +195,30 @@ export class SeriesInput {
   }
 
   async close(): Promise<void> {
-    await this.#iterator.return(undefined)
+    await this.#scan.close()
   }
 
-  async #naming<T>(work: () => Promise<T>): Promise<T> {
+  #naming<T>(work: () => T): T {
     try {
-      return await work()
+      return work()
     } catch (error) {
-      if (error instanceof MnemoError && blameable.has(error.code))
-        throw new BlockError(error.code, this.#source.meta.ulid, `cannot read block ${this.#source.meta.ulid}`, {
-          cause: error,
-        })
-      throw error
+      throw this.#blamed(error)
     }
+  }
+
+  async #namingLater<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      throw this.#blamed(error)
+    }
+  }
+
+  /** What is wrong with the block itself, by its name; anything else as it is. */
+  #blamed(error: unknown): unknown {
+    const { ulid } = this.#source.meta
+    if (error instanceof BlockError || !(error instanceof MnemoError) || !blameable.has(error.code)) return error
+    return new BlockError(error.code, ulid, `cannot read block ${ulid}`, { cause: error })
   }
 
   #bad(what: string): BlockError {

@@ -57,10 +57,13 @@ export class SymbolMerge {
     for (const translation of this.#translations) await translation.finish()
   }
 
-  /** Symbols of the block of that number as symbols of the merged list. */
-  translate(source: number, refs: Uint32Array): number[] {
+  /** Puts the first `length` symbols of the block of that number into `into`, as symbols of the merged list. */
+  translate(
+    source: number,
+    { refs, length, into }: { readonly refs: Uint32Array; readonly length: number; readonly into: Uint32Array },
+  ): void {
     const translation = this.#translations[source]!
-    return Array.from(refs, (ref) => translation.at(ref))
+    for (let i = 0; i < length; i++) into[i] = translation.at(refs[i]!)
   }
 
   async close(): Promise<void> {

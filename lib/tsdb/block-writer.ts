@@ -11,9 +11,11 @@ import { makeFolder } from '../kit/make-folder.ts'
 import type { Labels } from '../labels/labels.ts'
 import { chunksFolder, indexFile } from './block-reader.ts'
 import type { EncodedChunk } from './chunk-format.ts'
+import type { ChunkRun } from './chunk-run.ts'
 import { ChunkWriter, type ChunkWriterOptions } from './chunk-writer.ts'
 import { type IndexStats, IndexStatsTally } from './index-stats.ts'
 import { IndexWriter } from './index-writer.ts'
+import type { SeriesRecord } from './series-entry.ts'
 import { tombstonesFile, writeTombstones } from './tombstones.ts'
 
 /** Prometheus deletes folders of such names when it starts. */
@@ -98,7 +100,7 @@ export class BlockWriter {
    * Adds a series with its chunks, which are in order of time and do not overlap; label sets ascend.
    * `labelRefs`: the labels' symbols, by their place in the order, for a caller that knows them.
    */
-  async addSeries(labels: Labels, chunks: readonly BlockChunk[], labelRefs?: readonly number[]): Promise<void> {
+  async addSeries(labels: Labels, chunks: readonly BlockChunk[], labelRefs?: ArrayLike<number>): Promise<void> {
     const refs = await this.#chunks.write(chunks)
     const ref = await this.#index.addSeries(
       labels,
@@ -109,13 +111,36 @@ export class BlockWriter {
     for (const chunk of chunks) this.#count(chunk)
   }
 
-  #count(chunk: BlockChunk): void {
+  /**
+   * Adds a series whose chunks are those of the runs, copied as they are; the record has their times, its references are written
+   * over. False where it must wait: nothing has been done then, and addSeries() does it.
+   */
+  copyNow(record: SeriesRecord, runs: readonly ChunkRun[]): boolean {
+    if (!this.#index.hasRoomFor(record) || !this.#chunks.copyNow(runs, record.chunkRefs)) return false
+    const { chunkRefs, chunkCount, minTimes, maxTimes } = record
+    this.#indexStats.add(this.#index.addNow(record), chunkRefs, chunkCount)
+    let i = 0
+    for (const { count, encodings, sampleCounts } of runs)
+      for (let k = 0; k < count; k++, i++)
+        this.#countSamples(encodings[k]!, sampleCounts[k]!, { minTime: minTimes[i]!, maxTime: maxTimes[i]! })
+    return true
+  }
+
+  #count({ encoding, numSamples, minTime, maxTime }: BlockChunk): void {
+    this.#countSamples(encoding, numSamples, { minTime, maxTime })
+  }
+
+  #countSamples(
+    encoding: number,
+    numSamples: number,
+    { minTime, maxTime }: { readonly minTime: number; readonly maxTime: number },
+  ): void {
     this.#numChunks++
-    this.#numSamples += chunk.numSamples
-    if (floatEncodings.has(chunk.encoding)) this.#numFloatSamples += chunk.numSamples
-    if (histogramEncodings.has(chunk.encoding)) this.#numHistogramSamples += chunk.numSamples
-    this.#minTime = Math.min(this.#minTime, chunk.minTime)
-    this.#maxTime = Math.max(this.#maxTime, chunk.maxTime)
+    this.#numSamples += numSamples
+    if (floatEncodings.has(encoding)) this.#numFloatSamples += numSamples
+    if (histogramEncodings.has(encoding)) this.#numHistogramSamples += numSamples
+    this.#minTime = Math.min(this.#minTime, minTime)
+    this.#maxTime = Math.max(this.#maxTime, maxTime)
   }
 
   /**

@@ -18,6 +18,7 @@ import {
   segmentHeaderBytes,
   segmentName,
 } from './chunk-format.ts'
+import type { ChunkRun } from './chunk-run.ts'
 
 /** A segment that was written. */
 export interface WrittenSegment {
@@ -67,6 +68,30 @@ export class ChunkWriter {
       refs.push(await this.#append(this.#segment, chunk))
     }
     return refs
+  }
+
+  /**
+   * Appends the runs of a series at once, and puts the references of their chunks into `refs`. False where it must wait, or
+   * where a segment may have to be cut among them: nothing has been done then, and write() does it.
+   */
+  copyNow(runs: readonly ChunkRun[], refs: Float64Array): boolean {
+    const segment = this.#segment
+    if (segment === undefined) return false
+    let [bytes, mostBytes] = [0, 0]
+    for (const { byteLength, count } of runs) {
+      bytes += byteLength
+      mostBytes += byteLength + count * (maxChunkLengthBytes - 1)
+    }
+    if (bytes > segment.room || segment.position + mostBytes > this.#segmentBytes) return false
+    let i = 0
+    for (const run of runs) {
+      const { starts, count } = run
+      const [from, to] = [starts[0]!, starts[count]!]
+      const first = chunkRef({ segment: this.#written.length, offset: segment.position })
+      for (let k = 0; k < count; k++) refs[i++] = first + starts[k]! - from
+      segment.appendNow(run.bytes.subarray(from, to))
+    }
+    return true
   }
 
   async #append(segment: FileWriter, chunk: EncodedChunk): Promise<number> {

@@ -3,19 +3,12 @@
 // Owns the two tables' bytes, in memory or in a file beside; postings and series are read when asked for.
 import { Cursor } from '../bytes/cursor.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
-import { readAhead } from '../bytes/read-ahead.ts'
 import { type IndexToc, indexTocBytes, readIndexToc, seriesAlignment } from './index-format.ts'
 import { openTables, type TableSource } from './index-tables.ts'
 import { decodePostings } from './postings.ts'
 import { PostingsTable } from './postings-table.ts'
-import {
-  decodeSeriesEntry,
-  decodeSeriesRecord,
-  type SeriesEntry,
-  SeriesRecord,
-  seriesEntryLength,
-  seriesEntryOf,
-} from './series-entry.ts'
+import { decodeSeriesEntry, type SeriesEntry, seriesEntryLength, seriesEntryOf } from './series-entry.ts'
+import { SeriesScan } from './series-scan.ts'
 import { SymbolTable } from './symbol-table.ts'
 
 /** Read at once for one series; a longer entry costs a second read. */
@@ -26,8 +19,6 @@ const symbolCacheEntries = 65_536
 export interface IndexedSeries extends SeriesEntry {
   /** Offset of the entry divided by 16: what postings hold. */
   readonly ref: number
-  /** The labels' symbols, where they were asked for. */
-  readonly labelRefs?: Uint32Array
 }
 
 export interface IndexReaderOptions {
@@ -137,38 +128,23 @@ export class IndexReader {
   }
 
   /** All series, in the order of their label sets: one pass with read-ahead, in bounded memory. */
-  async *allSeries(
-    signal?: AbortSignal,
-    { withRefs = false }: { readonly withRefs?: boolean } = {},
-  ): AsyncGenerator<IndexedSeries> {
-    const end = this.toc.labelIndices
-    const record = new SeriesRecord()
-    let offset = this.toc.series
-    let rest = new Uint8Array()
-    for await (const piece of readAhead(this.#source, { start: offset, end }, signal)) {
-      const cursor = this.#cursor(rest.length === 0 ? piece : Buffer.concat([rest, piece]), offset)
-      while (this.#toNextEntry(cursor)) {
-        const ref = (offset + cursor.position) / seriesAlignment
-        decodeSeriesRecord(cursor, record)
-        const { labels, chunks } = seriesEntryOf(record, this.#lookup)
-        if (withRefs) yield { ref, labels, chunks, labelRefs: record.labelRefs.slice(0, record.labelCount * 2) }
-        else yield { ref, labels, chunks }
-      }
-      rest = cursor.bytes.slice(cursor.position)
-      offset += cursor.position
+  async *allSeries(signal?: AbortSignal): AsyncGenerator<IndexedSeries> {
+    const scan = this.scan(signal)
+    try {
+      while (await scan.next()) yield this.seriesOf(scan)
+    } finally {
+      await scan.close()
     }
-    if (rest.length > 0) this.#cursor(rest, offset).fail('got the end of the section inside an entry')
   }
 
-  /** Skips padding; false where what is left is cut. */
-  #toNextEntry(cursor: Cursor): boolean {
-    const over = (cursor.place.offset + cursor.position) % seriesAlignment
-    if (over !== 0) cursor.skip(Math.min(cursor.remaining, seriesAlignment - over))
-    const length = seriesEntryLength(cursor)
-    if (length === undefined) return false
-    const room = this.toc.labelIndices - cursor.place.offset - cursor.position
-    if (length > room) cursor.fail(`got an entry of ${length} bytes, want at most ${room}`)
-    return length <= cursor.remaining
+  /** The same pass without an object a series; the caller closes it. */
+  scan(signal?: AbortSignal): SeriesScan {
+    return new SeriesScan(this.#source, { start: this.toc.series, end: this.toc.labelIndices }, signal)
+  }
+
+  /** The series at hand as an object. Throws `corrupt` where it has a symbol that is not in the table. */
+  seriesOf({ ref, record }: SeriesScan): IndexedSeries {
+    return { ref, ...seriesEntryOf(record, this.#lookup) }
   }
 
   #cursor(bytes: Uint8Array, offset: number): Cursor {

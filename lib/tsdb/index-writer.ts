@@ -6,7 +6,7 @@ import { Cursor } from '../bytes/cursor.ts'
 import { EncodeBuffer } from '../bytes/encode-buffer.ts'
 import { FileWriter } from '../bytes/file-writer.ts'
 import { MnemoError } from '../kit/errors.ts'
-import { compareLabels, compareStrings, formatLabels, type Labels } from '../labels/labels.ts'
+import { compareStrings, formatLabels, type Labels } from '../labels/labels.ts'
 import {
   encodeIndexToc,
   indexHeaderBytes,
@@ -18,7 +18,14 @@ import {
 } from './index-format.ts'
 import { LabelPairs } from './label-pairs.ts'
 import { type PostingsLimits, PostingsWriter } from './postings-writer.ts'
-import { type ChunkMeta, encodeSeriesEntry, seriesEntryLength } from './series-entry.ts'
+import {
+  type ChunkMeta,
+  encodeSeriesRecord,
+  fillSeriesRecord,
+  maxSeriesEntryLength,
+  SeriesRecord,
+  seriesEntryLength,
+} from './series-entry.ts'
 import { SymbolNumbers } from './symbol-numbers.ts'
 import type { SymbolTable } from './symbol-table.ts'
 
@@ -42,7 +49,10 @@ export class IndexWriter {
   readonly #postings: PostingsWriter
   readonly #pairs: LabelPairs
   #seriesCount = 0
-  #lastLabels: Labels | undefined
+  readonly #record = new SeriesRecord()
+  /** The labels of the series before, by their symbols. */
+  #lastLabelRefs = new Uint32Array(32)
+  #lastLength = 0
   #lastChunkRef = 0
   #seriesStart = 0
 
@@ -81,19 +91,50 @@ export class IndexWriter {
   async addSeries(
     labels: Labels,
     chunks: readonly ChunkMeta[],
-    labelRefs: readonly number[] = this.#symbolsOf(labels),
+    labelRefs: ArrayLike<number> = this.#symbolsOf(labels),
   ): Promise<number> {
-    this.#checkSeries(labels, chunks)
-    await this.#file.align(seriesAlignment)
-    const ref = this.#file.position / seriesAlignment
-    this.#out.clear()
-    encodeSeriesEntry({ labelRefs, chunks }, this.#out, this.#scratch)
+    const record = this.#record
+    fillSeriesRecord(record, { labelRefs, chunks })
+    this.#checkSeries(record, labels)
+    const ref = this.#encode(record)
     await this.#file.append(this.#out.borrowBytes())
+    this.#added(record)
+    return ref
+  }
+
+  /** Whether the entry can be added at once, without waiting. */
+  hasRoomFor(record: SeriesRecord): boolean {
+    return maxSeriesEntryLength(record) + seriesAlignment <= this.#file.room
+  }
+
+  /** As addSeries(), of labels by their symbols; there must be room. */
+  addNow(record: SeriesRecord): number {
+    this.#checkSeries(record)
+    const ref = this.#encode(record)
+    this.#file.appendNow(this.#out.borrowBytes())
+    this.#added(record)
+    return ref
+  }
+
+  /** Puts the entry into `#out`, with what aligns it; returns its reference. */
+  #encode(record: SeriesRecord): number {
+    const out = this.#out
+    const { position } = this.#file
+    const start = alignSeries(position)
+    out.clear()
+    for (let at = position; at < start; at++) out.u8(0)
+    encodeSeriesRecord(record, out, this.#scratch)
+    return start / seriesAlignment
+  }
+
+  #added({ labelRefs, labelCount }: SeriesRecord): void {
     if (this.#file.position > maxIndexBytes)
       throw refused('an index', `more than ${maxIndexBytes} bytes`, 'at most 64 GiB')
     this.#seriesCount++
-    this.#lastLabels = labels
-    return ref
+    const length = labelCount * 2
+    if (this.#lastLabelRefs.length < length) this.#lastLabelRefs = new Uint32Array(length * 2)
+    for (let i = 0; i < length; i++) this.#lastLabelRefs[i] = labelRefs[i]!
+    this.#lastLength = length
   }
 
   /** Writes postings, their offset table and the table of contents; the file is on disk when this returns. Returns its size. */
@@ -174,20 +215,31 @@ export class IndexWriter {
     return { offset: indexHeaderBytes, limit: this.#seriesStart }
   }
 
-  #checkSeries(labels: Labels, chunks: readonly ChunkMeta[]): void {
-    if (this.#lastLabels !== undefined && compareLabels(this.#lastLabels, labels) >= 0) {
-      throw refused('series', `${formatLabels(labels)} after ${formatLabels(this.#lastLabels)}`, 'them ascending')
-    }
+  /** Symbols are in the order of their bytes, and so their numbers are. */
+  #checkSeries(record: SeriesRecord, labels?: Labels): void {
+    const name = () =>
+      `series ${labels ? formatLabels(labels) : `of symbols ${record.labelRefs.subarray(0, record.labelCount * 2)}`}`
+    if (!this.#isBehindLast(record))
+      throw refused(name(), `it after symbols ${this.#lastLabelRefs.subarray(0, this.#lastLength)}`, 'them ascending')
+    const { chunkCount, minTimes, maxTimes, chunkRefs } = record
     let time = Number.NEGATIVE_INFINITY
-    for (const { minTime, maxTime, ref } of chunks) {
+    for (let i = 0; i < chunkCount; i++) {
+      const [minTime, maxTime, ref] = [minTimes[i]!, maxTimes[i]!, chunkRefs[i]!]
       if (minTime > time && maxTime >= minTime && ref >= this.#lastChunkRef) {
         time = maxTime
         this.#lastChunkRef = ref
         continue
       }
       const got = `a chunk from ${minTime} to ${maxTime} with reference ${ref} after time ${time}, reference ${this.#lastChunkRef}`
-      throw refused(`series ${formatLabels(labels)}`, got, 'them ascending')
+      throw refused(name(), got, 'them ascending')
     }
+  }
+
+  #isBehindLast({ labelRefs, labelCount }: SeriesRecord): boolean {
+    const last = this.#lastLabelRefs
+    for (let i = 0; i < Math.min(labelCount * 2, this.#lastLength); i++)
+      if (labelRefs[i] !== last[i]) return labelRefs[i]! > last[i]!
+    return this.#seriesCount === 0 || labelCount * 2 > this.#lastLength
   }
 
   #symbolsOf(labels: Labels): number[] {

@@ -3,6 +3,7 @@
 // Owns the entry's bytes, read and written; pure functions, so that they serve a file and a fetched range alike.
 import type { Cursor } from '../bytes/cursor.ts'
 import type { EncodeBuffer } from '../bytes/encode-buffer.ts'
+import { maxVarintBytes } from '../bytes/varint.ts'
 import type { Labels } from '../labels/labels.ts'
 import { maxSeriesEntryBytes } from './index-format.ts'
 
@@ -36,8 +37,20 @@ export class SeriesRecord {
   minTimes = new Float64Array(16)
   maxTimes = new Float64Array(16)
   chunkRefs = new Float64Array(16)
+
+  /** Sets the counts; what is in the arrays is lost where they grow. */
+  reserve(labelCount: number, chunkCount: number): void {
+    this.labelCount = labelCount
+    this.chunkCount = chunkCount
+    if (this.labelRefs.length < labelCount * 2) this.labelRefs = new Uint32Array(labelCount * 4)
+    if (this.minTimes.length >= chunkCount) return
+    this.minTimes = new Float64Array(chunkCount * 2)
+    this.maxTimes = new Float64Array(chunkCount * 2)
+    this.chunkRefs = new Float64Array(chunkCount * 2)
+  }
 }
 
+const maxVarint32Bytes = 5
 /** A label takes at least two bytes, a chunk three. */
 const minLabelBytes = 2
 const minChunkBytes = 3
@@ -124,32 +137,48 @@ export function decodeSeriesEntry(cursor: Cursor, lookupSymbol: (ref: number) =>
   return seriesEntryOf(record, lookupSymbol)
 }
 
+/** No entry of so many labels and chunks takes more bytes. */
+export function maxSeriesEntryLength({ labelCount, chunkCount }: SeriesRecord): number {
+  return 3 * maxVarintBytes + 4 + labelCount * 2 * maxVarint32Bytes + chunkCount * 3 * maxVarintBytes
+}
+
 /**
  * Appends the entry to `out`, length field and checksum with it; `scratch` is overwritten.
- * `labelRefs` are name and value in turn. Chunks are in order: the caller has checked that.
+ * Chunks are in order: the caller has checked that.
  */
-export function encodeSeriesEntry(
-  entry: { readonly labelRefs: readonly number[]; readonly chunks: readonly ChunkMeta[] },
-  out: EncodeBuffer,
-  scratch: EncodeBuffer,
-): void {
+export function encodeSeriesRecord(record: SeriesRecord, out: EncodeBuffer, scratch: EncodeBuffer): void {
+  const { labelCount, labelRefs, chunkCount, minTimes, maxTimes, chunkRefs } = record
   scratch.clear()
-  scratch.uvarint(entry.labelRefs.length / 2)
-  for (const ref of entry.labelRefs) scratch.uvarint(ref)
-  scratch.uvarint(entry.chunks.length)
+  scratch.uvarint(labelCount)
+  for (let i = 0; i < labelCount * 2; i++) scratch.uvarint(labelRefs[i]!)
+  scratch.uvarint(chunkCount)
   let time = 0
   let ref = 0
-  for (const [i, chunk] of entry.chunks.entries()) {
-    if (i === 0) scratch.varint(chunk.minTime)
-    else scratch.uvarint(chunk.minTime - time)
-    scratch.uvarint(chunk.maxTime - chunk.minTime)
-    if (i === 0) scratch.uvarint(chunk.ref)
-    else scratch.varint(chunk.ref - ref)
-    time = chunk.maxTime
-    ref = chunk.ref
+  for (let i = 0; i < chunkCount; i++) {
+    if (i === 0) scratch.varint(minTimes[i]!)
+    else scratch.uvarint(minTimes[i]! - time)
+    scratch.uvarint(maxTimes[i]! - minTimes[i]!)
+    if (i === 0) scratch.uvarint(chunkRefs[i]!)
+    else scratch.varint(chunkRefs[i]! - ref)
+    time = maxTimes[i]!
+    ref = chunkRefs[i]!
   }
   const contentBytes = scratch.length
   scratch.crc32c()
   out.uvarint(contentBytes)
   out.raw(scratch.borrowBytes())
+}
+
+/** Makes a record of `labelRefs`, name and value in turn, and chunks. */
+export function fillSeriesRecord(
+  into: SeriesRecord,
+  { labelRefs, chunks }: { readonly labelRefs: ArrayLike<number>; readonly chunks: readonly ChunkMeta[] },
+): void {
+  into.reserve(labelRefs.length / 2, chunks.length)
+  into.labelRefs.set(labelRefs)
+  for (const [i, { minTime, maxTime, ref }] of chunks.entries()) {
+    into.minTimes[i] = minTime
+    into.maxTimes[i] = maxTime
+    into.chunkRefs[i] = ref
+  }
 }

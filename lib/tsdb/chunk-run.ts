@@ -1,0 +1,82 @@
+// Chunks of one series that lie in a segment one behind the other, as they do in every block that was written in one go:
+// checked where they are, and copied as one.
+// Specification: chunk-format.ts.
+// Owns where the records begin; the bytes are borrowed from a window. What is unusual is left to chunk-reader.ts, errors too.
+import type { Window } from '../bytes/forward-window.ts'
+import { highWord } from '../bytes/varint.ts'
+import { sampleCount } from '../chunkenc/encoding.ts'
+import { MnemoError } from '../kit/errors.ts'
+import { maxChunkDataBytes, maxChunkLengthBytes } from './chunk-format.ts'
+
+/** `taken`; `cut`: the window does not have all of them; `other`: they are no run, or not what their format says. */
+export type RunOutcome = 'taken' | 'cut' | 'other'
+
+export class ChunkRun {
+  bytes: Uint8Array = new Uint8Array()
+  count = 0
+  /** Where each record begins in `bytes`, and where the last one ends. */
+  starts = new Uint32Array(17)
+  encodings = new Uint8Array(16)
+  sampleCounts = new Uint32Array(16)
+
+  /** Bytes of all records. */
+  get byteLength(): number {
+    return this.starts[this.count]! - this.starts[0]!
+  }
+
+  /** Finds the records of `count` chunks, at least one, in the window, and verifies their checksums. The window must be of the first one's segment. */
+  take({ start, bytes, checksums }: Window, refs: Float64Array, count: number): RunOutcome {
+    if (this.encodings.length < count) this.#grow(count)
+    const first = refs[0]!
+    const from = (first % highWord) - start
+    if (from < 0) return 'cut'
+    const end = bytes.length
+    let at = from
+    for (let i = 0; i < count; i++) {
+      if (refs[i]! !== first + at - from) return 'other'
+      this.starts[i] = at
+      if (at + maxChunkLengthBytes > end) return 'cut'
+      let dataBytes = bytes[at]! & 0x7f
+      let shift = 7
+      for (; bytes[at++]! >= 0x80; shift += 7) {
+        if (shift > 21) return 'other'
+        dataBytes |= (bytes[at]! & 0x7f) << shift
+      }
+      if (dataBytes > maxChunkDataBytes) return 'other'
+      const dataEnd = at + 1 + dataBytes
+      if (dataEnd + 4 > end) return 'cut'
+      const checksum =
+        ((bytes[dataEnd]! << 24) | (bytes[dataEnd + 1]! << 16) | (bytes[dataEnd + 2]! << 8) | bytes[dataEnd + 3]!) >>> 0
+      if (checksums.of(at, dataEnd) !== checksum) return 'other'
+      const encoding = bytes[at]!
+      const samples = samplesOf(encoding, bytes, { start: at + 1, end: dataEnd })
+      if (samples === undefined) return 'other'
+      this.encodings[i] = encoding
+      this.sampleCounts[i] = samples
+      at = dataEnd + 4
+    }
+    this.starts[count] = at
+    this.bytes = bytes
+    this.count = count
+    return 'taken'
+  }
+
+  #grow(count: number): void {
+    this.starts = new Uint32Array(count * 2 + 1)
+    this.encodings = new Uint8Array(count * 2)
+    this.sampleCounts = new Uint32Array(count * 2)
+  }
+}
+
+function samplesOf(
+  encoding: number,
+  bytes: Uint8Array,
+  data: { readonly start: number; readonly end: number },
+): number | undefined {
+  try {
+    return sampleCount(encoding, bytes.subarray(data.start, data.end))
+  } catch (error) {
+    if (error instanceof MnemoError) return undefined
+    throw error
+  }
+}
