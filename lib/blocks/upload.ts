@@ -1,12 +1,14 @@
 // Puts a block into a bucket: chunks, index, tombstones where there are any, and meta.json last, which makes it a block.
 // Specification: Thanos pkg/block/block.go (Upload); the files' sizes and the upload time go into meta.json.
 // Owns the order, and that a block which is whole in the bucket is never written again.
+
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { openFileStream } from '../bytes/file-stream.ts'
 import { forEachBounded } from '../kit/bounded.ts'
 import { describeError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
@@ -117,7 +119,7 @@ export async function withHash(folder: string, file: BlockFile, func: HashFunc):
 /** Opened before it is read: what is removed meanwhile is uploaded all the same. */
 export async function openForReading(file: string): Promise<Readable> {
   try {
-    return (await fs.open(file, 'r')).createReadStream({ highWaterMark: 256 * 1024 })
+    return await openFileStream(file)
   } catch (error) {
     throw fileError(error, `open ${file}`)
   }

@@ -2,11 +2,12 @@
 // Specification: Thanos's FILESYSTEM bucket (same layout); uploads are atomic and durable here, which Thanos's are not.
 // Owns the hidden folder for uploads in progress, beside the objects so that a rename publishes them.
 import { randomUUID } from 'node:crypto'
-import { createWriteStream, type Dirent, type Stats } from 'node:fs'
+import type { Dirent, Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import type { Readable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { freeChunk } from '../bytes/file-stream.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { makeFolder } from '../kit/make-folder.ts'
 import { systemCode } from '../kit/system-errors.ts'
@@ -244,7 +245,22 @@ async function* mapAhead<T, R>(items: readonly T[], work: (item: T) => Promise<R
 async function writeDurably(file: string, body: Readable | Uint8Array, signal: AbortSignal | undefined): Promise<void> {
   const options = { flag: 'wx', flush: true, ...(signal && { signal }) }
   if (body instanceof Uint8Array) await fs.writeFile(file, body, options)
-  else await pipeline(abortable(body, signal), createWriteStream(file, { flags: 'wx', flush: true }))
+  else await pipeline(abortable(body, signal), await fileSink(file))
+}
+
+/** A new file as a stream, on disk at its end. */
+async function fileSink(file: string): Promise<Writable> {
+  const handle = await fs.open(file, 'wx')
+  const write = async (chunk: Uint8Array) => {
+    for (let done = 0; done < chunk.length; )
+      done += (await handle.write(chunk, done, chunk.length - done, null)).bytesWritten
+    freeChunk(chunk)
+  }
+  return new Writable({
+    write: (chunk: Uint8Array, _encoding, done) => void write(chunk).then(() => done(), done),
+    final: (done) => void handle.sync().then(() => done(), done),
+    destroy: (error, done) => void handle.close().then(() => done(error), done),
+  })
 }
 
 /** Makes the names durable: fsync of the folder and, where folders were made, of each one up to `top`. */
