@@ -1,4 +1,4 @@
-// The one small interface through which PromQL sees data: series by matchers, a series at a time, samples into columns.
+// The one small interface through which PromQL sees data: series by matchers, some at a time, samples into columns.
 // Owns the seam between the engine and what is below it (the querier's fan-out, a block, a test's table).
 
 import type { HistogramPoint } from '../histogram/histogram.ts'
@@ -33,7 +33,7 @@ export interface SampleTotals {
   readonly counts: SampleColumns
 }
 
-/** One series of a select. Valid until the next one is asked for. */
+/** One series of a select. Valid until the next batch is asked for. */
 export interface Series {
   readonly labels: Labels
   /**
@@ -53,11 +53,11 @@ export interface Series {
 }
 
 export interface SelectResult {
-  /** In ascending order of labels, no label set twice (before a projection, where there is one). */
-  readonly series: AsyncIterable<Series>
-  /** Complete once `series` has ended. */
+  /** Series in ascending order of labels, no label set twice (before a projection, where there is one); as many at a time as are there. */
+  readonly batches: AsyncIterable<readonly Series[]>
+  /** Complete once `batches` has ended. */
   readonly warnings: readonly string[]
-  /** What came from each store, where that is known; complete once `series` has ended. */
+  /** What came from each store, where that is known; complete once `batches` has ended. */
   readonly stores?: readonly StoreRead[]
 }
 

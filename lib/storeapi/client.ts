@@ -80,8 +80,13 @@ class GrpcStoreClient implements StoreClient {
   }
 
   async *series(request: SeriesRequest, signal: AbortSignal): AsyncGenerator<SeriesResponse> {
+    for await (const batch of this.seriesBatches(request, signal)) yield* batch
+  }
+
+  /** A batch is what a frame says. */
+  seriesBatches(request: SeriesRequest, signal: AbortSignal): AsyncGenerator<readonly SeriesResponse[]> {
     const decoder = new SeriesDecoder()
-    yield* this.#frames(storeMethods.Series, encodeSeriesRequest(request), `read series from ${this.address}`, {
+    return this.#frames(storeMethods.Series, encodeSeriesRequest(request), `read series from ${this.address}`, {
       signal,
       decode: (frame) => decoder.decode(frame),
     })
@@ -93,21 +98,19 @@ class GrpcStoreClient implements StoreClient {
     signal: AbortSignal,
   ): Promise<PeerAnswer<Item>> {
     const reader = new PeerAnswerReader(call)
-    const decode = (frame: Buffer): never[] => {
-      reader.add(frame)
-      return []
-    }
+    const decode = (frame: Buffer) => reader.add(frame)
     const what = `read ${call.api} from ${this.address}`
-    await Array.fromAsync(this.#frames(call.method, call.request.encode(request), what, { signal, decode }))
+    const frames = this.#frames(call.method, call.request.encode(request), what, { signal, decode })
+    for await (const _ of frames);
     return reader
   }
 
-  /** What the frames of a streamed answer say, read no faster than the caller takes it. */
+  /** What each frame of a streamed answer says, read no faster than the caller takes it. */
   async *#frames<T>(
     { path, requestSerialize, responseDeserialize }: MethodDefinition<Buffer, Buffer>,
     bytes: Buffer,
     what: string,
-    { signal, decode }: { signal: AbortSignal; decode: (frame: Buffer) => readonly T[] },
+    { signal, decode }: { signal: AbortSignal; decode: (frame: Buffer) => T },
   ): AsyncGenerator<T> {
     throwIfAborted(signal, what)
     const call = this.#client.makeServerStreamRequest(
@@ -124,7 +127,7 @@ class GrpcStoreClient implements StoreClient {
       for await (const frame of call as ClientReadableStream<Buffer>) {
         // Frames that were already here are not worth reading any more.
         throwIfAborted(signal, what)
-        for (const response of decode(frame)) yield response
+        yield decode(frame)
       }
     } catch (error) {
       throw failure(error, what, signal)

@@ -6,7 +6,7 @@ import { formatLabels, type Labels } from '../labels/labels.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
 import { SortedUnion } from '../labels/sorted-union.ts'
 import { type Endpoint, indistinguishable, selectEndpoints } from './endpoints.ts'
-import { abortReason, mergeSeries, type SeriesSource, storeError } from './merge.ts'
+import { abortReason, mergeBatches, oneByOne, type SeriesSource, storeError } from './merge.ts'
 import { narrowMatchers } from './tsdb-selector.ts'
 import type { LabelsRequest, LabelsResponse, SeriesRequest, StoreApi, StoreSeries } from './types.ts'
 
@@ -37,18 +37,29 @@ export class Fanout {
 
   /** Series in ascending order of labels (without the request's replica labels), none twice; see mergeSeries. */
   series(request: SeriesRequest, signal: AbortSignal): AsyncIterable<StoreSeries> {
+    return oneByOne(this.seriesBatches(request, signal))
+  }
+
+  /** The same, several series at a time. */
+  seriesBatches(request: SeriesRequest, signal: AbortSignal): AsyncGenerator<readonly StoreSeries[]> {
     const { partialResponse, responseTimeoutMs, onWarning, onHints, client } = this.#options
     const remove = new Set(request.withoutReplicaLabels)
     const sources = this.#select(request).map((endpoint): SeriesSource => {
       const { address: store, supportsWithoutReplicaLabels } = endpoint
       const asked = { ...narrowed(request, endpoint), partialResponseDisabled: !partialResponse }
-      if (remove.size === 0 || supportsWithoutReplicaLabels)
-        return { store, open: (streamSignal) => client(endpoint).series(asked, streamSignal) }
+      if (remove.size === 0 || supportsWithoutReplicaLabels) {
+        const api = client(endpoint)
+        return {
+          store,
+          open: (streamSignal) => api.series(asked, streamSignal),
+          ...(api.seriesBatches && { openBatches: (streamSignal) => api.seriesBatches!(asked, streamSignal) }),
+        }
+      }
       // Its first series are not the first ones without replica labels: no limit.
       const unlimited = { ...asked, limit: 0 }
       return { store, open: (streamSignal) => client(endpoint).series(unlimited, streamSignal), removeLabels: remove }
     })
-    return mergeSeries(sources, { partialResponse, responseTimeoutMs, onWarning, signal, ...(onHints && { onHints }) })
+    return mergeBatches(sources, { partialResponse, responseTimeoutMs, onWarning, signal, ...(onHints && { onHints }) })
   }
 
   /** Names of labels, ascending by bytes, without the replica labels that the request names. */

@@ -1,5 +1,5 @@
 // Several stores' Series streams as one: sorted by labels, equal label sets as one series, each chunk once.
-// Pull-based: a stream is asked for its next series only when the last one was taken, and is at most one ahead.
+// Pull-based: a stream is asked for what comes next only when the last of it was taken, and is at most one batch ahead.
 // Owns what becomes of a stream that fails or falls silent: a warning that names the store, or an error.
 import { asMnemoError, describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
 import { compareLabels, formatLabels, type Labels, withoutLabels } from '../labels/labels.ts'
@@ -14,6 +14,8 @@ export interface SeriesSource {
   readonly store: string
   /** Starts the call. The signal ends it: on failure, on timeout, or when the merge's reader leaves. */
   open(signal: AbortSignal): AsyncIterable<SeriesResponse>
+  /** The same, several responses at a time; asked in place of the other where it is there. */
+  openBatches?(signal: AbortSignal): AsyncIterable<readonly SeriesResponse[]>
   /** Labels to take off here, for a store that cannot: its whole answer is buffered and sorted anew. */
   readonly removeLabels?: ReadonlySet<string>
 }
@@ -36,34 +38,54 @@ export const maxResortedSeries = 1_000_000
  * The sources' series in ascending order of labels, no label set twice, chunks in order (chunk-order.ts) and without duplicates.
  * Leaving the iteration ends all calls. Throws `canceled` on the signal and, without partial response, the first store's error by its code.
  */
-export async function* mergeSeries(
+export function mergeSeries(sources: readonly SeriesSource[], options: MergeOptions): AsyncGenerator<StoreSeries> {
+  return oneByOne(mergeBatches(sources, options))
+}
+
+export async function* oneByOne<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
+  for await (const batch of batches) yield* batch
+}
+
+/** The same, several series at a time: those that are here when the next one has to be waited for, and not too many. */
+export async function* mergeBatches(
   sources: readonly SeriesSource[],
   options: MergeOptions,
-): AsyncGenerator<StoreSeries> {
+): AsyncGenerator<readonly StoreSeries[]> {
   const cursors = sources.map((source) => new Cursor(source, options))
   try {
     const heap: Cursor[] = []
     for (const cursor of cursors) if (await cursor.advance()) siftUp(heap, cursor)
-    while (heap.length > 0) yield await takeSmallest(heap)
+    let batch: StoreSeries[] = []
+    while (heap.length > 0) {
+      // The smallest label set off all cursors that are at it.
+      const found = [heap[0]!.series]
+      const { labels } = found[0]!
+      for (;;) {
+        const cursor = heap[0]!
+        if (!cursor.isNextHere && batch.length > 0) {
+          yield batch
+          batch = []
+        }
+        const isThere = cursor.isNextHere ? cursor.step() : await cursor.advance()
+        if (!isThere) removeTop(heap)
+        else if (heap.length > 1) siftDown(heap)
+        if (heap.length === 0 || compareLabels(heap[0]!.series.labels, labels) !== 0) break
+        found.push(heap[0]!.series)
+      }
+      batch.push(joinSeries(found))
+      if (batch.length < maxBatch) continue
+      yield batch
+      batch = []
+    }
+    if (batch.length > 0) yield batch
   } finally {
     for (const cursor of cursors) cursor.close()
   }
 }
 
-/** Takes the smallest label set off all cursors that are at it and moves these on. */
-async function takeSmallest(heap: Cursor[]): Promise<StoreSeries> {
-  const { labels } = heap[0]!.series
-  const found: StoreSeries[] = []
-  while (heap.length > 0 && compareLabels(heap[0]!.series.labels, labels) === 0) {
-    const cursor = heap[0]!
-    found.push(cursor.series)
-    if (!(await cursor.advance())) removeTop(heap)
-    else siftDown(heap)
-  }
-  return joinSeries(found)
-}
+const maxBatch = 64
 
-type Step = IteratorResult<SeriesResponse> | { readonly error: unknown }
+type Step = IteratorResult<readonly SeriesResponse[]> | { readonly error: unknown }
 
 /** One stream at its current series. */
 class Cursor {
@@ -72,8 +94,11 @@ class Cursor {
   readonly #options: MergeOptions
   readonly #abort = new AbortController()
   readonly #onAbort = () => this.#abort.abort(this.#options.signal.reason)
-  #iterator: AsyncIterator<SeriesResponse> | undefined
-  /** The series after the current one, asked for already; never rejects. */
+  #iterator: AsyncIterator<readonly SeriesResponse[]> | undefined
+  /** What is here, and from where on it has not been taken. */
+  #batch: readonly SeriesResponse[] = []
+  #at = 0
+  /** The batch after that, asked for already; never rejects. */
   #ahead: Promise<Step>
   #last: Labels | undefined
 
@@ -85,16 +110,32 @@ class Cursor {
     this.#ahead = this.#request()
   }
 
+  /** Whether step() does what advance() does. */
+  get isNextHere(): boolean {
+    return this.#batch[this.#at]?.kind === 'series'
+  }
+
   /** To the next series; false at the end, which a failure is too where partial response allows it. */
   async advance(): Promise<boolean> {
     try {
       for (;;) {
+        while (this.#at < this.#batch.length) if (this.#accept(this.#batch[this.#at++]!)) return true
         const step = await this.#next()
         if ('error' in step) throw step.error
         if (step.done) return this.#ended()
+        this.#batch = step.value
+        this.#at = 0
         this.#ahead = this.#request()
-        if (this.#accept(step.value)) return true
       }
+    } catch (error) {
+      return this.#failed(error)
+    }
+  }
+
+  /** To the next series, which is here. */
+  step(): boolean {
+    try {
+      return this.#accept(this.#batch[this.#at++]!)
     } catch (error) {
       return this.#failed(error)
     }
@@ -116,12 +157,13 @@ class Cursor {
     }
   }
 
-  #start(): AsyncIterable<SeriesResponse> {
+  #start(): AsyncIterable<readonly SeriesResponse[]> {
     const { removeLabels, store } = this.#source
-    const responses = this.#source.open(this.#abort.signal)
-    if (removeLabels === undefined) return responses
+    const { signal } = this.#abort
+    if (removeLabels === undefined) return this.#source.openBatches?.(signal) ?? inBatches(this.#source.open(signal))
     // The silence that counts is the store's: what is sorted anew comes when all of it is here.
-    return resort(withoutSilence(responses, this.#options.responseTimeoutMs), store, removeLabels)
+    const responses = withoutSilence(this.#source.open(signal), this.#options.responseTimeoutMs)
+    return inBatches(resort(responses, store, removeLabels))
   }
 
   #next(): Promise<Step> {
@@ -171,8 +213,12 @@ class Cursor {
   }
 }
 
+async function* inBatches(responses: AsyncIterable<SeriesResponse>): AsyncGenerator<readonly SeriesResponse[]> {
+  for await (const response of responses) yield [response]
+}
+
 /** The step, or after `timeoutMs` (0: never) the error of a store that says nothing. Never rejects. */
-function withinSilence(step: Promise<Step>, timeoutMs: number): Promise<Step> {
+function withinSilence<S>(step: Promise<S>, timeoutMs: number): Promise<S | { readonly error: unknown }> {
   if (timeoutMs === 0) return step
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
@@ -192,7 +238,7 @@ async function* withoutSilence(
   timeoutMs: number,
 ): AsyncGenerator<SeriesResponse> {
   const iterator = responses[Symbol.asyncIterator]()
-  const ask = (): Promise<Step> => iterator.next().catch((error: unknown) => ({ error }))
+  const ask = () => iterator.next().catch((error: unknown) => ({ error }))
   for (;;) {
     const step = await withinSilence(ask(), timeoutMs)
     if ('error' in step) throw step.error

@@ -17,6 +17,9 @@ const bytes = 1
 export class Fetched {
   readonly shared: SharedArrayBuffer
   readonly #counters: BigUint64Array
+  /** As the worker knows them, ahead of the shared ones. */
+  #series = 0
+  #bytes = 0
 
   /** `shared` of another thread's, or new counters at 0. */
   constructor(shared = new SharedArrayBuffer(16)) {
@@ -33,12 +36,16 @@ export class Fetched {
     return Number(Atomics.load(this.#counters, bytes))
   }
 
-  /** Counts a series. Throws `resource_exhausted` over a limit. */
-  add(fetched: StoreSeries, { maxSeries, maxBytes }: FetchLimits): void {
-    Atomics.add(this.#counters, series, 1n)
-    Atomics.add(this.#counters, bytes, BigInt(dataBytesOf(fetched)))
-    refuseOver(maxSeries, this.series, `series (--query.max-series)`)
-    refuseOver(maxBytes, this.bytes, `bytes of chunks (--query.max-fetched-bytes)`)
+  /** Counts series. Throws `resource_exhausted` over a limit. */
+  add(fetched: readonly StoreSeries[], { maxSeries, maxBytes }: FetchLimits): void {
+    for (const one of fetched) {
+      this.#series++
+      this.#bytes += dataBytesOf(one)
+      refuseOver(maxSeries, this.#series, `series (--query.max-series)`)
+      refuseOver(maxBytes, this.#bytes, `bytes of chunks (--query.max-fetched-bytes)`)
+    }
+    Atomics.store(this.#counters, series, BigInt(this.#series))
+    Atomics.store(this.#counters, bytes, BigInt(this.#bytes))
   }
 }
 

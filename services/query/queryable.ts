@@ -56,7 +56,7 @@ export class FanoutQueryable implements Queryable {
     const fanout = new Fanout({ ...stores, client, onWarning: (warning) => warnings.add(warning) })
     return {
       ...(counted && { stores: counted.reads }),
-      series: this.#series(fanout, matchers, hints, signal),
+      batches: this.#batches(fanout, matchers, hints, signal),
       get warnings() {
         return [...warnings]
       },
@@ -68,47 +68,49 @@ export class FanoutQueryable implements Queryable {
     this.#downsampled.free()
   }
 
-  async *#series(
+  async *#batches(
     fanout: Fanout,
     matchers: readonly LabelMatcher[],
     hints: SelectHints,
     signal: AbortSignal,
-  ): AsyncGenerator<Series> {
+  ): AsyncGenerator<readonly Series[]> {
     const { fetched, fetchLimits } = this.#options
     const request = requestOf(matchers, hints, this.#options)
     let busySinceMs = performance.now()
-    for await (const series of fanout.series(request, signal)) {
-      fetched.add(series, fetchLimits)
+    for await (const batch of fanout.seriesBatches(request, signal)) {
+      fetched.add(batch, fetchLimits)
       if (performance.now() - busySinceMs > longestTurnMs) {
         await nextTurn()
         busySinceMs = performance.now()
       }
-      yield { labels: series.labels, ...this.#readers(series, hints) }
+      yield batch.map((series) => this.#reading(series, hints))
     }
   }
 
-  #readers(series: StoreSeries, hints: SelectHints): Pick<Series, 'read' | 'readTotals'> {
-    if (series instanceof WireSeries) return this.#wireReader(series, hints)
-    const { chunks } = series
+  #reading(series: StoreSeries, hints: SelectHints): Series {
+    if (series instanceof WireSeries) return this.#readingWire(series, hints)
+    const { labels, chunks } = series
     const { replicaLabels, dedupFunction, maxResolutionMs } = this.#options
     // Without deduplication two stores' chunks of one series still overlap: each sample counts once.
     const dedup = replicaLabels.length > 0 ? dedupFunction : 'chain'
     const { minTime, maxTime, rangeMs, func } = hints
     if (!chunks.some(isDownsampled)) {
       return {
+        labels,
         read: (columns, histograms, starts) => this.#reader.read(chunks, hints, dedup, { columns, histograms, starts }),
       }
     }
     const lookbackMs = rangeMs === 0 ? this.#options.lookbackMs : undefined
     const query = { minTime, maxTime, maxResolutionMs, dedup, lookbackMs, reading: readingOf(func, rangeMs) }
     const read: Series['read'] = (columns, histograms) => this.#downsampled.read(chunks, query, { columns, histograms })
-    if (query.reading !== 'counts' && query.reading !== 'totals') return { read }
-    return { read, readTotals: (totals) => this.#downsampled.read(chunks, query, totals) }
+    if (query.reading !== 'counts' && query.reading !== 'totals') return { labels, read }
+    return { labels, read, readTotals: (totals) => this.#downsampled.read(chunks, query, totals) }
   }
 
   /** Raw floats, one chunk after the other: nothing is to be deduplicated. */
-  #wireReader(series: WireSeries, hints: SelectHints): Pick<Series, 'read'> {
+  #readingWire(series: WireSeries, hints: SelectHints): Series {
     return {
+      labels: series.labels,
       read: (columns, histograms) => {
         if (!series.decode(hints, columns)) this.#reader.read(series.chunks, hints, 'chain', { columns, histograms })
       },

@@ -41,20 +41,22 @@ export class BlockQueryable implements Queryable {
   }
 
   select(matchers: readonly LabelMatcher[], hints: SelectHints, signal: AbortSignal): SelectResult {
-    return { series: this.#matching(matchers, hints, signal), warnings: [] }
+    return { batches: this.#matching(matchers, hints, signal), warnings: [] }
   }
 
-  async *#matching(matchers: readonly LabelMatcher[], hints: SelectHints, signal: AbortSignal): AsyncGenerator<Series> {
+  async *#matching(
+    matchers: readonly LabelMatcher[],
+    hints: SelectHints,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly Series[]> {
     const predicates = matchers.map((m) => ({ name: m.name, matches: compileMatcher(m) }))
     for (const { labels, chunks, block } of this.#series) {
       if (!predicates.every(({ name, matches }) => matches(labelValue(labels, name)))) continue
       const wanted = chunks.filter((c) => c.minTime <= hints.maxTime && c.maxTime >= hints.minTime)
       const refs = wanted.map((c) => c.ref)
       const encoded = await block.chunks.read(refs, signal)
-      yield {
-        labels: projectedLabels(labels, hints),
-        read: (columns, histograms) => decode(encoded, columns, histograms),
-      }
+      const read: Series['read'] = (columns, histograms) => decode(encoded, columns, histograms)
+      yield [{ labels: projectedLabels(labels, hints), read }]
     }
   }
 }

@@ -45,7 +45,7 @@ export class MemoryQueryable implements Queryable {
 
   select(matchers: readonly LabelMatcher[], hints: SelectHints, signal: AbortSignal): SelectResult {
     this.selects.push({ matchers, hints })
-    return { series: this.#matching(matchers, hints, signal), warnings: [] }
+    return { batches: this.#matching(matchers, hints, signal), warnings: [] }
   }
 
   #of(labels: Labels): MemorySeries {
@@ -58,7 +58,11 @@ export class MemoryQueryable implements Queryable {
     return series
   }
 
-  async *#matching(matchers: readonly LabelMatcher[], hints: SelectHints, signal: AbortSignal): AsyncGenerator<Series> {
+  async *#matching(
+    matchers: readonly LabelMatcher[],
+    hints: SelectHints,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly Series[]> {
     const predicates = matchers.map((m) => ({ name: m.name, matches: compileMatcher(m) }))
     const matching = [...this.#series.values()].filter(({ labels }) =>
       predicates.every(({ name, matches }) => matches(labelValue(labels, name))),
@@ -66,7 +70,7 @@ export class MemoryQueryable implements Queryable {
     matching.sort((a, b) => compareLabels(a.labels, b.labels))
     for (const series of matching) {
       signal.throwIfAborted()
-      yield { labels: projectedLabels(series.labels, hints), read: (columns) => readSamples(series, hints, columns) }
+      yield [{ labels: projectedLabels(series.labels, hints), read: (columns) => readSamples(series, hints, columns) }]
     }
   }
 }

@@ -43,21 +43,23 @@ export async function* readSeries(
   const starts: number[] = []
   let totalCounts: (SampleColumns & { free(): void }) | undefined
   try {
-    for await (const series of result.series) {
-      checkAborted(signal)
-      columns.clear()
-      histograms.length = 0
-      starts.length = 0
-      if (series.readTotals) totalCounts ??= kernels.columns()
-      totalCounts?.clear()
-      const counts = series.readTotals ? totalCounts : undefined
-      if (counts) series.readTotals?.({ columns, histograms, counts })
-      else series.read(columns, histograms, select.startTimestamps ? starts : undefined)
-      samples.check(columns.length + (counts?.length ?? 0) + weightOf(histograms))
-      analysis?.read(select, Math.max(columns.length, counts?.length ?? 0) + histograms.length)
-      if (columns.length + histograms.length + (counts?.length ?? 0) === 0) continue
-      const points = select.withoutBuckets && histograms.length > 0 ? statsOf(histograms) : histograms
-      yield { labels: series.labels, dropName: false, columns, histograms: points, starts, counts }
+    for await (const batch of result.batches) {
+      for (const series of batch) {
+        checkAborted(signal)
+        columns.clear()
+        histograms.length = 0
+        starts.length = 0
+        if (series.readTotals) totalCounts ??= kernels.columns()
+        totalCounts?.clear()
+        const counts = series.readTotals ? totalCounts : undefined
+        if (counts) series.readTotals?.({ columns, histograms, counts })
+        else series.read(columns, histograms, select.startTimestamps ? starts : undefined)
+        samples.check(columns.length + (counts?.length ?? 0) + weightOf(histograms))
+        analysis?.read(select, Math.max(columns.length, counts?.length ?? 0) + histograms.length)
+        if (columns.length + histograms.length + (counts?.length ?? 0) === 0) continue
+        const points = select.withoutBuckets && histograms.length > 0 ? statsOf(histograms) : histograms
+        yield { labels: series.labels, dropName: false, columns, histograms: points, starts, counts }
+      }
     }
   } finally {
     columns.free()

@@ -90,7 +90,7 @@ export class ScriptStorage implements Queryable {
   }
 
   select(matchers: readonly LabelMatcher[], hints: SelectHints, signal: AbortSignal): SelectResult {
-    return { series: this.#matching(matchers, hints, signal), warnings: [] }
+    return { batches: this.#matching(matchers, hints, signal), warnings: [] }
   }
 
   async #dropBlock(): Promise<void> {
@@ -101,7 +101,11 @@ export class ScriptStorage implements Queryable {
     await rm(block.folder, { recursive: true })
   }
 
-  async *#matching(matchers: readonly LabelMatcher[], hints: SelectHints, signal: AbortSignal): AsyncGenerator<Series> {
+  async *#matching(
+    matchers: readonly LabelMatcher[],
+    hints: SelectHints,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly Series[]> {
     const predicates = matchers.map((m) => ({ name: m.name, matches: compileMatcher(m) }))
     const reader = new SeriesReader(this.#kernels)
     try {
@@ -114,10 +118,9 @@ export class ScriptStorage implements Queryable {
           const { minTime, maxTime } = wanted[i]!
           return { minTime, maxTime, raw: { type: encoding - 1, data, hash: 0n } }
         })
-        yield {
-          labels: projectedLabels(labels, hints),
-          read: (columns, histograms, starts) => reader.read(read, hints, 'chain', { columns, histograms, starts }),
-        }
+        const into: Series['read'] = (columns, histograms, starts) =>
+          reader.read(read, hints, 'chain', { columns, histograms, starts })
+        yield [{ labels: projectedLabels(labels, hints), read: into }]
       }
     } finally {
       reader.free()

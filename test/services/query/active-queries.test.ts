@@ -22,7 +22,7 @@ test('a query is listed with the counters that its worker shares', () => {
   const first = active.start(request)
   const second = active.start({ ...request, query: 'down' })
   first.run()
-  new Fetched(first.fetched.shared).add({ labels: [], chunks: [chunk(10), chunk(20)] }, noLimits)
+  new Fetched(first.fetched.shared).add([{ labels: [], chunks: [chunk(10), chunk(20)] }], noLimits)
   expect(active.list()).toMatchObject([
     { id: '1', state: 'running', query: 'up', stepMs: 15_000, series: 1, bytes: 30 },
     { id: '2', state: 'waiting', query: 'down', series: 0, bytes: 0 },
@@ -37,11 +37,11 @@ test('a query is listed with the counters that its worker shares', () => {
 test('limits hold the series and the bytes of chunks, aggregates included', () => {
   const aggregates = { minTime: 0, maxTime: 1, count: chunk(6).raw, counter: chunk(5).raw }
   const fetched = new Fetched()
-  fetched.add({ labels: [], chunks: [aggregates] }, { maxSeries: 1, maxBytes: 11 })
-  expect(() => fetched.add({ labels: [], chunks: [] }, { maxSeries: 1, maxBytes: 0 })).toThrow(
+  fetched.add([{ labels: [], chunks: [aggregates] }], { maxSeries: 1, maxBytes: 11 })
+  expect(() => fetched.add([{ labels: [], chunks: [] }], { maxSeries: 1, maxBytes: 0 })).toThrow(
     'query would fetch too much: got 2 or more, want at most 1 series (--query.max-series)',
   )
-  expect(() => fetched.add({ labels: [], chunks: [chunk(1)] }, { maxSeries: 0, maxBytes: 11 })).toThrow(
+  expect(() => fetched.add([{ labels: [], chunks: [chunk(1)] }], { maxSeries: 0, maxBytes: 11 })).toThrow(
     'got 12 or more, want at most 11 bytes',
   )
 })

@@ -83,7 +83,8 @@ describe.each([true, false])('stores that take replica labels off themselves: %s
     const hints = { minTime: timeMs - rangeMs + 1, maxTime: timeMs, stepMs: 0, rangeMs, func: '' }
     const columns = kernels.columns()
     const got: Answer['answer']['data']['result'] = []
-    for await (const series of queryable.select([matcher], hints, new AbortController().signal).series) {
+    const { batches } = queryable.select([matcher], hints, new AbortController().signal)
+    for (const series of (await Array.fromAsync(batches)).flat()) {
       columns.clear()
       series.read(columns, [])
       const [values, bits] = [columns.values(), columns.valueBits()]
