@@ -6,49 +6,14 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { compactOnce, copyOf, crashScenarios, filledBucket } from '../../support/crash-scenarios.ts'
 import { Faults, faultModes } from '../../support/faults.ts'
+import { diskIsFull } from '../../support/faulty-disk.ts'
 import { isNightly } from '../../support/nightly.ts'
 import { openStoreReader } from '../../support/store-reader.ts'
 
 const failing = vi.hoisted(() => ({ faults: undefined as Faults | undefined }))
-type Call = (...args: unknown[]) => Promise<unknown>
-
-const handleCalls: ReadonlySet<keyof realFs.FileHandle> = new Set([
-  'write',
-  'read',
-  'sync',
-  'datasync',
-  'stat',
-] as const)
-
 vi.mock('node:fs/promises', async (importOriginal) => {
-  const original = await importOriginal<typeof realFs>()
-  const close = async (answer: unknown) => {
-    const { close } = Object(answer) as { close?: () => Promise<void> }
-    await close?.()
-  }
-  const through =
-    (name: string, call: Call): Call =>
-    (...args) =>
-      failing.faults ? failing.faults.call(name, () => call(...args), close) : call(...args)
-  const faulty = (name: keyof typeof realFs) => through(name, original[name] as Call)
-  return {
-    ...original,
-    open: through('open', async (...args) => {
-      const handle = await (original.open as Call)(...args)
-      return new Proxy(handle as realFs.FileHandle, {
-        get(target, key: keyof realFs.FileHandle) {
-          const value = target[key]
-          if (typeof value !== 'function') return value
-          const call = (value as Call).bind(target)
-          // What is open can always be closed, and a stream of the handle is the handle's own.
-          return handleCalls.has(key) ? through(String(key), call) : call
-        },
-      })
-    }),
-    ...Object.fromEntries(
-      (['mkdir', 'rename', 'readdir', 'stat', 'writeFile', 'rm'] as const).map((name) => [name, faulty(name)]),
-    ),
-  }
+  const { faultyDisk } = await import('../../support/faulty-disk.ts')
+  return faultyDisk(await importOriginal<typeof realFs>(), failing)
 })
 
 let folder: string
@@ -56,9 +21,6 @@ beforeEach(async () => {
   folder = await realFs.mkdtemp(path.join(tmpdir(), 'crash-disk-'))
 })
 afterEach(() => realFs.rm(folder, { recursive: true }))
-
-const diskIsFull = (what: string) =>
-  Object.assign(new Error(`ENOSPC: no space left on device, ${what}`), { code: 'ENOSPC' })
 
 const timeoutMs = isNightly ? 1_800_000 : 180_000
 
