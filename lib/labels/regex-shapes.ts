@@ -1,6 +1,6 @@
-// What a regular expression's text says without compiling it: a few literals (`a|b`, `web-[12]`), or a glob (`foo.*bar`).
+// What a regular expression's text says without compiling it: a few literals (`a|b`, `web-[12]`), a glob (`foo.*bar`), or some of these.
 // Grammar: RE2 (https://github.com/google/re2/wiki/Syntax), the part of it that yields such shapes; anything else is undefined here.
-// Owns the two shapes; regex.ts makes predicates of them, the store looks values up by them.
+// Owns the shapes; regex.ts makes predicates of them, the store looks values up by them.
 
 /** Literals with gaps between: gap i, of at least `gaps[i]` characters (0 for `.*`, 1 for `.+`), stands after literal i. */
 export interface Glob {
@@ -52,6 +52,38 @@ export function globOf(pattern: string): Glob | undefined {
     if (quantifiers.has(text[i] ?? '')) return undefined
   }
   return { literals, gaps }
+}
+
+/** Globs of which one must match (`web-.*|db-.*`, also in a group), where the pattern is an alternation of them and nothing else. */
+export function globsOf(pattern: string): readonly Glob[] | undefined {
+  const text = stripAnchors(pattern)
+  const [, inner] = /^\((?:\?:)?(.*)\)$/s.exec(text) ?? []
+  const branches = branchesOf(inner ?? text)
+  if (!branches || branches.length < 2) return undefined
+  const globs: Glob[] = []
+  for (const branch of branches) {
+    const glob = globOf(branch)
+    if (!glob) return undefined
+    globs.push(glob)
+  }
+  return globs
+}
+
+/** What stands between the bars; undefined where there are groups or classes, which may have bars of their own. */
+function branchesOf(text: string): string[] | undefined {
+  const branches: string[] = []
+  let start = 0
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]!
+    if (c === '(' || c === ')' || c === '[') return undefined
+    if (c === '\\') i++
+    else if (c === '|') {
+      branches.push(text.slice(start, i))
+      start = i + 1
+    }
+  }
+  branches.push(text.slice(start))
+  return branches
 }
 
 // Matches are anchored anyhow, so that one more anchor at either end says nothing.

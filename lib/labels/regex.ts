@@ -4,7 +4,7 @@
 import { RE2JS } from 're2js'
 import { MnemoError } from '../kit/errors.ts'
 import type { LabelMatcher } from './matcher.ts'
-import { type Glob, globOf, literalsOf } from './regex-shapes.ts'
+import { type Glob, globOf, globsOf, literalsOf } from './regex-shapes.ts'
 
 export type StringPredicate = (value: string) => boolean
 
@@ -24,8 +24,12 @@ export function compileRegex(pattern: string): StringPredicate {
   if (literals) return compileLiterals(literals)
   const glob = globOf(pattern)
   if (glob) return compileGlob(glob)
+  const globs = globsOf(pattern)
+  if (globs) return compileGlobs(globs)
   checkLength(pattern, maxEnginePatternLength)
   const regex = compileRe2(pattern)
+  // Prometheus puts the pattern in a group: a quotation without an end takes in the group's.
+  if (pattern.includes('\\Q')) compileRe2(`^(?s:${pattern})$`)
   return (value) => regex.testExact(value)
 }
 
@@ -83,6 +87,12 @@ function compileLiterals(literals: readonly string[]): StringPredicate {
   }
   const set = new Set(literals)
   return (value) => set.has(value)
+}
+
+function compileGlobs(globs: readonly Glob[]): StringPredicate {
+  const literals = new Set(globs.filter(({ gaps }) => gaps.length === 0).map((glob) => glob.literals[0]!))
+  const wild = globs.filter(({ gaps }) => gaps.length > 0).map(compileGlob)
+  return (value) => literals.has(value) || wild.some((matches) => matches(value))
 }
 
 function compileGlob({ literals, gaps }: Glob): StringPredicate {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { compileMatcher, compileRe2, compileRegex, maxPatternLength, setMatches } from '../../../lib/labels/regex.ts'
-import { globOf, literalsOf } from '../../../lib/labels/regex-shapes.ts'
+import { globOf, globsOf, literalsOf } from '../../../lib/labels/regex-shapes.ts'
 
 function match(pattern: string, value: string, want: boolean): void {
   expect(compileRegex(pattern)(value), `${pattern} on ${JSON.stringify(value)}`).toBe(want)
@@ -33,6 +33,24 @@ test('patterns are anchored at both ends and `.` matches newlines', () => {
   match('foo\\\\$', 'foo\\', true)
   match('1\\.2\\.3', '1.2.3', true)
   match('1\\.2\\.3', '1x2.3', false)
+})
+
+test('alternations of globs need no engine, however many they are', () => {
+  const cases: [string, string, boolean][] = [
+    ['web-.*|db-.+|x', 'web-', true],
+    ['web-.*|db-.+|x', 'db-', false],
+    ['web-.*|db-.+|x', 'x', true],
+    ['(web-.*|db)', 'db', true],
+    ['^(?:web-.*|db)$', 'db2', false],
+    ['a.*|\\|.*', '|b', true],
+    ['a.*|', '', true],
+  ]
+  for (const [pattern, value, want] of cases) match(pattern, value, want)
+  const many = Array.from({ length: 10_000 }, (_, i) => `host-${i}\\..*`).join('|')
+  match(many, 'host-9999.example', true)
+  match(many, 'host-9999-example', false)
+  for (const other of ['(?i:a.*|b)', 'a.*|b?', 'a.*|(b|c)', 'a.*|[b|c]', '(a.*)|(b)', 'a.*'])
+    expect(globsOf(other), other).toBeUndefined()
 })
 
 test('a missing label is the empty string', () => {
@@ -78,6 +96,7 @@ test('an invalid pattern is bad_data in the words of RE2', () => {
     ['a**', 'error parsing regexp: invalid nested repetition operator: `**`'],
     ['(?!a)', 'error parsing regexp: invalid or unsupported Perl syntax: `(?!`'],
     ['\\1', 'error parsing regexp: invalid escape sequence: `\\1`'],
+    ['a\\Qb', 'error parsing regexp: missing closing ): `^(?s:a\\Qb)$`'],
   ]
   for (const [pattern, want] of cases) {
     const error = thrownBy(() => compileRegex(pattern))
@@ -137,7 +156,7 @@ test('fast paths agree with RE2 on random patterns', () => {
   let fast = 0
   for (let i = 0; i < 20_000; i++) {
     const pattern = Array.from({ length: Math.floor(random() * 7) }, () => pick(parts)).join('')
-    if (!literalsOf(pattern) && !globOf(pattern)) continue
+    if (!literalsOf(pattern) && !globOf(pattern) && !globsOf(pattern)) continue
     fast++
     const predicate = compileRegex(pattern)
     const re2 = compileRe2(pattern)
