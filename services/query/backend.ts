@@ -12,6 +12,9 @@ import type { EncodedResult } from './api/encode.ts'
 import { Gate } from './gate.ts'
 import type { EncodedFrames, FramesJob, Job, JobResult, JobResults, QueryJob, WorkerConfig } from './jobs.ts'
 
+/** Frames of the stores are let go of as soon as they are read: an often collected heap gives their memory back. */
+const youngHeapMiB = 12
+
 export interface BackendOptions {
   readonly endpoints: Pick<EndpointSet, 'endpoints' | 'statuses'>
   readonly workers: number
@@ -33,7 +36,12 @@ export class WorkerBackend implements QueryBackend {
   constructor(options: BackendOptions) {
     const { workers: size, config: workerData, maxConcurrent, registry } = options
     this.#options = options
-    this.#pool = new WorkerPool(siblingModule(import.meta.url, 'worker'), { size, workerData, name: 'query worker' })
+    this.#pool = new WorkerPool(siblingModule(import.meta.url, 'worker'), {
+      size,
+      workerData,
+      name: 'query worker',
+      youngHeapMiB,
+    })
     this.#gate = new Gate(maxConcurrent, registry)
   }
 

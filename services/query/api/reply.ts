@@ -12,6 +12,8 @@ export interface Answer {
   readonly data: string | readonly (string | Uint8Array)[]
   readonly warnings?: readonly string[]
   readonly infos?: readonly string[]
+  /** Called once the answer has been sent, or its reader has gone. */
+  readonly sent?: () => void
 }
 
 const maxAnnotations = 10
