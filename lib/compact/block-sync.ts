@@ -7,6 +7,7 @@ import type { DeduplicateFilter } from '../blocks/filters.ts'
 import type { MarkFilter } from '../blocks/mark-filters.ts'
 import type { Mark } from '../blocks/markers.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
+import type { MnemoError } from '../kit/errors.ts'
 import type { BlockChanges } from './block-changes.ts'
 import type { Cleaner } from './cleaner.ts'
 import type { CompactMetrics } from './metrics.ts'
@@ -17,6 +18,8 @@ export interface BucketView {
   readonly metas: ReadonlyMap<string, BlockMeta>
   /** Blocks without a readable meta.json. */
   readonly partial: ReadonlyMap<string, PartialBlock>
+  /** Why blocks of another version than ours are left alone. */
+  readonly unsupported: ReadonlyMap<string, MnemoError>
   /** Blocks that another one covers, in order: to be marked for deletion, or marked already. */
   readonly duplicates: readonly string[]
   readonly deletionMarks: ReadonlyMap<string, Mark>
@@ -36,10 +39,11 @@ export interface ViewSources {
 
 /** Reads the bucket; writes nothing. One call at a time. */
 export async function readView(sources: ViewSources, signal: AbortSignal): Promise<BucketView> {
-  const { metas, partial } = await sources.fetcher.fetch(signal)
+  const { metas, partial, unsupported } = await sources.fetcher.fetch(signal)
   return {
     metas,
     partial,
+    unsupported,
     duplicates: sources.duplicates.duplicates,
     deletionMarks: sources.deletionMarks.marks,
     noCompactMarks: sources.noCompactMarks.marks,

@@ -98,7 +98,7 @@ function sendError(reply: FastifyReply, error: unknown): FastifyReply {
   return reply.code(isBad ? 400 : known.httpStatus).send({ status: 'error', errorType, error: text })
 }
 
-/** Thanos's BlocksInfo, with the marks and the partial blocks. */
+/** Thanos's BlocksInfo, with the marks, and the blocks that are not in view. */
 function blocksInfo({ view, refreshedMs, error }: ShownView, label: string): unknown {
   const marksOf = (marks: ReadonlyMap<string, Mark> | undefined) => [...(marks?.values() ?? [])].map(markJson)
   return {
@@ -112,6 +112,7 @@ function blocksInfo({ view, refreshedMs, error }: ShownView, label: string): unk
       id: ulid,
       reason: describeError(reason),
     })),
+    unsupported: [...(view?.unsupported ?? [])].map(([id, reason]) => ({ id, reason: describeError(reason) })),
   }
 }
 

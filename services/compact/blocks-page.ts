@@ -5,7 +5,7 @@ import type { BlockMeta } from '../../lib/blocks/meta.ts'
 import type { BucketView } from '../../lib/compact/block-sync.ts'
 import { blockBytes } from '../../lib/compact/forecast.ts'
 import { formatDurationMs } from '../../lib/kit/duration.ts'
-import { describeError } from '../../lib/kit/errors.ts'
+import { describeError, type MnemoError } from '../../lib/kit/errors.ts'
 import { formatLabels, labelValue } from '../../lib/labels/labels.ts'
 import type { ShownView, ViewName } from './block-views.ts'
 
@@ -26,7 +26,7 @@ export function blocksPage(name: ViewName, { view, refreshedMs, error }: ShownVi
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Blocks: ${name}</title><style>${style}</style></head><body>
 <nav>${link('loaded', "The compactor's blocks")}${link('global', 'All blocks of the bucket')}</nav>
 <p>${view?.metas.size ?? 0} blocks, ${when}${error === undefined ? '' : `, <span class="error">then: ${escaped(error)}</span>`}</p>
-${view ? [...groups(view, label), ...partial(view)].join('\n') : ''}
+${view ? [...groups(view, label), ...notInView(view)].join('\n') : ''}
 </body></html>\n`
 }
 
@@ -78,13 +78,17 @@ function describeMark({ kind, reason, details }: Mark): string {
   return escaped([kind, reason, details].filter((text) => text !== '').join(': '))
 }
 
-function partial({ partial }: BucketView): string[] {
-  if (partial.size === 0) return []
-  const rows = [...partial.values()].map(
-    ({ ulid, reason }) =>
-      `<tr><td><code>${ulid}</code></td><td class="why">${escaped(describeError(reason))}</td></tr>`,
+function notInView({ partial, unsupported }: BucketView): string[] {
+  const partialReasons = [...partial.values()].map(({ ulid, reason }) => [ulid, reason] as const)
+  return [...reasons('Partial blocks', partialReasons), ...reasons('Blocks of another version', [...unsupported])]
+}
+
+function reasons(title: string, blocks: readonly (readonly [ulid: string, reason: MnemoError])[]): string[] {
+  if (blocks.length === 0) return []
+  const rows = blocks.map(
+    ([ulid, reason]) => `<tr><td><code>${ulid}</code></td><td class="why">${escaped(describeError(reason))}</td></tr>`,
   )
-  return [`<h2>Partial blocks</h2><table>${rows.join('\n')}</table>`]
+  return [`<h2>${title}</h2><table>${rows.join('\n')}</table>`]
 }
 
 function iso(timeMs: number): string {

@@ -184,12 +184,15 @@ interface BlocksInfo {
     readonly err: string | null
     readonly setAside: readonly { id: string; mark: string; reason: string; details: string }[]
     readonly deletionMarks: readonly { id: string }[]
+    readonly unsupported: readonly { id: string; reason: string }[]
   }
 }
 
 test('over HTTP: blocks in two views, marks, the page, and the metrics that dashboards ask for', async () => {
   await putMadeBlock(bucket, twoHours(0, { maxTime: 48 * hourMs }))
   const blocks = await fill([100, 102, 104, 106, 108])
+  const newer = '01M81VCRDH86F0WF0CFPEZ0BKD'
+  await bucket.upload(`${newer}/meta.json`, Buffer.from('{"version": 2}'))
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const service = await start(
@@ -204,6 +207,7 @@ test('over HTTP: blocks in two views, marks, the page, and the metrics that dash
   const loaded = await view('loaded')
   expect(loaded).toMatchObject({ status: 'success', data: { label: '', err: null, setAside: [] } })
   expect(loaded.data.blocks[0]!.thanos.labels).toEqual({ replica: 'a' })
+  expect(loaded.data.unsupported).toEqual([{ id: newer, reason: expect.stringContaining('got version 2, want 1') }])
   expect(Date.now() - Date.parse(loaded.data.refreshedAt)).toBeLessThan(60_000)
 
   const mark = async (body: Record<string, string>) => {
@@ -219,6 +223,7 @@ test('over HTTP: blocks in two views, marks, the page, and the metrics that dash
   expect((await view('global')).data.setAside).toMatchObject([{ id: last, mark: 'no-compact', details: 'a <test>' }])
   const page = await (await fetch(url)).text()
   expect(page).toContain(last)
+  expect(page).toMatch(/Blocks of another version.*\n?.*01M81VCRDH86F0WF0CFPEZ0BKD/)
   expect(await (await fetch(`${url}/global`)).text()).toContain('a &lt;test&gt;')
 
   const metrics = await (await fetch(`${url}/metrics`)).text()
