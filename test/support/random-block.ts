@@ -26,10 +26,15 @@ interface RandomSeries {
   readonly samples: readonly MixedSample[]
 }
 
-/** Writes the block below `folder`; returns its folder. Native histograms are in a wild one alone. */
-export async function writeRandomBlock(folder: string, random: Random, kind: 'tame' | 'wild'): Promise<string> {
+/** Writes the block below `folder`; returns its folder. Native histograms are in a wild one alone, start timestamps in a started one. */
+export async function writeRandomBlock(
+  folder: string,
+  random: Random,
+  kind: 'tame' | 'wild' | 'started',
+): Promise<string> {
   const isTame = kind === 'tame'
-  const series = [...floatSeries(random, isTame), ...(isTame ? [] : histogramSeries(random))]
+  const plain = [...floatSeries(random, isTame), ...(isTame ? [] : histogramSeries(random))]
+  const series = kind === 'started' ? plain.map((one) => started(one, random)) : plain
   series.sort((a, b) => compareLabels(a.labels, b.labels))
   const symbols = [...new Set(series.flatMap(({ labels }) => labels))].sort(compareStrings)
   const meta = metaOf({ minTime: blockStartMs, maxTime: blockEndMs, ulid: newUlid(blockStartMs) })
@@ -40,6 +45,20 @@ export async function writeRandomBlock(folder: string, random: Random, kind: 'ta
   for (const { labels, samples } of series) await writer.addSeries(labels, encodeMixed(samples, kernels))
   await writer.finish(({ stats }) => formatMeta({ ...meta, stats }))
   return block
+}
+
+/** The same with start timestamps: most of them known, some that begin anew without a reset, some that overlap. */
+function started({ labels, samples }: RandomSeries, random: Random): RandomSeries {
+  if (random.chance(0.2)) return { labels, samples }
+  let before = blockStartMs - 1000
+  let startTimeMs = before
+  const withStarts = samples.map((sample) => {
+    if (random.chance(0.03))
+      startTimeMs = random.pick([0, before, before - 5000, before + 1, sample.timeMs, sample.timeMs - 1])
+    before = sample.timeMs
+    return { ...sample, startTimeMs: Math.min(startTimeMs, sample.timeMs) }
+  })
+  return { labels, samples: withStarts }
 }
 
 const jobs = ['api', 'web', 'db']

@@ -12,6 +12,8 @@ export interface QueryOptions {
    * leave one of several matches.
    */
   readonly modern: boolean
+  /** Start timestamps are asked for. */
+  readonly starts?: boolean
 }
 
 const floatMetrics = [
@@ -56,10 +58,12 @@ const words = (text: string) => text.split(' ')
 export class QueryGenerator {
   readonly #random: Random
   readonly #modern: boolean
+  readonly #starts: boolean
 
-  constructor(random: Random, { modern }: QueryOptions) {
+  constructor(random: Random, { modern, starts = false }: QueryOptions) {
     this.#random = random
     this.#modern = modern
+    this.#starts = starts
   }
 
   query(): string {
@@ -318,6 +322,7 @@ export class QueryGenerator {
       [1, () => `sort_by_label${this.#random.pick(['', '_desc'])}(${vector}, "job", "instance")`],
       [1, () => `info(${vector})`],
       [0.5, () => `info(${vector}, {version=~".+"})`],
+      [this.#starts ? 2 : 0, () => `start_timestamp(${this.#selector()}${this.#modifiers()})`],
       [0.5, () => `${this.#selector()} smoothed`],
       [0.5, () => `rate(${this.#metric()}[step() * 2 + 1m])`],
     )

@@ -1,5 +1,5 @@
 // Random queries over a random block: the answers of a real Prometheus, of our engine, and of it without its optimiser. The one on the PATH; or, by hand,
-// PROMETHEUS=/path QUERIES=5000 SEED=7: from version 3 on every digit, warning and error text is compared.
+// PROMETHEUS=/path QUERIES=5000 SEED=7 (and DELAYED=1, STARTS=1: names removed late, start timestamps): from version 3 on every digit, warning and error text is compared.
 import { execFileSync } from 'node:child_process'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,6 +20,7 @@ const seed = Number(process.env.SEED ?? 1)
 const features = [
   ...['promql-experimental-functions', 'promql-duration-expr', 'promql-extended-range-selectors'],
   ...['promql-binop-fill-modifiers', ...(process.env.DELAYED ? ['promql-delayed-name-removal'] : [])],
+  ...(process.env.STARTS ? ['use-start-timestamps'] : []),
 ]
 
 /** Deviations take series in the order of a map there. */
@@ -29,17 +30,18 @@ async function compare(folder: string): Promise<string[]> {
   const said = execFileSync(prometheus, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
   const modern = !/version [12]\./.test(said)
   const random = new Random(seed)
-  const block = await writeRandomBlock(path.join(folder, 'own'), random, modern ? 'wild' : 'tame')
+  const starts = modern && Boolean(process.env.STARTS)
+  const block = await writeRandomBlock(path.join(folder, 'own'), random, starts ? 'started' : modern ? 'wild' : 'tame')
   const data = path.join(folder, 'theirs')
   await cp(path.join(folder, 'own'), data, { recursive: true })
   const server = await startPrometheus(data, prometheus, modern ? [`--enable-feature=${features.join(',')}`] : [])
-  const queryable = await BlockQueryable.open([block])
   const kernels = createKernels()
+  const queryable = await BlockQueryable.open([block], starts ? kernels : undefined)
   const delayedNameRemoval = Boolean(process.env.DELAYED)
-  const own = { queryable, kernels, options: { delayedNameRemoval } }
-  const unoptimised = { queryable, kernels, options: { delayedNameRemoval, passes: [] } }
+  const own = { queryable, kernels, options: { delayedNameRemoval, startTimestamps: starts } }
+  const unoptimised = { queryable, kernels, options: { delayedNameRemoval, startTimestamps: starts, passes: [] } }
   try {
-    const generator = new QueryGenerator(random, { modern })
+    const generator = new QueryGenerator(random, { modern, starts })
     const differences: string[] = []
     const check = async (asked: Asked) => {
       const answer = await askOwn(own, asked)
