@@ -91,9 +91,16 @@ export class HistogramSum {
     return this.#build(({ value }) => value)
   }
 
-  /** The sum with its compensation. */
+  /** The sum with its compensation; buckets within the zero bucket, which should have none, do without, as in Prometheus. */
   total(): Histogram {
-    return this.#build(({ value, lost }) => value + lost)
+    const within = new Set<Cell>([...this.#withinZero(this.#positive), ...this.#withinZero(this.#negative)])
+    return this.#build((cell) => (within.size > 0 && within.has(cell) ? cell.value : cell.value + cell.lost))
+  }
+
+  #withinZero(entries: readonly Entry[]): readonly Entry[] {
+    if (this.#schema === customBucketsSchema) return []
+    const beyond = beyondZero(entries, this.#schema, this.#zeroThreshold)
+    return entries.slice(0, entries.length - beyond.length)
   }
 
   #cells(): Cell[] {
