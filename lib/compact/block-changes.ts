@@ -68,13 +68,18 @@ export class BlockChanges {
 
   /**
    * Gives the work a block's name and a folder for it, which is gone again at the end, whatever that is. Waits for room on
-   * the disk for a block made of the inputs.
+   * the disk for a block made of the inputs. Throws `bad_data` where these have no external labels: nobody could upload it.
    */
-  writeBlock(
+  async writeBlock(
     inputs: readonly BlockMeta[],
     signal: AbortSignal,
     work: (block: BlockToWrite) => Promise<void>,
   ): Promise<void> {
+    const nameless = inputs.find(({ thanos }) => thanos.labels.length === 0)
+    if (nameless) {
+      const want = 'want at least one, which tells its origin from others'
+      throw new MnemoError('bad_data', `cannot work on block ${nameless.ulid}: got no external labels, ${want}`)
+    }
     return this.#disk.within(diskBytes(inputs), signal, () => this.#write(work))
   }
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type FilterContext, MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
 import { putMark, readMark } from '../../../lib/blocks/markers.ts'
+import { formatMeta } from '../../../lib/blocks/meta-format.ts'
 import { uploadBlock } from '../../../lib/blocks/upload.ts'
 import { runJob } from '../../../lib/compact/run-job.ts'
 import { labelsOf } from '../../../lib/labels/labels.ts'
@@ -68,6 +69,25 @@ test('four blocks of two hours become one of eight; the inputs are marked, the s
   expect(merged!.compaction).toMatchObject({ level: 2, sources: [...merged!.compaction.sources].sort() })
   expect(merged!.compaction.parents).toHaveLength(4)
   expect(merged!.thanos.source).toBe('compactor')
+})
+
+test('blocks without external labels are left alone before anything is read of them; other groups go on', async () => {
+  const bucket = new MemoryBucket()
+  await fill(bucket, [0, 2, 4, 6, 8])
+  const nameless = await copyOf(bucket)
+  for (const { ulid, ...meta } of await metasIn(bucket)) {
+    const changed = { ...meta, ulid, thanos: { ...meta.thanos, labels: [] } }
+    await nameless.upload(`${ulid}/meta.json`, Buffer.from(formatMeta(changed)))
+  }
+  await fill(nameless, [0, 2, 4, 6, 8], { externalLabels: ['g', '2'] })
+  const jobs: string[] = []
+  const runCounted: TestCompactorOptions['runJob'] = (job, signal) => {
+    if (job.kind === 'compact') jobs.push(String(job.inputs[0]!.thanos.labels))
+    return runJob(nameless, job, signal)
+  }
+  const { error } = await compactorOver(nameless, { runJob: runCounted }).run(signal)
+  expect(error).toMatchObject({ code: 'bad_data', message: expect.stringContaining('1 failed') })
+  expect(jobs).toEqual(['g,2'])
 })
 
 test('an upload that arrives changed is taken back: the inputs stay, and are merged the next time', async () => {
