@@ -58,9 +58,9 @@ export function clientCallMetrics(registry: Registry): ClientCallObserver & { cl
   }
   const channel = openChannel()
   channel.onmessage = (event) => {
-    const { labels, code, seconds } = (event as { data: Report }).data
-    if (code === undefined) observer.started(labels)
-    else observer.handled(labels, code, seconds)
+    for (const { labels, code, seconds } of (event as { data: readonly Report[] }).data)
+      if (code === undefined) observer.started(labels)
+      else observer.handled(labels, code, seconds)
   }
   return { ...observer, close: () => channel.close() }
 }
@@ -68,12 +68,22 @@ export function clientCallMetrics(registry: Registry): ClientCallObserver & { cl
 /** In a worker thread: an observer that reports to clientCallMetrics(). */
 export function reportClientCalls(): ClientCallObserver {
   const channel = openChannel()
-  const report = (message: Report): void => channel.postMessage(message)
+  let reports: Report[] = []
+  // A message to another thread takes as long as a small query's parsing.
+  const send = () => {
+    channel.postMessage(reports)
+    reports = []
+  }
+  const report = (one: Report): void => {
+    if (reports.push(one) === 1) setTimeout(send, reportAfterMs).unref()
+  }
   return {
     started: (labels) => report({ labels, code: undefined, seconds: 0 }),
     handled: (labels, code, seconds) => report({ labels, code, seconds }),
   }
 }
+
+const reportAfterMs = 200
 
 /** A call's start, or with a code its end. */
 interface Report {

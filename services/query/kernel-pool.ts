@@ -5,8 +5,8 @@ import { createKernels } from '../../lib/kernels/instance.ts'
 import type { Kernels } from '../../lib/kernels/kernels.ts'
 
 /** Larger ones are not kept. */
-const keepBytes = 64 << 20
-const maxIdle = 8
+const keepBytes = 16 << 20
+const maxIdle = 4
 
 export class KernelPool {
   readonly #maxMemoryBytes: number

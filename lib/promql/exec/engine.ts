@@ -226,7 +226,7 @@ function heldHistograms(points: readonly HistogramPoint[], samples: SampleBudget
 function presentPoints(times: Float64Array, values: Float64Array, present: Uint8Array) {
   let count = 0
   for (let i = 0; i < present.length; i++) count += present[i]!
-  if (count === present.length) return { times: times.slice(), values: values.slice() }
+  if (count === present.length) return { times, values: values.slice() }
   const points = { times: new Float64Array(count), values: new Float64Array(count) }
   for (let i = 0, to = 0; to < count; i++) {
     if (present[i] === 0) continue

@@ -6,7 +6,7 @@ import type { Histogram } from '../../histogram/histogram.ts'
 import type { Labels } from '../../labels/labels.ts'
 import type { StoreRead } from '../queryable.ts'
 
-/** Points of one series: times (ms, ascending) and values side by side; the caller owns both arrays. */
+/** Points of one series: times (ms, ascending) and values side by side. The values are the caller's; series may share their times. */
 export interface ResultSeries {
   readonly labels: Labels
   readonly times: Float64Array
