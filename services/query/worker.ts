@@ -96,7 +96,10 @@ async function runQuery(job: QueryJob, signal: AbortSignal): Promise<Moved<Encod
       stats: { samples: result.sampleCounts, evalMs: performance.now() - startMs, isByStep },
     }),
   }))
-  return new Moved(encoded, [encoded.fields.buffer])
+  return new Moved(
+    encoded,
+    encoded.fields.map(({ buffer }) => buffer),
+  )
 }
 
 async function lookUp<T>(job: LookupJob, ask: (fanout: Fanout) => Promise<readonly T[]>): Promise<Found<T>> {

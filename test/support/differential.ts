@@ -67,7 +67,7 @@ export async function askOwn({ queryable, kernels, options }: OwnEngine, asked: 
     const signal = new AbortController().signal
     const result = await execute({ ...asked, expr, queryable, kernels, signal, ...options })
     const { fields, warnings, infos } = encodeQueryResult(result)
-    return { data: JSON.parse(`{${Buffer.from(fields).toString()}}`), warnings, infos }
+    return { data: JSON.parse(`{${Buffer.concat(fields).toString()}}`), warnings, infos }
   } catch (error) {
     const { code, message } = asMnemoError(error)
     return { errorType: code, error: message }

@@ -10,8 +10,8 @@ import { formatDecimal } from '../../../lib/promql/functions/go-format.ts'
 import { encodeHistogramPoint } from './encode-histogram.ts'
 
 export interface EncodedResult {
-  /** The fields resultType and result, without the braces around them; its buffer is its own and may be transferred. */
-  readonly fields: Uint8Array<ArrayBuffer>
+  /** The fields resultType and result, without the braces around them, in pieces; their buffers are their own and may be transferred. */
+  readonly fields: readonly Uint8Array<ArrayBuffer>[]
   readonly warnings: readonly string[]
   readonly infos: readonly string[]
   /** JSON of what each operator did, where that was asked. */
@@ -94,21 +94,14 @@ export function encodeLabels(labels: Labels): string {
   return text === '' ? '{}' : `${text}}`
 }
 
-const leastBytes = 64 << 10
-const empty = allocate(0)
-/** The buffer that the next sink begins with: one that has grown is kept, so that large answers do not grow it anew. */
-let spare = empty
-const maxSpareBytes = 8 << 20
+const leastBytes = 16 << 10
+const mostBytes = 512 << 10
 
-/** Text that becomes UTF-8 as it comes. */
-export class TextSink {
-  #bytes: Buffer<ArrayBuffer>
+/** Text that becomes UTF-8 as it comes, in pieces: nothing is moved when there is more of it. */
+class TextSink {
+  readonly #pieces: Uint8Array<ArrayBuffer>[] = []
+  #bytes = allocate(leastBytes)
   #length = 0
-
-  constructor() {
-    this.#bytes = spare
-    spare = empty
-  }
 
   write(text: string): void {
     // UTF-8 takes three bytes for a UTF-16 code unit at most.
@@ -127,20 +120,18 @@ export class TextSink {
     this.#length += bytes.length
   }
 
-  /** What was written, in a buffer of just its size. */
-  finish(): Uint8Array<ArrayBuffer> {
-    const text = new Uint8Array(this.#bytes.buffer.slice(0, this.#length))
-    if (this.#bytes.length > spare.length && this.#bytes.length <= maxSpareBytes) spare = this.#bytes
-    this.#bytes = empty
-    this.#length = 0
-    return text
+  /** What was written; each piece has a buffer of its own. */
+  finish(): Uint8Array<ArrayBuffer>[] {
+    this.#pieces.push(new Uint8Array(this.#bytes.buffer, 0, this.#length))
+    return this.#pieces
   }
 
   #reserve(count: number): void {
-    if (this.#length + count <= this.#bytes.length) return
-    const bigger = allocate(Math.max(this.#length + count, this.#bytes.length * 2, leastBytes))
-    bigger.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = bigger
+    const { length } = this.#bytes
+    if (this.#length + count <= length) return
+    this.finish()
+    this.#bytes = allocate(Math.max(count, Math.min(2 * length, mostBytes)))
+    this.#length = 0
   }
 }
 

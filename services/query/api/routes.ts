@@ -224,11 +224,13 @@ async function runQuery(
   const stats = wantsStats(params) ? `,"stats":${encodeStats(result, times)}` : ''
   const shown = analysis === undefined ? '' : `,"analysis":${analysis}`
   return {
-    data: ['{', fields, `${stats}${shown}}`],
+    data: ['{', ...fields, `${stats}${shown}}`],
     warnings: [...warnings, ...statsWarning(params)],
     infos,
     // Megabytes that would wait for a collection, and a thread that passes bytes on has few of those.
-    sent: () => void fields.buffer.transfer(0),
+    sent: () => {
+      for (const { buffer } of fields) buffer.transfer(0)
+    },
   }
 }
 
