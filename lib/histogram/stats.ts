@@ -8,13 +8,15 @@ import { detectReset } from './reset.ts'
 /** The points of a series with count and sum alone; the hints are known from the second on. */
 export function statsOf(points: readonly HistogramPoint[]): HistogramPoint[] {
   let previous: Histogram | undefined
-  return points.map(({ timeMs, histogram }) => {
-    if (histogram === undefined) return { timeMs, histogram }
+  return points.map((point) => {
+    const { histogram } = point
+    if (histogram === undefined) return point
     let { hint } = histogram
     if (hint === 'unknown' && previous !== undefined) hint = detectReset(histogram, previous) ? 'reset' : 'not_reset'
     previous = histogram
     const { schema, count, sum } = histogram
     const nothing = { zeroThreshold: 0, zeroCount: 0, positive: noBuckets, negative: noBuckets, customBounds: [] }
-    return { timeMs, histogram: { hint, schema, count, sum, ...nothing } }
+    // Its start timestamp stays.
+    return { ...point, histogram: { hint, schema, count, sum, ...nothing } }
   })
 }
