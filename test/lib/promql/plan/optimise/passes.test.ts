@@ -37,6 +37,13 @@ test.each([
   ['max by (c) (max by (a, b) (x))', 'max by (c) (max by (a, b) (x))'],
   ['sum by (a) (sum by (a, b) (x))', 'sum by (a) (sum by (a, b) (x))'],
   ['max(min by (a) (x))', 'max(min by (a) (x))'],
+  ['sum by (a) (count by (b, a) (x))', 'count by (a) (x)'],
+  ['sum(count without (a) (x))', 'sum(count without (a) (x))'],
+  ['max by (a) (group by (a, b) (x))', 'group by (a) (x)'],
+  ['group(count by (a) (x))', 'group(x)'],
+  ['sum(sum by (a) (count by (a, b) (x)))', 'count(x)'],
+  ['group(max by (a) (x))', 'group(max by (a) (x))'],
+  ['count(count by (a) (x))', 'count(count by (a) (x))'],
 ])('aggregates: %s is %s', (query, want) => becomes(mergeAggregates, query, want))
 
 test.each([
