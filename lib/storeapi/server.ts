@@ -19,8 +19,9 @@ export interface StoreServiceOptions {
   /** Told of errors without a cause that a user could mend. */
   readonly logger?: Logger
   /**
-   * Each frame has an ArrayBuffer of its own that no one else uses: its memory is given back as soon as the frame is sent. A thread
-   * that only passes frames on makes so little garbage that it would be collected late, and then with the whole heap.
+   * Each frame has an ArrayBuffer of its own that no one else uses: its memory is given back as soon as the frame is sent, and so is
+   * that of grpc-js's copy. A thread that only passes frames on makes so little garbage that it would be collected late, and then
+   * with the whole heap.
    */
   readonly ownsFrames?: boolean
 }
@@ -93,6 +94,21 @@ function signalOf(call: UnaryCall | StreamCall): AbortSignal {
   return abort.signal
 }
 
+/** The copy of a message that grpc-js makes behind a head of its own. */
+function copyOf(message: Buffer): { giveBack(): void } {
+  let made: Uint8Array | undefined
+  message.copy = (target, ...range) => {
+    made = target as Uint8Array
+    return Buffer.prototype.copy.call(message, target, ...range)
+  }
+  return {
+    giveBack() {
+      // A small one shares its memory with others.
+      if (made?.buffer instanceof ArrayBuffer && made.buffer.byteLength === made.byteLength) made.buffer.transfer(0)
+    },
+  }
+}
+
 /** Writes frames, and waits while too many bytes are on their way. */
 class FrameSender {
   readonly #call: StreamCall
@@ -115,8 +131,12 @@ class FrameSender {
     this.#signal.throwIfAborted()
     const { buffer, byteOffset, length } = frame
     this.#pendingBytes += length
-    this.#call.write(Buffer.from(buffer, byteOffset, length), () => {
+    const message = Buffer.from(buffer, byteOffset, length)
+    const copy = this.#ownsFrames ? copyOf(message) : undefined
+    this.#call.write(message, (error: unknown) => {
       if (this.#ownsFrames && buffer instanceof ArrayBuffer) buffer.transfer(0)
+      // What is left of a write that failed may still be under way.
+      if (!error) copy?.giveBack()
       this.#pendingBytes -= length
       if (this.#pendingBytes <= maxPendingBytes) this.#wake?.()
     })

@@ -9,6 +9,8 @@ import type { TimeBounds } from '../../lib/store/store-info.ts'
 import type { WireStoreApi } from '../../lib/storeapi/wire-api.ts'
 import type { CallKind, StoreAnswer, StoreJob, StoreWorkerConfig } from './jobs.ts'
 
+/** Little of what a call makes outlives it, and its bytes are not in the heap. */
+const youngHeapMiB = 12
 /** A worker that has so much to do that it does not tell its metrics in time is shown as it was. */
 const metricsTimeoutMs = 2_000
 
@@ -34,6 +36,7 @@ export class StoreWorkers implements Omit<WireStoreApi, 'info'> {
       size: options.size,
       workerData: options.config,
       name: 'store worker',
+      youngHeapMiB,
       greeting: () => this.notices.greeting(),
       onEvent: (event) => void this.#resync(event as ResyncEvent),
     })
