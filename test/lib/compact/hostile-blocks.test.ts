@@ -225,3 +225,36 @@ test(`one damaged block (SEED=${seed})`, { timeout: isNightly ? 3_600_000 : 120_
     }
   }
 })
+
+test(`one damaged block that is to be downsampled (SEED=${seed})`, {
+  timeout: isNightly ? 3_600_000 : 120_000,
+}, async () => {
+  const random = new Random(seed)
+  const whole = new MemoryBucket()
+  const [victim] = await Promise.all(
+    ['1', '2'].map((g) => putMadeBlock(whole, twoHours(0, { maxTime: 48 * hourMs, externalLabels: ['g', g] }))),
+  )
+  /** The chunks of what a round makes of each group's block. */
+  const downsampled = async (bucket: Bucket) => {
+    const round = await compactorOver(bucket, { workFolder: path.join(folder, 'work') }).run(signal)
+    const { metas, partial, unsupported } = await new MetaFetcher({ bucket }).fetch()
+    const made = [...metas.values()].filter(({ thanos }) => thanos.source === 'compactor')
+    const chunksOf = async (g: string) => {
+      const block = made.find(({ thanos }) => thanos.labels[1] === g)
+      return block && Buffer.from(await bucket.getRange(`${block.ulid}/chunks/000001`, 0, 1 << 24)).toString('hex')
+    }
+    const isNamed = partial.has(victim!.ulid) || unsupported.has(victim!.ulid) || round.setAside.has(victim!.ulid)
+    return { first: await chunksOf('1'), second: await chunksOf('2'), isNamed }
+  }
+  const undisturbed = await downsampled(await copyOf(whole))
+  for (let n = 0; n < cases / 2; n++) {
+    const bucket = await copyOf(whole)
+    const { told, looksRight } = await damage(bucket, victim!, random)
+    const when = `SEED=${seed}, case ${n}: ${told}`
+    const { first, second, isNamed } = await downsampled(bucket)
+    expect(second, when).toBe(undisturbed.second)
+    if (looksRight) continue
+    if (first !== undefined) expect(first, when).toBe(undisturbed.first)
+    else expect(isNamed, when).toBe(true)
+  }
+})
