@@ -45,6 +45,23 @@ test.each(functions)(`%s equals its twin (SEED=${seed})`, (func) => {
   }
 })
 
+test(`quantiles of windows that slide by some samples, of few values (SEED=${seed})`, () => {
+  const random = new Random(seed)
+  for (let round = 0; round < 500; round++) {
+    const some = Array.from({ length: 1 + random.below(120) }, () =>
+      random.pick([0, -0, 1, 2, -1, Number.NaN, Infinity]),
+    )
+    const series = minutes(some)
+    const steps = {
+      startMs: 60_000 * random.below(40),
+      stepMs: 60_000 * (1 + random.below(4)),
+      count: random.below(90),
+    }
+    const params = [random.pick([0, 0.25, 0.5, 0.9, 1])]
+    expectTwin('quantile_over_time', series, { steps, rangeMs: 60_000 * (1 + random.below(60)), params })
+  }
+})
+
 test(`the instant selector equals its twin (SEED=${seed})`, () => {
   const random = new Random(seed)
   for (let round = 0; round < 1000; round++) {
