@@ -244,11 +244,12 @@ function takeRecords(
   const isSparse = needed * 2 < read.bytes.length
   for (const at of wanted) {
     const start = offsets[at]! - read.offset
-    cursor.position = start
+    const remaining = cursor.end - start
     // Where even the length field is cut, as many bytes as are assumed at first are asked for.
-    const size = cursor.remaining < maxChunkLengthBytes ? defaultChunkBytes : chunkRecordLength(cursor)
-    if (size > cursor.remaining) {
-      if (isLast) cursor.fail(`got ${Math.max(0, cursor.remaining)} bytes, want a chunk of ${size}`)
+    const size = remaining < maxChunkLengthBytes ? defaultChunkBytes : recordLengthAt(cursor, start)
+    if (size > remaining) {
+      cursor.position = start
+      if (isLast) cursor.fail(`got ${Math.max(0, remaining)} bytes, want a chunk of ${size}`)
       short.push({ at, bytes: size })
       continue
     }
@@ -260,6 +261,15 @@ function takeRecords(
     stats.touchedBytes += size
   }
   return short
+}
+
+/** As chunkRecordLength(), at once where the length field has two bytes, as nearly all have. */
+function recordLengthAt(cursor: Cursor, start: number): number {
+  const { bytes } = cursor
+  const [low, high] = [bytes[start]!, bytes[start + 1]!]
+  if (low >= 0x80 && high < 0x80) return 2 + 1 + (low & 0x7f) + high * 0x80 + 4
+  cursor.position = start
+  return chunkRecordLength(cursor)
 }
 
 type DataFields = Omit<AggrChunk, 'minTime' | 'maxTime'>

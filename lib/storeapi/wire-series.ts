@@ -115,6 +115,11 @@ export function relabelled(series: StoreSeries, labels: Labels): StoreSeries {
   return series instanceof WireSeries ? new WireSeries(labels, series.parts) : { labels, chunks: series.chunks }
 }
 
+function followInTime(parts: readonly ChunkFields[]): boolean {
+  for (let i = 1; i < parts.length; i++) if (parts[i]!.minTime <= parts[i - 1]!.maxTime) return false
+  return true
+}
+
 /** Series of equal labels from several places as one wire series; undefined where they overlap in time or one of them is none. */
 export function joinWireSeries(series: readonly StoreSeries[]): WireSeries | undefined {
   const [first] = series
@@ -124,7 +129,9 @@ export function joinWireSeries(series: readonly StoreSeries[]): WireSeries | und
     if (!(one instanceof WireSeries)) return undefined
     parts.push(...one.parts)
   }
-  parts.sort((a, b) => a.minTime - b.minTime)
-  for (let i = 1; i < parts.length; i++) if (parts[i]!.minTime <= parts[i - 1]!.maxTime) return undefined
+  if (!followInTime(parts)) {
+    parts.sort((a, b) => a.minTime - b.minTime)
+    if (!followInTime(parts)) return undefined
+  }
   return new WireSeries(first!.labels, parts)
 }
