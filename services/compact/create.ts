@@ -15,7 +15,8 @@ import type { ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { gauge } from '../../lib/kit/metrics.ts'
 import { WorkerPool } from '../../lib/kit/workers.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
-import { type BucketCall, replayBucketCalls } from '../../lib/objstore/metrics.ts'
+import type { BucketCall } from '../../lib/objstore/measured.ts'
+import { replayBucketCalls } from '../../lib/objstore/metrics.ts'
 import { type CompactConfig, rangesOf, replicaLabelsOf, retentionOf } from './config.ts'
 
 /** Through which the bucket is seen; with `dataDir` metas are kept on disk. */
