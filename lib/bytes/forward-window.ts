@@ -62,6 +62,13 @@ export class ForwardWindow implements RandomAccess {
     return this.#window
   }
 
+  /** Frees what is at hand, too: nothing is read any more. */
+  close(): void {
+    this.#past.push(this.#window.bytes)
+    this.#window = windowOf(new Uint8Array(), 0)
+    this.release()
+  }
+
   /** Frees what reads have moved past. */
   release(): void {
     if (this.#past.length === 0) return

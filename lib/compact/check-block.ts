@@ -3,6 +3,7 @@
 // Owns nothing; the block is read as a stream, like a compaction's input.
 import type { BlockMeta } from '../blocks/meta.ts'
 import { MnemoError } from '../kit/errors.ts'
+import { compareStrings } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import type { IndexReaderOptions } from '../tsdb/index-reader.ts'
 import { type InputBlock, openInputBlock } from './input-block.ts'
@@ -26,14 +27,26 @@ export async function checkBlock(
   }
   // The meta counts what is stored, deleted or not.
   const stored = { ...(await openInputBlock(bucket, meta, signal, options)), tombstones: new Map() }
-  const input = new SeriesInput(stored, signal)
-  const got = { numSeries: 0, numChunks: 0, numSamples: 0 }
   try {
     await checkPostings(stored, signal)
-    for (await input.next(); input.record; ) {
+    const got = await countAll(stored, signal)
+    for (const what of ['numSeries', 'numChunks', 'numSamples'] as const)
+      if (got[what] !== meta.stats[what]) throw notWhole(meta, `${what} ${got[what]}`, `${meta.stats[what]}`)
+  } finally {
+    stored.close()
+  }
+}
+
+async function countAll(stored: InputBlock, signal: AbortSignal) {
+  const input = new SeriesInput(stored, signal, { ascendingSymbols: symbolsAscend(stored) })
+  const got = { numSeries: 0, numChunks: 0, numSamples: 0 }
+  try {
+    await input.next()
+    while (input.record) {
       signal.throwIfAborted()
-      const taken = input.takeRun()
       got.numSeries++
+      // Nothing is awaited that is at hand: series are many.
+      const taken = input.takeRun()
       if (typeof taken === 'boolean' ? taken : await taken) {
         const { count, sampleCounts } = input.run
         got.numChunks += count
@@ -48,10 +61,18 @@ export async function checkBlock(
     }
   } finally {
     await input.close()
-    stored.close()
   }
-  for (const what of ['numSeries', 'numChunks', 'numSamples'] as const)
-    if (got[what] !== meta.stats[what]) throw notWhole(meta, `${what} ${got[what]}`, `${meta.stats[what]}`)
+  return got
+}
+
+/** Once for all series; where they do not, series are compared by their texts. */
+function symbolsAscend({ index }: InputBlock): boolean {
+  let last: string | undefined
+  for (const text of index.symbols) {
+    if (last !== undefined && compareStrings(last, text) >= 0) return false
+    last = text
+  }
+  return true
 }
 
 /** Lists stand in the index in the order of their labels: this is one pass, through a window. */

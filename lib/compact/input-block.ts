@@ -25,7 +25,7 @@ export interface InputBlock {
   takeRun(record: SeriesRecord, into: ChunkRun, signal: AbortSignal): boolean | Promise<boolean>
   /** Frees the memory of chunks that have been read: their bytes must not be used any more. */
   release(): void
-  /** Closes the file that large tables of the index were copied to. */
+  /** Closes the file that large tables of the index were copied to, and frees what was read of chunks. */
   close(): void
 }
 
@@ -54,7 +54,11 @@ export async function openInputBlock(
     const outcome = into.take(window.atHand, chunkRefs, chunkCount)
     return outcome === 'cut' ? moveAndTake(window, { chunkRefs, chunkCount, into }, signal) : outcome === 'taken'
   }
-  return { meta, index, chunks, tombstones, takeRun, release, close: () => index.close() }
+  const close = () => {
+    index.close()
+    for (const window of windows) window.close()
+  }
+  return { meta, index, chunks, tombstones, takeRun, release, close }
 }
 
 async function moveAndTake(

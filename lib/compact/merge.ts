@@ -48,7 +48,7 @@ async function mergeSeries(
 ): Promise<BlockContents> {
   const { folder, meta, signal } = options
   const writer = await BlockWriter.create({ folder, symbols: symbols.merged(), ...options.segments })
-  const heads = sources.map((source, i) => new MergeHead(new SeriesInput(source, signal), i))
+  const heads = sources.map((source, i) => new MergeHead(inputOf(source, signal), i))
   const merger = new OverlapMerger(createKernels(), options.overlap)
   const copier = new SeriesCopier(writer)
   let taken = 0
@@ -82,6 +82,11 @@ async function mergeSeries(
     merger.free()
     await Promise.all(heads.map(({ input }) => input.close()))
   }
+}
+
+/** SymbolMerge has seen that the block's symbols ascend. */
+function inputOf(source: InputBlock, signal: AbortSignal): SeriesInput {
+  return new SeriesInput(source, signal, { ascendingSymbols: true })
 }
 
 async function chunksOf(members: readonly MergeHead[]): Promise<SourcedChunk[]> {

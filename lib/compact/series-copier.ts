@@ -24,8 +24,8 @@ export class SeriesCopier {
   /** Copies the series at which the heads stand. False where that is not simple: nothing has been done then. */
   copy(members: readonly MergeHead[]): boolean | Promise<boolean> {
     if (!this.#join(members)) return false
-    for (const [i, { input }] of members.entries()) {
-      const taken = input.takeRun()
+    for (let i = 0; i < members.length; i++) {
+      const taken = members[i]!.input.takeRun()
       if (typeof taken !== 'boolean') return this.#copyLater(members, i, taken)
       if (!taken) return false
     }
@@ -42,7 +42,7 @@ export class SeriesCopier {
   /** The entry of all members; false where their chunks are not in order of time. */
   #join(members: readonly MergeHead[]): boolean {
     const record = this.#record
-    const [{ refs, length }] = members as [MergeHead]
+    const { refs, length } = members[0]!
     let count = 0
     for (const { input } of members) count += input.record!.chunkCount
     record.reserve(length / 2, count)

@@ -36,15 +36,18 @@ export class SeriesInput {
   readonly #source: InputBlock
   readonly #scan: SeriesScan
   readonly #signal: AbortSignal
+  readonly #ascendingSymbols: boolean
   #kernels: Kernels | undefined
   #series: IndexedSeries | undefined
   /** The label symbols of the series before. */
   #last = new Uint32Array(32)
   #lastLength = 0
 
-  constructor(source: InputBlock, signal: AbortSignal) {
+  /** `ascendingSymbols`: the caller has seen that the block's symbols are in order, so that their numbers tell that of series. */
+  constructor(source: InputBlock, signal: AbortSignal, { ascendingSymbols = false } = {}) {
     this.#source = source
     this.#signal = signal
+    this.#ascendingSymbols = ascendingSymbols
     this.#scan = source.index.scan(signal)
   }
 
@@ -73,9 +76,13 @@ export class SeriesInput {
   /** Moves to the next series. A promise only where bytes must be awaited. */
   advance(): void | Promise<void> {
     this.#keepLast()
-    const more = this.#naming(() => this.#scan.next())
-    if (typeof more === 'boolean') this.#take(more)
-    else return this.#takeLater(more)
+    try {
+      const more = this.#scan.next()
+      if (typeof more !== 'boolean') return this.#takeLater(more)
+      this.#take(more)
+    } catch (error) {
+      throw this.#blamed(error)
+    }
   }
 
   async #takeLater(more: Promise<boolean>): Promise<void> {
@@ -104,15 +111,18 @@ export class SeriesInput {
     const { labelRefs, labelCount } = this.#scan.record
     const { count } = this.#source.index.symbols
     // Asking for the texts says which one is not there.
-    for (let i = 0; i < labelCount * 2; i++) if (labelRefs[i]! >= count) void this.series
+    const length = labelCount * 2
+    for (let i = 0; i < length; i++) if (labelRefs[i]! >= count) void this.series
   }
 
-  /** By the first symbols that differ: an input's table need not be in order. */
+  /** By the first symbols that differ; by their texts where the table may not be in order. */
   #checkOrder(): void {
     const { labelRefs, labelCount } = this.#scan.record
     const length = labelCount * 2
-    for (let i = 0; i < Math.min(length, this.#lastLength); i++) {
+    const common = Math.min(length, this.#lastLength)
+    for (let i = 0; i < common; i++) {
       if (labelRefs[i] === this.#last[i]) continue
+      if (this.#ascendingSymbols && labelRefs[i]! > this.#last[i]!) return
       const order = compareStrings(this.#text(this.#last[i]!), this.#text(labelRefs[i]!))
       if (order < 0) return
       if (order > 0) throw this.#outOfOrder()
@@ -139,8 +149,12 @@ export class SeriesInput {
     const { ref, record } = this.#scan
     this.#source.release()
     if (record.chunkCount === 0 || !this.#timesAreRight(record) || this.#source.tombstones.has(ref)) return false
-    const taken = this.#naming(() => this.#source.takeRun(record, this.run, this.#signal))
-    return typeof taken === 'boolean' ? taken : this.#namingLater(taken)
+    try {
+      const taken = this.#source.takeRun(record, this.run, this.#signal)
+      return typeof taken === 'boolean' ? taken : this.#namingLater(taken)
+    } catch (error) {
+      throw this.#blamed(error)
+    }
   }
 
   #timesAreRight({ chunkCount, minTimes, maxTimes }: SeriesRecord): boolean {
@@ -158,8 +172,9 @@ export class SeriesInput {
    * borrowed until the next call.
    */
   async chunks(): Promise<BlockChunk[]> {
+    const taken = this.takeRun()
+    if (typeof taken === 'boolean' ? taken : await taken) return this.#chunksOfRun()
     const { ref, chunks: metas } = this.series!
-    this.#source.release()
     this.#checkTimes()
     const reading = this.#source.chunks.read(
       metas.map(({ ref }) => ref),
@@ -178,6 +193,14 @@ export class SeriesInput {
       this.#kernels ??= createKernels()
       return chunks.flatMap((chunk) => dropIntervals(chunk, deleted, this.#kernels!))
     })
+  }
+
+  #chunksOfRun(): BlockChunk[] {
+    const { minTimes, maxTimes } = this.#scan.record
+    const chunks: BlockChunk[] = []
+    for (let i = 0; i < this.run.count; i++)
+      chunks.push({ minTime: minTimes[i]!, maxTime: maxTimes[i]!, ...this.run.borrowChunk(i) })
+    return chunks
   }
 
   #checkTimes(): void {

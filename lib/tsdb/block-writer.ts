@@ -119,28 +119,24 @@ export class BlockWriter {
     if (!this.#index.hasRoomFor(record) || !this.#chunks.copyNow(runs, record.chunkRefs)) return false
     const { chunkRefs, chunkCount, minTimes, maxTimes } = record
     this.#indexStats.add(this.#index.addNow(record), chunkRefs, chunkCount)
-    let i = 0
     for (const { count, encodings, sampleCounts } of runs)
-      for (let k = 0; k < count; k++, i++)
-        this.#countSamples(encodings[k]!, sampleCounts[k]!, { minTime: minTimes[i]!, maxTime: maxTimes[i]! })
+      for (let i = 0; i < count; i++) this.#countSamples(encodings[i]!, sampleCounts[i]!)
+    this.#minTime = Math.min(this.#minTime, minTimes[0]!)
+    this.#maxTime = Math.max(this.#maxTime, maxTimes[chunkCount - 1]!)
     return true
   }
 
   #count({ encoding, numSamples, minTime, maxTime }: BlockChunk): void {
-    this.#countSamples(encoding, numSamples, { minTime, maxTime })
+    this.#countSamples(encoding, numSamples)
+    this.#minTime = Math.min(this.#minTime, minTime)
+    this.#maxTime = Math.max(this.#maxTime, maxTime)
   }
 
-  #countSamples(
-    encoding: number,
-    numSamples: number,
-    { minTime, maxTime }: { readonly minTime: number; readonly maxTime: number },
-  ): void {
+  #countSamples(encoding: number, numSamples: number): void {
     this.#numChunks++
     this.#numSamples += numSamples
     if (floatEncodings.has(encoding)) this.#numFloatSamples += numSamples
     if (histogramEncodings.has(encoding)) this.#numHistogramSamples += numSamples
-    this.#minTime = Math.min(this.#minTime, minTime)
-    this.#maxTime = Math.max(this.#maxTime, maxTime)
   }
 
   /**

@@ -4,9 +4,9 @@
 // Owns where the records begin; the bytes are borrowed from a window. What is unusual is left to chunk-reader.ts, errors too.
 import type { Window } from '../bytes/forward-window.ts'
 import { highWord } from '../bytes/varint.ts'
-import { sampleCount } from '../chunkenc/encoding.ts'
+import { chunkEncoding, sampleCount } from '../chunkenc/encoding.ts'
 import { MnemoError } from '../kit/errors.ts'
-import { maxChunkDataBytes, maxChunkLengthBytes } from './chunk-format.ts'
+import { type EncodedChunk, maxChunkDataBytes, maxChunkLengthBytes } from './chunk-format.ts'
 
 /** `taken`; `cut`: the window does not have all of them; `other`: they are no run, or not what their format says. */
 export type RunOutcome = 'taken' | 'cut' | 'other'
@@ -16,6 +16,8 @@ export class ChunkRun {
   count = 0
   /** Where each record begins in `bytes`, and where the last one ends. */
   starts = new Uint32Array(17)
+  /** Where each chunk's data begins; it ends four bytes before its record. */
+  dataStarts = new Uint32Array(16)
   encodings = new Uint8Array(16)
   sampleCounts = new Uint32Array(16)
 
@@ -49,8 +51,12 @@ export class ChunkRun {
         ((bytes[dataEnd]! << 24) | (bytes[dataEnd + 1]! << 16) | (bytes[dataEnd + 2]! << 8) | bytes[dataEnd + 3]!) >>> 0
       if (checksums.of(at, dataEnd) !== checksum) return 'other'
       const encoding = bytes[at]!
-      const samples = samplesOf(encoding, bytes, { start: at + 1, end: dataEnd })
-      if (samples === undefined) return 'other'
+      const samples =
+        encoding === chunkEncoding.xor && dataBytes >= 2
+          ? (bytes[at + 1]! << 8) | bytes[at + 2]!
+          : samplesOf(encoding, bytes.subarray(at + 1, dataEnd))
+      if (samples < 0) return 'other'
+      this.dataStarts[i] = at + 1
       this.encodings[i] = encoding
       this.sampleCounts[i] = samples
       at = dataEnd + 4
@@ -61,22 +67,31 @@ export class ChunkRun {
     return 'taken'
   }
 
+  /** A chunk with its record, as views of the window. */
+  borrowChunk(number: number): EncodedChunk & { readonly numSamples: number } {
+    const end = this.starts[number + 1]!
+    return {
+      encoding: this.encodings[number]!,
+      data: this.bytes.subarray(this.dataStarts[number]!, end - 4),
+      record: this.bytes.subarray(this.starts[number]!, end),
+      numSamples: this.sampleCounts[number]!,
+    }
+  }
+
   #grow(count: number): void {
     this.starts = new Uint32Array(count * 2 + 1)
+    this.dataStarts = new Uint32Array(count * 2)
     this.encodings = new Uint8Array(count * 2)
     this.sampleCounts = new Uint32Array(count * 2)
   }
 }
 
-function samplesOf(
-  encoding: number,
-  bytes: Uint8Array,
-  data: { readonly start: number; readonly end: number },
-): number | undefined {
+/** Negative where the chunk's header is not as it should be. */
+function samplesOf(encoding: number, data: Uint8Array): number {
   try {
-    return sampleCount(encoding, bytes.subarray(data.start, data.end))
+    return sampleCount(encoding, data)
   } catch (error) {
-    if (error instanceof MnemoError) return undefined
+    if (error instanceof MnemoError) return -1
     throw error
   }
 }

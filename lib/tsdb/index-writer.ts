@@ -217,28 +217,28 @@ export class IndexWriter {
 
   /** Symbols are in the order of their bytes, and so their numbers are. */
   #checkSeries(record: SeriesRecord, labels?: Labels): void {
-    const name = () =>
-      `series ${labels ? formatLabels(labels) : `of symbols ${record.labelRefs.subarray(0, record.labelCount * 2)}`}`
-    if (!this.#isBehindLast(record))
-      throw refused(name(), `it after symbols ${this.#lastLabelRefs.subarray(0, this.#lastLength)}`, 'them ascending')
+    if (!this.#isBehindLast(record)) {
+      const after = `it after symbols ${this.#lastLabelRefs.subarray(0, this.#lastLength)}`
+      throw refused(nameOf(record, labels), after, 'them ascending')
+    }
     const { chunkCount, minTimes, maxTimes, chunkRefs } = record
     let time = Number.NEGATIVE_INFINITY
+    let ref = this.#lastChunkRef
     for (let i = 0; i < chunkCount; i++) {
-      const [minTime, maxTime, ref] = [minTimes[i]!, maxTimes[i]!, chunkRefs[i]!]
-      if (minTime > time && maxTime >= minTime && ref >= this.#lastChunkRef) {
-        time = maxTime
-        this.#lastChunkRef = ref
-        continue
+      if (!(minTimes[i]! > time && maxTimes[i]! >= minTimes[i]! && chunkRefs[i]! >= ref)) {
+        const chunk = `a chunk from ${minTimes[i]} to ${maxTimes[i]} with reference ${chunkRefs[i]}`
+        throw refused(nameOf(record, labels), `${chunk} after time ${time}, reference ${ref}`, 'them ascending')
       }
-      const got = `a chunk from ${minTime} to ${maxTime} with reference ${ref} after time ${time}, reference ${this.#lastChunkRef}`
-      throw refused(name(), got, 'them ascending')
+      time = maxTimes[i]!
+      ref = chunkRefs[i]!
     }
+    this.#lastChunkRef = ref
   }
 
   #isBehindLast({ labelRefs, labelCount }: SeriesRecord): boolean {
     const last = this.#lastLabelRefs
-    for (let i = 0; i < Math.min(labelCount * 2, this.#lastLength); i++)
-      if (labelRefs[i] !== last[i]) return labelRefs[i]! > last[i]!
+    const common = Math.min(labelCount * 2, this.#lastLength)
+    for (let i = 0; i < common; i++) if (labelRefs[i] !== last[i]) return labelRefs[i]! > last[i]!
     return this.#seriesCount === 0 || labelCount * 2 > this.#lastLength
   }
 
@@ -321,6 +321,10 @@ export class IndexWriter {
     head.u32(crc)
     await this.#file.append(head.borrowBytes())
   }
+}
+
+function nameOf({ labelRefs, labelCount }: SeriesRecord, labels: Labels | undefined): string {
+  return `series ${labels ? formatLabels(labels) : `of symbols ${labelRefs.subarray(0, labelCount * 2)}`}`
 }
 
 function alignSeries(offset: number): number {
