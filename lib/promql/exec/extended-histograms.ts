@@ -1,6 +1,6 @@
 // Anchored and smoothed selectors where a series has native histograms: the arithmetic of extended.ts over whole histograms.
 // Specification: Prometheus 3.14, promql/functions.go (extendedHistogramRate, pickFirstSampleIndices) and promql/engine.go (smoothSeries).
-// Owns this slow path; series of floats alone never come here.
+// Owns this slow path; series of floats alone without start timestamps never come here.
 
 import { compact, type Histogram, isCustom } from '../../histogram/histogram.ts'
 import { detectReset } from '../../histogram/reset.ts'
@@ -11,10 +11,11 @@ import type { ExtendedRange } from './extended.ts'
 import { inOrder, type MixedSamples, type Outcome, within } from './samples.ts'
 import { changed, pairs, type SeriesNotes, say, wasReset } from './window-histograms.ts'
 
-/** A function's value over a range; `as floats` where no histogram counts for it. */
+/** A function's value over a range; `as floats` where no histogram counts for it, nor, for resets(), a start timestamp. */
 export function extendedOutcome(func: string, all: MixedSamples, range: ExtendedRange, notes: SeriesNotes): Outcome {
   const { floats, points } = countingFor(all, range)
-  if (points.length === 0) return 'as floats'
+  const started = func === 'resets' && floats.some(({ startTimeMs }) => startTimeMs !== 0)
+  if (points.length === 0 && !started) return 'as floats'
   if (func === 'changes' || func === 'resets') return countFromAnchor(func, { floats, points }, range.startMs)
   if (floats.length === 0) return extendedRate(func, points, range, notes)
   notes.annotations.mixedInRange(notes.name, notes.pos)
