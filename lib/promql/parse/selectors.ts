@@ -82,6 +82,7 @@ function parseListedLabel(tokens: TokenStream): string {
   if (type !== 'string') tokens.unexpected(labelWanted)
   const token = tokens.next()
   const name = unquote(token.text)
-  if (name === '') throw tokens.error(token.start, `invalid label name for grouping: ${quoteGo(name)}`)
+  if (name === '' || !name.isWellFormed())
+    throw tokens.error(token.start, `invalid label name for grouping: ${quoteGo(name)}`)
   return name
 }

@@ -89,11 +89,11 @@ function translateMatching({ card, labels, on, include, fill }: VectorMatching):
 function selectorFields(selector: VectorSelector) {
   const { name, matchers, extended } = selector
   const ends = { anchored: extended === 'anchored', smoothed: extended === 'smoothed' }
-  return { name, matchers: matchers.map(translateMatcher), ...timeFields(selector), ...ends }
+  return { name: name.toWellFormed(), matchers: matchers.map(translateMatcher), ...timeFields(selector), ...ends }
 }
 
 function translateMatcher({ name, type, value }: LabelMatcher): Json {
-  return { name, type, value }
+  return { name: name.toWellFormed(), type, value: value.toWellFormed() }
 }
 
 function timeFields({ offsetMs, offset, at }: TimeModifiers) {

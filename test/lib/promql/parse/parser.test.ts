@@ -187,6 +187,7 @@ test.each([
   ['a and fill(0) b', 'filling in missing series not allowed for set operators'],
   ['a + fill(0) 1', 'filling in missing series only allowed between instant vectors'],
   ['a + fill_left(7) on(n) b', 'unexpected <on>'],
+  ['sum by ("\\xff") (a', '1:9: parse error: invalid label name for grouping: "\\xff"'],
 ])('%s is refused', (query, message) => {
   expect(() => parseExpr(query, everySyntax)).toThrow(message)
 })

@@ -67,6 +67,10 @@ test('bytes that are no UTF-8 are shown as every encoder of JSON shows them', as
   backend.result = { type: 'string', timeMs: 0, value: '\udcff', warnings: [], infos: [] }
   const response = await (await apiOver(backend)).inject({ url: url('/api/v1/query', { query: '"\\xff"' }) })
   expect(response.json().data.result).toEqual([0, '\ufffd'])
+  const parsed = await (await apiOver(backend)).inject({
+    url: url('/api/v1/parse_query', { query: '{"a\\xff"="\\xfe"}' }),
+  })
+  expect(parsed.json().data.matchers).toEqual([{ name: 'a\ufffd', type: '=', value: '\ufffd' }])
 })
 
 test('every error code has its type and status', async () => {
