@@ -2,7 +2,6 @@
 // Specification: Thanos docs/storage.md: `type`, `config`, `prefix`; --objstore.config, --objstore.config-file.
 // Owns which types there are; S3's keys are read in s3-config.ts, and its SDK is loaded only where S3 is configured.
 import { readFileSync } from 'node:fs'
-import { parseAllDocuments } from 'yaml'
 import { ConfigSection } from '../kit/config-section.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { type FlagValues, stringFlag } from '../kit/flags.ts'
@@ -67,9 +66,23 @@ export interface CreateBucketOptions {
   readonly logger?: Logger
 }
 
-/** The bucket of a configuration's text, with its prefix, its retries and its metrics. Throws `config`. */
-export async function createBucket(yamlText: string, options: CreateBucketOptions = {}): Promise<Bucket> {
-  const root = new ConfigSection(parseFirstDocument(yamlText, options.logger), 'bucket')
+/** A configuration that has been read: what a thread is given that need not load a YAML parser. Structured-cloneable. */
+export interface ReadObjstore {
+  readonly document: unknown
+}
+
+/** Throws `config`. */
+export async function readObjstore(yamlText: string, logger?: Logger): Promise<ReadObjstore> {
+  return { document: await parseFirstDocument(yamlText, logger) }
+}
+
+/** The bucket of a configuration, of its text or read already, with its prefix, its retries and its metrics. Throws `config`. */
+export async function createBucket(
+  objstore: string | ReadObjstore,
+  options: CreateBucketOptions = {},
+): Promise<Bucket> {
+  const { document } = typeof objstore === 'string' ? await readObjstore(objstore, options.logger) : objstore
+  const root = new ConfigSection(document, 'bucket')
   const type = root.string('type')
   const prefix = root.string('prefix')
   const config = root.section('config')
@@ -110,7 +123,8 @@ async function openBucket(
   }
 }
 
-function parseFirstDocument(yamlText: string, logger: Logger | undefined): unknown {
+async function parseFirstDocument(yamlText: string, logger: Logger | undefined): Promise<unknown> {
+  const { parseAllDocuments } = await import('yaml')
   const documents = parseAllDocuments(yamlText, { schema: 'failsafe' })
   const [first] = documents
   if (!Array.isArray(documents) || first === undefined)

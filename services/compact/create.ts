@@ -15,6 +15,7 @@ import type { ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { gauge } from '../../lib/kit/metrics.ts'
 import { WorkerPool } from '../../lib/kit/workers.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
+import type { ReadObjstore } from '../../lib/objstore/config.ts'
 import type { BucketCall } from '../../lib/objstore/measured.ts'
 import { replayBucketCalls } from '../../lib/objstore/metrics.ts'
 import { type CompactConfig, rangesOf, replicaLabelsOf, retentionOf } from './config.ts'
@@ -65,7 +66,7 @@ function countBucketCalls({ registry, onStop }: ServiceContext, onRead?: (bytes:
 export interface CompactorParts {
   readonly bucket: Bucket
   /** The bucket's configuration, for the workers' own connections. */
-  readonly objstore: string
+  readonly objstore: ReadObjstore
   readonly sources: ViewSources
   readonly metrics: CompactMetrics
   readonly onView: (view: BucketView) => void

@@ -13,7 +13,7 @@ import { startHttp } from '../../lib/kit/http.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { checkAccess } from '../../lib/objstore/check-access.ts'
-import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+import { createBucket, type ReadObjstore, readObjstore, requireObjstoreConfig } from '../../lib/objstore/config.ts'
 import { BlockViews } from './block-views.ts'
 import type { blockRoutes } from './blocks-api.ts'
 import {
@@ -51,7 +51,7 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   rangesOf(config)
   retentionOf(config)
   warnOfIgnored(flags, config, logger)
-  const objstore = requireObjstoreConfig(config)
+  const objstore = await readObjstore(requireObjstoreConfig(config), logger)
   const bucket = await createBucket(objstore, { registry, logger })
   ctx.onStop('bucket', () => bucket.close())
   if (config.dryRun) return dryRun(config, ctx, bucket)
@@ -91,7 +91,7 @@ async function dryRun(config: CompactConfig, ctx: ServiceContext, bucket: Bucket
   process.stdout.write(describePlan(view, forecastOptionsOf(config, Date.now())))
 }
 
-async function createLease(config: CompactConfig, ctx: ServiceContext, objstore: string): Promise<LeaseKeeper> {
+async function createLease(config: CompactConfig, ctx: ServiceContext, objstore: ReadObjstore): Promise<LeaseKeeper> {
   const { logger, signal } = ctx
   const bucket = await createBucket(objstore, { logger })
   const lease = new LeaseKeeper({ bucket, name: leaseNameOf(config), durationMs: config.leaseMs, logger, signal })

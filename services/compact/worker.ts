@@ -4,9 +4,9 @@ import { BroadcastChannel, workerData } from 'node:worker_threads'
 import type { CompactorJob, JobOutcome } from '../../lib/compact/job.ts'
 import { runJob } from '../../lib/compact/run-job.ts'
 import { serveWorker } from '../../lib/kit/workers.ts'
-import { createBucket } from '../../lib/objstore/config.ts'
+import { createBucket, type ReadObjstore } from '../../lib/objstore/config.ts'
 
-const { objstore, bucketCalls } = workerData as { readonly objstore: string; readonly bucketCalls: string }
+const { objstore, bucketCalls } = workerData as { readonly objstore: ReadObjstore; readonly bucketCalls: string }
 const calls = new BroadcastChannel(bucketCalls)
 const bucket = await createBucket(objstore, { report: (call) => calls.postMessage(call) })
 
