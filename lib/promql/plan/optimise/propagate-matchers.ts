@@ -8,7 +8,7 @@ import type { LabelMatcher } from '../../../labels/matcher.ts'
 import { isTrim } from '../../functions/operators.ts'
 import type { VectorMatching } from '../../parse/ast.ts'
 import { selectedName } from '../names.ts'
-import type { Grouping, QueryPlan, Select, VectorPlan } from '../plan.ts'
+import type { Grouping, QueryPlan, Select, VectorPlan, WindowPlan } from '../plan.ts'
 import { type AnyPlan, mapQuery, mapUp } from '../walk.ts'
 
 export function propagateMatchers(query: QueryPlan): QueryPlan {
@@ -75,7 +75,7 @@ function narrow(plan: VectorPlan, matchers: readonly LabelMatcher[]): VectorPlan
     case 'selector':
       return { ...plan, select: narrowSelect(plan.select, matchers) }
     case 'window': {
-      if (plan.source.kind === 'subquery' || isTold(plan.func, plan.source.select)) return plan
+      if (plan.source.kind === 'subquery' || isTold(plan, plan.source.select)) return plan
       return { ...plan, source: { ...plan.source, select: narrowSelect(plan.source.select, matchers) } }
     }
     case 'map':
@@ -101,7 +101,11 @@ function narrowSelect(select: Select, matchers: readonly LabelMatcher[]): Select
   return added.length === 0 ? select : { ...select, matchers: [...select.matchers, ...added] }
 }
 
-/** Whether the metric's name gives an info: that it is no counter. */
-function isTold(func: string, select: Select): boolean {
+/** Whether any series gives an annotation: by its name, that it is no counter; by a φ that may be none. */
+function isTold({ func, params }: WindowPlan, select: Select): boolean {
+  if (func === 'quantile_over_time') {
+    const [quantile] = params
+    return !(quantile?.kind === 'number' && quantile.value >= 0 && quantile.value <= 1)
+  }
   return (func === 'rate' || func === 'increase') && !/_(total|sum|count|bucket)$/.test(selectedName(select) ?? '')
 }

@@ -59,6 +59,11 @@ test.each([
   // Two series of one match are an error, partner or none; and so may be names that differ.
   ['a * on (job) b{job="x"}', 'a * on (job) b{job="x"}'],
   ['{n="1"} and b{job="x"}', '{n="1"} and b{job="x",n="1"}'],
+  ['a and quantile_over_time(0.5, b[1m])', 'a and quantile_over_time(0.5, b[1m])'],
+  ['a{job="x"} unless quantile_over_time(0.5, b[1m])', 'a{job="x"} unless quantile_over_time(0.5, b{job="x"}[1m])'],
+  // A quantile that is none gives a warning, and so may one that varies.
+  ['a{job="x"} unless quantile_over_time(1.2, b[1m])', 'a{job="x"} unless quantile_over_time(1.2, b[1m])'],
+  ['a{job="x"} unless quantile_over_time(time(), b[1m])', 'a{job="x"} unless quantile_over_time(time(), b[1m])'],
   // Its name alone gives an info.
   ['rate(a[1m]) and b{job="x"}', 'rate(a[1m]) and b{job="x"}'],
 ])('matchers: %s is %s', (query, want) => becomes(propagateMatchers, query, want))
