@@ -1,7 +1,8 @@
 // Merges the blocks' streams into one: ascending by labels, series of equal labels as one, its chunks in order and each once.
 // Works on batches: it waits for a block only where that one's batch is used up.
 // Owns the heap of streams; what a failing block means is decided by the caller.
-import { compareLabels } from '../labels/labels.ts'
+import { MnemoError } from '../kit/errors.ts'
+import { compareLabels, formatLabels, type Labels } from '../labels/labels.ts'
 import { joinSeries } from '../storeapi/chunk-order.ts'
 import type { StoreSeries } from '../storeapi/types.ts'
 import type { Batches } from './prefetch.ts'
@@ -80,7 +81,13 @@ export async function* mergeBlocks(
             continue
           }
         }
-        siftDown(heap)
+        if (compareLabels(head.series.labels, labels) >= 0) siftDown(heap)
+        else {
+          if (out.length > 0) yield out
+          out = []
+          onFailure(head.stream.ulid, outOfOrder(head.series.labels, labels))
+          removeTop(heap)
+        }
       } while (heap.length > 0 && compareLabels(heap[0]!.series.labels, labels) === 0)
       out.push(joinSeries(parts))
     }
@@ -89,6 +96,12 @@ export async function* mergeBlocks(
     abort()
     await Promise.all(streams.map(({ batches }) => batches.return()))
   }
+}
+
+/** An index whose checksums are right may still be wrong: what else comes of its block cannot be put in its place. */
+function outOfOrder(labels: Labels, before: Labels): MnemoError {
+  const got = `got series ${formatLabels(labels)} after ${formatLabels(before)}`
+  return new MnemoError('corrupt', `${got}, want series in ascending order of labels`)
 }
 
 function siftUp(heap: Head[], head: Head): void {

@@ -189,7 +189,9 @@ test(`one damaged block (SEED=${seed})`, { timeout: isNightly ? 3_600_000 : 120_
       const mark = await readMark(bucket, victim.ulid, 'no-compact')
       // One that says it is downsampled has no raw samples, and no reader looks for them.
       const saysDownsampled = (left.get(victim.ulid)?.thanos.resolutionMs ?? 0) > 0
-      if (lines.length < all.length && !saysDownsampled) {
+      // An index whose checksums are right may know less of a series than there is, and nothing tells.
+      const knowsLess = told === 'index behind a checksum'
+      if (lines.length < all.length && !saysDownsampled && !knowsLess) {
         const named =
           partial.has(victim.ulid) ||
           unsupported.has(victim.ulid) ||
