@@ -1,7 +1,6 @@
 // Metrics of gRPC calls that a client makes: grpc_client_started_total, grpc_client_handled_total, grpc_client_handling_seconds.
 // Names, labels and buckets are those of grpc-ecosystem's Go middleware as Thanos sets it up.
-// Owns the interceptor and the way of what worker threads count to the thread that has the registry.
-import { BroadcastChannel } from 'node:worker_threads'
+// Owns the interceptor, and the form in which worker threads tell the thread that has the registry what they count.
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
 import { type CallLabels, callBuckets, callLabelNames, callLabels, nameOfCode } from './grpc-metrics.ts'
 import { counter, histogram, type Registry } from './metrics.ts'
@@ -31,8 +30,10 @@ export function observeClientCalls(observer: ClientCallObserver): Interceptor {
   }
 }
 
-/** An observer that counts in the registry, what worker threads report besides. */
-export function clientCallMetrics(registry: Registry): ClientCallObserver & { close(): void } {
+/** An observer that counts in the registry, and what worker threads report. */
+export function clientCallMetrics(
+  registry: Registry,
+): ClientCallObserver & { replay(reports: ClientCallReports): void } {
   const started = counter(registry, {
     name: 'grpc_client_started_total',
     help: 'Total number of RPCs started on the client.',
@@ -56,22 +57,22 @@ export function clientCallMetrics(registry: Registry): ClientCallObserver & { cl
       duration.observe({ ...labels }, seconds)
     },
   }
-  const channel = openChannel()
-  channel.onmessage = (event) => {
-    for (const { labels, code, seconds } of (event as { data: readonly Report[] }).data)
-      if (code === undefined) observer.started(labels)
-      else observer.handled(labels, code, seconds)
+  return {
+    ...observer,
+    replay(reports) {
+      for (const { labels, code, seconds } of reports)
+        if (code === undefined) observer.started(labels)
+        else observer.handled(labels, code, seconds)
+    },
   }
-  return { ...observer, close: () => channel.close() }
 }
 
-/** In a worker thread: an observer that reports to clientCallMetrics(). */
-export function reportClientCalls(): ClientCallObserver {
-  const channel = openChannel()
+/** In a worker thread: an observer that sends what clientCallMetrics() replays. */
+export function reportClientCalls(sendReports: (reports: ClientCallReports) => void): ClientCallObserver {
   let reports: Report[] = []
   // A message to another thread takes as long as a small query's parsing.
   const send = () => {
-    channel.postMessage(reports)
+    sendReports(reports)
     reports = []
   }
   const report = (one: Report): void => {
@@ -92,9 +93,5 @@ interface Report {
   readonly seconds: number
 }
 
-/** Of this process's threads. It does not keep a thread alive. */
-function openChannel(): BroadcastChannel {
-  const channel = new BroadcastChannel('mnemo-grpc-client-calls')
-  channel.unref()
-  return channel
-}
+/** Structured-cloneable. */
+export type ClientCallReports = readonly Report[]

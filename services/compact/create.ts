@@ -2,7 +2,6 @@
 // Specification: Thanos cmd/thanos/compact.go.
 // Owns what is made here until the service stops.
 import { join } from 'node:path'
-import { BroadcastChannel } from 'node:worker_threads'
 import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
 import { consistencyDelayFilter, deduplicateFilter, replicaLabelRemover, timeFilter } from '../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
@@ -47,20 +46,13 @@ export function createSources(
   return { fetcher, deletionMarks, duplicates, noCompactMarks, noDownsampleMarks }
 }
 
-/** Name of the channel on which workers tell what they do to the bucket. */
-const bucketCalls = 'compactor bucket calls'
-
-/** What workers do to the bucket counts as if the main thread did it. */
-function countBucketCalls({ registry, onStop }: ServiceContext, onRead?: (bytes: number) => void): void {
-  const channel = new BroadcastChannel(bucketCalls)
+/** What workers do to the bucket, which they tell, counts as if the main thread did it. */
+function countBucketCalls({ registry }: ServiceContext, onRead?: (bytes: number) => void): (call: BucketCall) => void {
   const replay = replayBucketCalls(registry)
-  channel.onmessage = (message: unknown) => {
-    const { data } = message as { readonly data: BucketCall }
-    replay(data)
-    if (data.call === 'moved' && data.args[0] === 'get_range') onRead?.(data.args[1])
+  return (call) => {
+    replay(call)
+    if (call.call === 'moved' && call.args[0] === 'get_range') onRead?.(call.args[1])
   }
-  channel.unref()
-  onStop('bucket calls', () => channel.close())
 }
 
 export interface CompactorParts {
@@ -76,17 +68,18 @@ export interface CompactorParts {
 
 export function createCompactor(config: CompactConfig, ctx: ServiceContext, parts: CompactorParts): Compactor {
   const { objstore, sources, bucket, metrics, onView } = parts
+  const countCall = countBucketCalls(ctx, parts.onRead)
   const startWorkers = () =>
     new WorkerPool<CompactorJob, JobOutcome>(new URL('./worker.ts', import.meta.url), {
       size: Math.max(config.concurrency, config.downsampleConcurrency),
-      workerData: { objstore, bucketCalls },
+      workerData: { objstore },
       name: 'compactor',
       youngHeapMiB: 6,
+      onEvent: (event) => countCall(event as BucketCall),
     })
   // A round that finds nothing to do needs none.
   let pool: ReturnType<typeof startWorkers> | undefined
   ctx.onStop('workers', () => pool?.close())
-  countBucketCalls(ctx, parts.onRead)
   gauge(ctx.registry, { name: 'thanos_delete_delay_seconds', help: 'Configured delete delay in seconds.' }).set(
     config.deleteDelayMs / 1000,
   )

@@ -2,6 +2,7 @@
 // Implements api/backend.ts; each job carries the stores as they are when it is sent.
 // Owns the worker threads, and what the end of a query by time or by its client is called.
 import { MnemoError } from '../../lib/kit/errors.ts'
+import type { ClientCallReports } from '../../lib/kit/grpc-client-metrics.ts'
 import type { Registry } from '../../lib/kit/metrics.ts'
 import { siblingModule, WorkerPool } from '../../lib/kit/workers.ts'
 import type { Labels } from '../../lib/labels/labels.ts'
@@ -23,6 +24,8 @@ export interface BackendOptions {
   readonly timeoutMs: number
   readonly registry: Registry
   readonly config: WorkerConfig
+  /** Takes what workers count of their calls. */
+  readonly onClientCalls: (reports: ClientCallReports) => void
   /** For /status/flags. */
   readonly flags: Readonly<Record<string, string>>
 }
@@ -34,13 +37,14 @@ export class WorkerBackend implements QueryBackend {
   readonly #active = new ActiveQueries()
 
   constructor(options: BackendOptions) {
-    const { workers: size, config: workerData, maxConcurrent, registry } = options
+    const { workers: size, config: workerData, maxConcurrent, registry, onClientCalls } = options
     this.#options = options
     this.#pool = new WorkerPool(siblingModule(import.meta.url, 'worker'), {
       size,
       workerData,
       name: 'query worker',
       youngHeapMiB,
+      onEvent: (event) => onClientCalls(event as ClientCallReports),
     })
     this.#gate = new Gate(maxConcurrent, registry)
   }

@@ -46,14 +46,13 @@ export async function main(argv: string[]): Promise<void> {
 async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   const { logger, registry, signal, probe } = ctx
   const calls = clientCallMetrics(registry)
-  ctx.onStop('metrics of calls', () => calls.close())
   const connections = new Connections([observeClientCalls(calls)])
   const discovery = new Discovery({ values, registry, logger })
   const logging = readRequestLogging(values)
   const endpoints = openEndpoints(values, { discovery, connections }, ctx)
   exposeConnections(registry, endpoints, readConnectionLabels(values.connectionMetricLabels))
   const stores = selectStores(values, endpoints)
-  const backend = openBackend(values, stores, ctx)
+  const backend = openBackend(values, { stores, calls }, ctx)
   const syntax = readFeatures(values.enableFeature)
   const timeoutMs = Math.min(values.timeoutMs, values.responseTimeoutMs || Number.POSITIVE_INFINITY)
   const asked = Promise.withResolvers<void>()
@@ -151,10 +150,14 @@ function logChange(endpoint: Endpoint, logger: Logger): void {
   else logger.info({ address, type: componentType, labels: formatLabelSets(endpoint) }, 'store is up')
 }
 
-function openBackend(values: QueryFlags, endpoints: Stores, { registry, onStop }: ServiceContext): WorkerBackend {
+function openBackend(
+  values: QueryFlags,
+  { stores, calls }: { stores: Stores; calls: ReturnType<typeof clientCallMetrics> },
+  { registry, onStop }: ServiceContext,
+): WorkerBackend {
   const { workers, maxConcurrent, timeoutMs, dedupFunction, responseTimeoutMs, maxSamples, maxMemoryBytes } = values
   const backend = new WorkerBackend({
-    endpoints,
+    endpoints: stores,
     workers,
     maxConcurrent,
     timeoutMs,
@@ -170,6 +173,7 @@ function openBackend(values: QueryFlags, endpoints: Stores, { registry, onStop }
       dynamicLookback: values.dynamicLookback,
       defaultSubqueryStepMs: values.defaultEvaluationIntervalMs,
     },
+    onClientCalls: calls.replay,
     flags: flagTexts(values),
   })
   onStop('query workers', () => backend.close())

@@ -3,7 +3,7 @@
 // Owns one connection to each store and the kernels of its queries.
 import { workerData } from 'node:worker_threads'
 import { observeClientCalls, reportClientCalls } from '../../lib/kit/grpc-client-metrics.ts'
-import { Moved, serveWorker } from '../../lib/kit/workers.ts'
+import { Moved, postEvent, serveWorker } from '../../lib/kit/workers.ts'
 import { execute, warmUp } from '../../lib/promql/exec/engine.ts'
 import type { QueryResult } from '../../lib/promql/exec/result.ts'
 import { parseExpr } from '../../lib/promql/parse/parser.ts'
@@ -24,7 +24,7 @@ import { FanoutQueryable } from './queryable.ts'
 const config = workerData as WorkerConfig
 const kernelPool = new KernelPool(config.maxMemoryBytes)
 const clients = new Map<string, StoreClient>()
-const interceptors = [observeClientCalls(reportClientCalls())]
+const interceptors = [observeClientCalls(reportClientCalls(postEvent))]
 
 function client({ address, tls }: Endpoint): StoreClient {
   let known = clients.get(address)

@@ -27,9 +27,11 @@ const { signal } = new AbortController()
 const request = rulesCall.request.empty()
 const labels = 'grpc_type="server_stream",grpc_service="thanos.Rules",grpc_method="Rules"'
 
+type Calls = ReturnType<typeof clientCallMetrics>
+
 test.each([
-  ['this thread', (calls: ReturnType<typeof clientCallMetrics>) => calls],
-  ['another thread, which reports', () => reportClientCalls()],
+  ['this thread', (calls: Calls) => calls],
+  ['another thread, which reports', (calls: Calls) => reportClientCalls((sent) => calls.replay(structuredClone(sent)))],
 ])('calls of %s', async (_who, observerOf) => {
   const registry = createRegistry()
   const calls = clientCallMetrics(registry)
@@ -50,5 +52,4 @@ test.each([
     )
   }, 20_000)
   client.close()
-  calls.close()
 })
