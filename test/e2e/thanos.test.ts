@@ -15,10 +15,10 @@ import { freePorts } from '../support/free-port.ts'
 import { viewOf } from '../support/made-blocks.ts'
 import { openMetricsText } from '../support/openmetrics.ts'
 import { run, TestProcess } from '../support/process.ts'
-import { type Prometheus, startPrometheusOver, whyNoPrometheus } from '../support/prometheus.ts'
+import { type Prometheus, preferPrometheus, startPrometheusOver, whyNoPrometheus } from '../support/prometheus.ts'
 
 const { THANOS: thanos = '', PROMETHEUS } = process.env
-if (PROMETHEUS) process.env.PATH = `${path.dirname(PROMETHEUS)}:${process.env.PATH}`
+if (PROMETHEUS) preferPrometheus(PROMETHEUS)
 const reason =
   thanos === ''
     ? 'left out: beside a real Thanos (THANOS names none)'

@@ -6,6 +6,16 @@ import path from 'node:path'
 import { freePort, portOf } from './free-port.ts'
 import { hasCommand, TestProcess } from './process.ts'
 
+/**
+ * Has tests take the Prometheus at `executable`, and the promtool beside it, rather than those on the PATH.
+ * Throws where it has another name: the one on the PATH would be taken without a word.
+ */
+export function preferPrometheus(executable: string): void {
+  if (path.basename(executable) !== 'prometheus')
+    throw new Error(`cannot use ${executable}: want a file named prometheus`)
+  process.env.PATH = `${path.dirname(executable)}:${process.env.PATH}`
+}
+
 /** Why there can be no Prometheus here, in one line; undefined: there can. */
 export function whyNoPrometheus(test: string, commands: readonly string[] = ['prometheus']): string | undefined {
   const missing = commands.filter((command) => !hasCommand(command))

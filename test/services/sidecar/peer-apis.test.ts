@@ -12,6 +12,7 @@ import {
   type Exposition,
   openMetricsType,
   type Prometheus,
+  preferPrometheus,
   prometheusApi,
   startExposition,
   startPrometheusOver,
@@ -19,7 +20,7 @@ import {
 } from '../../support/prometheus.ts'
 
 const { THANOS: thanosCommand = '', PROMETHEUS } = process.env
-if (PROMETHEUS) process.env.PATH = `${path.dirname(PROMETHEUS)}:${process.env.PATH}`
+if (PROMETHEUS) preferPrometheus(PROMETHEUS)
 const reason = whyNoPrometheus('rules, targets and exemplars through sidecar and querier')
 if (reason !== undefined) console.log(reason)
 const withThanos = reason === undefined && thanosCommand !== ''
