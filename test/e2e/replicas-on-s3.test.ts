@@ -3,7 +3,7 @@
 // equals Prometheus's own where only one has data, and outlives the sidecars.
 // Owns every process, ended in afterAll.
 import { mkdtemp, rm } from 'node:fs/promises'
-import { constants, setPriority, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -23,21 +23,19 @@ const scrapeMs = 1000
 /** Three scrapes, what the penalty of a change of sides may leave out, and some patience with a busy machine. */
 const maxHoleMs = 3 * scrapeMs + 700
 const outageMs = 25_000
+/** As replica-pair.ts has it; a chunk ends with its block. */
+const blockMs = 20_000
+/**
+ * When replicas go away, after a block has begun: a chunk of the other that ends within some scrapes makes a second change of sides,
+ * which leaves out twice what the first one did (docs/faults.md).
+ */
+const goneAfterMs = 8_000
 const selectors = ['ticks_total', 'up{job="test"}']
 
 interface Outage {
   readonly alone: ReplicaName
   readonly fromMs: number
   readonly toMs: number
-}
-
-/** Scrapes of every second are missed while other tests have the processors: this one's processes, children too, go first, where they may. */
-function goFirst(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_HIGH)
-  } catch (error) {
-    console.log(`no precedence over other processes, so that scrapes may be missed: ${(error as Error).message}`)
-  }
 }
 
 describe.skipIf(reason !== undefined)('two replicas on S3', () => {
@@ -49,7 +47,6 @@ describe.skipIf(reason !== undefined)('two replicas on S3', () => {
   const outages: Outage[] = []
 
   beforeAll(async () => {
-    goFirst()
     folder = await mkdtemp(path.join(tmpdir(), 'replicas-'))
     ceph = await startCeph()
     await ceph.createBucket('blocks')
@@ -95,24 +92,13 @@ describe.skipIf(reason !== undefined)('two replicas on S3', () => {
     expect(series!.metric).not.toHaveProperty('replica')
     const times = [since, ...timesOf(series!).filter((time) => time > since && time < until), until]
     const holes = times.slice(1).flatMap((time, i) => (time - times[i]! > maxHoleMs ? [[times[i], time]] : []))
-    expect(holes, holes.length === 0 ? selector : await scrapedAround(selector, holes.flat())).toEqual([])
+    expect(holes, selector).toEqual([])
     const values = series!.values.map(([, value]) => Number(value))
     expect(
       values.every((value, i) => i === 0 || value >= values[i - 1]!),
       `${selector} ascends`,
     ).toBe(true)
     return series!
-  }
-
-  /** What each replica itself has around a hole: whether a scrape was missed, or samples are. */
-  async function scrapedAround(selector: string, hole: readonly (number | undefined)[]): Promise<string> {
-    const [start, end] = [Math.min(...hole.map(Number)) - 8 * scrapeMs, Math.max(...hole.map(Number)) + 8 * scrapeMs]
-    const lines = (['a', 'b'] as const).map(async (name) => {
-      const own = await raw(pair.replicas[name].prometheus.url, selector, Date.now()).catch(() => [])
-      const times = own.flatMap(timesOf).filter((time) => time > start && time < end)
-      return `${name}: ${times.join(' ')}`
-    })
-    return [selector, ...(await Promise.all(lines))].join('\n')
   }
 
   async function metas(): Promise<BlockMeta[]> {
@@ -135,6 +121,7 @@ describe.skipIf(reason !== undefined)('two replicas on S3', () => {
     await sleep(20_000)
     for (const away of ['b', 'a'] as const) {
       const alone = away === 'a' ? 'b' : 'a'
+      await sleep(blockMs - ((Date.now() - goneAfterMs) % blockMs))
       const { prometheus } = pair.replicas[away]
       if (away === 'b') await prometheus.stop()
       else await prometheus.process.kill()
@@ -148,7 +135,7 @@ describe.skipIf(reason !== undefined)('two replicas on S3', () => {
     }
     const untilMs = Date.now() - 2 * scrapeMs
     for (const selector of selectors) await expectWhole(selector, fromMs, untilMs)
-  }, 150_000)
+  }, 240_000)
 
   test('each sample is one that a replica has scraped', async () => {
     for (const selector of selectors) {
