@@ -148,7 +148,8 @@ function serviceNames(definition: ServiceDefinition): string[] {
 
 /**
  * Options of a client's channel: the receive limit (grpc-js's own is 4 MiB), a window that does not throttle a long
- * link, and pings that Thanos accepts (it closes connections that ping more than every 10 s, or without a call).
+ * link, and pings that Thanos accepts (it closes connections that ping more than every 10 s, or without a call). A
+ * lost peer's name is looked up again after 2 s (grpc-js: 30), since a container or pod comes back under another address.
  */
 export function channelOptions(
   options: { readonly maxReceiveBytes?: number; readonly tls?: ClientTls | undefined } = {},
@@ -166,6 +167,7 @@ export function channelOptions(
     'grpc.keepalive_timeout_ms': 5_000,
     'grpc.keepalive_permit_without_calls': 0,
     'grpc.max_reconnect_backoff_ms': 10_000,
+    'grpc.dns_min_time_between_resolutions_ms': 2_000,
     'grpc.enable_http_proxy': 0,
   }
 }
