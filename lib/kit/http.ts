@@ -1,15 +1,15 @@
 // The HTTP server of a service: /-/healthy, /-/ready, /metrics, and the service's routes, measured as Thanos measures them.
 // Fastify does the work. When the process is asked to stop, running requests may end within the grace period.
-// Owns the listening and the draining; routes and their error format are the service's.
-import type { Socket } from 'node:net'
+// Owns the draining; routes and their error format are the service's.
+import { once } from 'node:events'
+import type { Server, Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
-import { formatAddress, listenError, parseListenAddress } from './address.ts'
+import collectProcessMetrics from 'prom-client/lib/defaultMetrics.js'
+import { listenError, parseListenAddress } from './address.ts'
 import { BasicAuth } from './basic-auth.ts'
 import { asMnemoError, describeError, MnemoError } from './errors.ts'
-import type { ServiceContext } from './lifecycle.ts'
-import type { Logger } from './log.ts'
+import { announce, defaultGraceMs, type HttpOptions, type HttpServer } from './http-listening.ts'
 import { counter, histogram, type Registry } from './metrics.ts'
-import type { Probe } from './probe.ts'
 import { createTlsServer, readWebConfig } from './web-config.ts'
 
 declare module 'fastify' {
@@ -19,29 +19,7 @@ declare module 'fastify' {
   }
 }
 
-export interface HttpOptions {
-  /** host:port; port 0 lets the system choose. */
-  readonly address: string
-  readonly registry: Registry
-  readonly probe: Probe
-  readonly logger: Logger
-  /** Draining begins when it aborts. */
-  readonly signal: AbortSignal
-  /** How long running requests may take after the signal; 0: they are cut. Default 2 minutes. */
-  readonly graceMs?: number
-  /** The file of --http.config; absent or '': plain text. Spread the service's context in. */
-  readonly httpConfigFile?: string | undefined
-  /** Where given (spread the service's context in), the process waits for the draining. */
-  readonly onStop?: ServiceContext['onStop']
-}
-
-export interface HttpServer {
-  /** Where it listens, with the port that the system chose. */
-  readonly address: string
-  readonly port: number
-  /** Lets running requests end within the grace period, then closes; may be called again. */
-  close(): Promise<void>
-}
+type Configure = (app: FastifyInstance) => void | Promise<void>
 
 /** As Go's servers: a query may be a long URL. */
 const maxHeaderBytes = 1 << 20
@@ -55,11 +33,43 @@ const sweepIntervalMs = 100
 const durationBuckets = [0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120, 240, 360, 720]
 
 /** Serves HTTP at the address; `configure` adds routes. Throws `config` where the address cannot be listened at. */
-export async function startHttp(
+export async function startHttp(options: HttpOptions, configure?: Configure): Promise<HttpServer> {
+  const app = await createApp(options, configure)
+  const unused = trackUnused(app)
+  const { host, port } = parseListenAddress(options.address)
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    throw listenError(`http-address ${options.address}`, error)
+  }
+  const bound = app.addresses().find((at) => typeof at === 'object')?.port ?? port
+  const graceMs = options.graceMs ?? defaultGraceMs
+  return announce(options, bound, () => drain(app, { graceMs, unused }))
+}
+
+/**
+ * Serves HTTP where `listener` listens: takes over that, and the connections that it has taken already. Resolves with how to
+ * close. Not for --http.config: Fastify would leave a server that it has not made itself open.
+ */
+export async function takeOver(
+  listener: Server,
+  taken: readonly Socket[],
   options: HttpOptions,
-  configure: (app: FastifyInstance) => void | Promise<void> = () => {},
-): Promise<HttpServer> {
-  const app = createApp(options)
+): Promise<() => Promise<void>> {
+  const app = await createApp(options)
+  const unused = trackUnused(app)
+  // What is connected counts as such, and is closed, only where it comes after this event.
+  await once(app.server.listen(listener), 'listening')
+  for (const socket of taken) {
+    app.server.emit('connection', socket)
+    socket.resume()
+  }
+  return () => drain(app, { graceMs: options.graceMs ?? defaultGraceMs, unused })
+}
+
+async function createApp(options: HttpOptions, configure: Configure = () => {}): Promise<FastifyInstance> {
+  const app = bareApp(options)
+  collectProcessMetrics({ register: options.registry })
   measure(app, options.registry)
   addProbes(app, options)
   app.setNotFoundHandler((_request, reply) =>
@@ -75,28 +85,10 @@ export async function startHttp(
   // In a scope of its own, so that the service may set its own error handler.
   app.register(async (scope) => configure(scope))
   await app.ready()
-  const unused = trackUnused(app)
-  const { host, port } = parseListenAddress(options.address)
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    throw listenError(`http-address ${options.address}`, error)
-  }
-  const bound = app.addresses().find((at) => typeof at === 'object')?.port ?? port
-  const address = formatAddress({ host, port: bound })
-  options.logger.info({ address }, 'listening for requests and metrics')
-  const graceMs = options.graceMs ?? 120_000
-  const close = once(() => drain(app, { graceMs, unused }))
-  options.onStop?.('http', close, { graceMs })
-  options.signal.addEventListener(
-    'abort',
-    () => close().catch((error) => options.logger.error({ err: error }, 'cannot close HTTP')),
-    { once: true },
-  )
-  return { address, port: bound, close }
+  return app
 }
 
-function createApp({ httpConfigFile, logger }: HttpOptions): FastifyInstance {
+function bareApp({ httpConfigFile, logger }: HttpOptions): FastifyInstance {
   const http = { maxHeaderSize: maxHeaderBytes }
   const common = { routerOptions: { maxParamLength: maxParamChars }, schemaController: noSchemas }
   if (!httpConfigFile) return fastify({ http, ...common })
@@ -185,14 +177,5 @@ async function drain(app: FastifyInstance, { graceMs, unused }: Draining): Promi
   } finally {
     clearTimeout(cut)
     clearInterval(sweep)
-  }
-}
-
-/** The function's first promise, whoever asks. */
-function once(work: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined
-  return () => {
-    running ??= work()
-    return running
   }
 }

@@ -1,16 +1,13 @@
-// Metrics of a process: a prom-client registry with the process's own, and get-or-create helpers for those of a part.
+// Metrics of a process: a prom-client registry, and get-or-create helpers for those of a part.
 // Names are Thanos's where Thanos has the metric.
-// Owns the registry's making; each part owns its metrics.
-import {
-  AggregatorRegistry,
-  Counter,
-  collectDefaultMetrics,
-  Gauge,
-  Histogram,
-  type MetricObjectWithValues,
-  type MetricValue,
-  Registry,
-} from 'prom-client'
+// Owns the registry's making; each part owns its metrics. Of prom-client that alone is loaded which is used: the whole of it
+// brings Node's HTTP and tracing into each thread.
+import type { MetricObjectWithValues, MetricValue } from 'prom-client'
+import AggregatorRegistry from 'prom-client/lib/cluster.js'
+import Counter from 'prom-client/lib/counter.js'
+import Gauge from 'prom-client/lib/gauge.js'
+import Histogram from 'prom-client/lib/histogram.js'
+import Registry from 'prom-client/lib/registry.js'
 import { MnemoError } from './errors.ts'
 import { version } from './version.ts'
 
@@ -55,10 +52,9 @@ export function addThreadMetrics(registry: Registry, read: () => Promise<readonl
   registry.setSource(read)
 }
 
-/** A registry with the process's metrics and `mnemo_build_info`. */
+/** A registry with `mnemo_build_info`; collectProcessMetrics() adds the process's own. */
 export function createRegistry(): Registry {
   const registry = new ProcessRegistry()
-  collectDefaultMetrics({ register: registry })
   gauge(registry, {
     name: 'mnemo_build_info',
     help: 'Always 1; labels tell version, Node.js and platform.',

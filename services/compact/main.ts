@@ -9,13 +9,13 @@ import type { Round } from '../../lib/compact/round.ts'
 import { asMnemoError, describeError, MnemoError } from '../../lib/kit/errors.ts'
 import { withFolderLock } from '../../lib/kit/folder-lock.ts'
 import { warnOfIgnored } from '../../lib/kit/foreign-flags.ts'
-import { startHttp } from '../../lib/kit/http.ts'
+import { startHttpWhenAsked } from '../../lib/kit/http-when-asked.ts'
 import { runService, type ServiceContext } from '../../lib/kit/lifecycle.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { checkAccess } from '../../lib/objstore/check-access.ts'
 import { createBucket, type ReadObjstore, readObjstore, requireObjstoreConfig } from '../../lib/objstore/config.ts'
 import { BlockViews } from './block-views.ts'
-import type { blockRoutes } from './blocks-api.ts'
+import type { BlockRoutesParts } from './blocks-api.ts'
 import {
   type CompactConfig,
   checkConfig,
@@ -68,20 +68,24 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   const onRead = (bytes: number) => progress?.read(bytes)
   const compactor = createCompactor(config, ctx, { bucket, objstore, sources, metrics, onView, onRead })
   ctx.onStop('progress', () => progress?.done())
-  const routes = config.wait && !config.webDisable ? await createRoutes(config, { bucket, views, logger }) : undefined
-  await startHttp({ ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs }, routes)
+  await serve(config, ctx, { bucket, views, logger })
   const lease = await createLease(config, ctx, objstore)
   const service = new CompactService({ config, ctx, compactor, lease, metrics })
   if (!config.wait) return service.once()
   await service.prepare()
-  if (routes) ctx.onStop('global view', views.refreshGlobal())
+  if (!config.webDisable) ctx.onStop('global view', views.refreshGlobal())
   exposeProgress(config, ctx, views)
   await service.untilStopped()
 }
 
-async function createRoutes(...parts: Parameters<typeof blockRoutes>): Promise<ReturnType<typeof blockRoutes>> {
+/** A single run has no page, and is seldom asked anything. */
+async function serve(config: CompactConfig, ctx: ServiceContext, parts: BlockRoutesParts): Promise<void> {
+  const options = { ...ctx, address: config.httpAddress, graceMs: config.httpGracePeriodMs }
+  if (!config.wait) return void (await startHttpWhenAsked(options))
+  const { startHttp } = await import('../../lib/kit/http.ts')
+  if (config.webDisable) return void (await startHttp(options))
   const { blockRoutes } = await import('./blocks-api.ts')
-  return blockRoutes(...parts)
+  await startHttp(options, blockRoutes(config, parts))
 }
 
 /** The plan alone, on standard output. */
