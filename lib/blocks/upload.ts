@@ -6,15 +6,14 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { openFileStream } from '../bytes/file-stream.ts'
 import { forEachBounded } from '../kit/bounded.ts'
 import { describeError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import { compareStrings, formatLabels, labelsKey } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
+import { LocalFile } from '../objstore/local-file.ts'
 import { emptyTombstonesBytes, tombstonesFile } from '../tsdb/tombstones.ts'
 import { type BlockFile, type BlockMeta, chunksFolderName, indexFileName, metaFileName } from './meta.ts'
 import { formatMeta } from './meta-format.ts'
@@ -33,6 +32,8 @@ export interface UploadOptions {
   readonly withoutLabels?: boolean
   /** Files that are in the bucket already, and no longer in the folder: chunk segments, in order. */
   readonly alreadyThere?: readonly BlockFile[]
+  /** Nobody writes to the files any more: see LocalFile. */
+  readonly mayLink?: boolean
   /** Called when all but meta.json is in the bucket: what it throws keeps the block from being one. */
   readonly check?: (meta: BlockMeta) => Promise<void>
 }
@@ -62,7 +63,7 @@ export async function uploadBlock(
   meta: BlockMeta,
   options: UploadOptions = {},
 ): Promise<UploadedBlock> {
-  const { signal, logger, now = Date.now, concurrency = 1, hashFunc = '', alreadyThere = [] } = options
+  const { signal, logger, now = Date.now, concurrency = 1, hashFunc = '', alreadyThere = [], mayLink = false } = options
   const { ulid } = meta
   if (meta.thanos.labels.length === 0 && !options.withoutLabels)
     throw new MnemoError('bad_data', `cannot upload block ${ulid}: got no external labels, want at least one`)
@@ -79,15 +80,10 @@ export async function uploadBlock(
   const local = await Promise.all(listed.map((file) => withHash(folder, file, hashFunc)))
   const files = [...alreadyThere, ...local]
   const written = alreadyThere.map(({ relPath }) => `${ulid}/${relPath}`)
-  const uploadFile = async ({ relPath }: BlockFile) => {
+  const uploadFile = async ({ relPath, sizeBytes = 0 }: BlockFile) => {
     const name = `${ulid}/${relPath}`
     written.push(name)
-    const source = await openForReading(path.join(folder, relPath))
-    try {
-      await bucket.upload(name, source, signal)
-    } finally {
-      source.destroy()
-    }
+    await bucket.upload(name, new LocalFile(path.join(folder, relPath), { sizeBytes, mayLink }), signal)
   }
   try {
     const parts = local.filter(({ relPath }) => relPath !== metaFileName)
@@ -114,15 +110,6 @@ export async function withHash(folder: string, file: BlockFile, func: HashFunc):
     throw fileError(error, `read ${name}`)
   }
   return { ...file, hash: { func, value: hash.digest('hex') } }
-}
-
-/** Opened before it is read: what is removed meanwhile is uploaded all the same. */
-export async function openForReading(file: string): Promise<Readable> {
-  try {
-    return await openFileStream(file)
-  } catch (error) {
-    throw fileError(error, `open ${file}`)
-  }
 }
 
 /** The meta that the bucket has; undefined where the block is not there, or its meta.json is torn. */

@@ -93,11 +93,11 @@ export class FileWriter {
     return crc
   }
 
-  /** Writes what is buffered, syncs and closes. */
-  async finish(): Promise<void> {
+  /** Writes what is buffered and closes; on disk unless not `durable`. */
+  async finish({ durable = true } = {}): Promise<void> {
     try {
       await this.#flush()
-      await this.#handle.sync()
+      if (durable) await this.#handle.sync()
     } catch (error) {
       throw fileError(`cannot write ${this.path}`, error)
     } finally {

@@ -113,6 +113,7 @@ export class BlockChanges {
     const { uploaded } = await uploadBlock(bucket, folder, meta, {
       ...upload,
       alreadyThere,
+      mayLink: true,
       signal,
       logger,
       check: (complete) => check(complete, signal),

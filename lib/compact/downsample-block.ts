@@ -18,7 +18,7 @@ import { BlockError, SeriesInput } from './series-input.ts'
 export async function downsampleBlock(source: InputBlock, options: MergeOptions): Promise<BlockContents> {
   const { folder, meta, signal } = options
   const isRaw = source.meta.thanos.resolutionMs === resolutions.raw
-  const writer = await BlockWriter.create({ folder, symbols: source.index.symbols, ...options.segments })
+  const writer = await BlockWriter.create({ folder, symbols: source.index.symbols, ...options.writing })
   const input = new SeriesInput(source, signal)
   const downsampler = new SeriesDownsampler(createKernels())
   try {

@@ -4,8 +4,9 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { BlockFile } from '../blocks/meta.ts'
-import { type HashFunc, openForReading, withHash } from '../blocks/upload.ts'
+import { type HashFunc, withHash } from '../blocks/upload.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { LocalFile } from '../objstore/local-file.ts'
 import type { WrittenSegment } from '../tsdb/chunk-writer.ts'
 
 /** How long taking back may take. */
@@ -35,12 +36,8 @@ export class EarlyUpload {
     const relPath = `${path.basename(path.dirname(file))}/${name}`
     const uploaded = await withHash(folder, { relPath, sizeBytes }, this.#hashFunc)
     this.#files.push(uploaded)
-    const source = await openForReading(file)
-    try {
-      await this.#bucket.upload(`${this.#ulid}/${relPath}`, source, this.#signal)
-    } finally {
-      source.destroy()
-    }
+    const body = new LocalFile(file, { sizeBytes, mayLink: true })
+    await this.#bucket.upload(`${this.#ulid}/${relPath}`, body, this.#signal)
     await rm(file)
   }
 

@@ -17,8 +17,8 @@ export interface MergeOptions {
   /** The text of meta.json for what was written. */
   readonly meta: (contents: BlockContents) => string
   readonly signal: AbortSignal
-  /** How chunk segments are cut, and what becomes of those that are whole; see BlockWriterOptions. */
-  readonly segments?: Pick<BlockWriterOptions, 'segmentBytes' | 'onSegment'>
+  /** How files are written, and what becomes of segments that are whole; see BlockWriterOptions. */
+  readonly writing?: Pick<BlockWriterOptions, 'segmentBytes' | 'onSegment' | 'durable'>
 }
 
 /**
@@ -47,7 +47,7 @@ async function mergeSeries(
   options: MergeOptions & { readonly overlap: OverlapFunction },
 ): Promise<BlockContents> {
   const { folder, meta, signal } = options
-  const writer = await BlockWriter.create({ folder, symbols: symbols.merged(), ...options.segments })
+  const writer = await BlockWriter.create({ folder, symbols: symbols.merged(), ...options.writing })
   const heads = sources.map((source, i) => new MergeHead(inputOf(source, signal), i))
   const merger = new OverlapMerger(createKernels(), options.overlap)
   const copier = new SeriesCopier(writer)

@@ -45,7 +45,12 @@ async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Prom
       folder: job.folder,
       meta: (written: BlockContents) => formatMeta(metaOf(written)),
       signal,
-      segments: { onSegment: early.take.bind(early), ...(segmentBytes !== undefined && { segmentBytes }) },
+      writing: {
+        onSegment: early.take.bind(early),
+        ...(segmentBytes !== undefined && { segmentBytes }),
+        // The bucket's copy is what lasts: the work folder is emptied at each start.
+        durable: false,
+      },
     }
     const inputs = job.kind === 'compact' ? job.inputs : [job.input]
     for (const meta of inputs)

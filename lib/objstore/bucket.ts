@@ -2,6 +2,10 @@
 // Names are '/'-separated, relative to the configured prefix, without a leading slash.
 // Errors: `not_found` for a missing object, `already_exists` from a conditional put, `unavailable` for what may pass.
 import type { Readable } from 'node:stream'
+import type { LocalFile } from './local-file.ts'
+
+/** What an object is to hold. */
+export type ObjectBody = Readable | Uint8Array | LocalFile
 
 export interface ObjectAttributes {
   readonly sizeBytes: number
@@ -29,7 +33,7 @@ export interface Bucket {
   exists(name: string, signal?: AbortSignal): Promise<boolean>
   attributes(name: string, signal?: AbortSignal): Promise<ObjectAttributes>
   /** Creates or replaces; the object is there whole or not at all. A stream is never buffered whole. */
-  upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void>
+  upload(name: string, body: ObjectBody, signal?: AbortSignal): Promise<void>
   /** Creates the object only where none of that name is there: of two racing puts one wins, the other gets `already_exists`. */
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<void>
   /** Deletes; a missing object is no error. */

@@ -11,8 +11,9 @@ import { freeChunk } from '../bytes/file-stream.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { makeFolder } from '../kit/make-folder.ts'
 import { systemCode } from '../kit/system-errors.ts'
-import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
+import type { Bucket, ListedObject, ObjectAttributes, ObjectBody } from './bucket.ts'
 import { abortable, fileError, throwIfAborted } from './failures.ts'
+import { LocalFile } from './local-file.ts'
 import { checkObjectName, checkRange, compareListed, folderPrefix } from './names.ts'
 import { OpenFiles } from './open-files.ts'
 
@@ -137,7 +138,7 @@ export class FilesystemBucket implements Bucket {
     return { sizeBytes: stats.size, lastModifiedMs: Math.floor(stats.mtimeMs) }
   }
 
-  async upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
+  async upload(name: string, body: ObjectBody, signal?: AbortSignal): Promise<void> {
     await this.#publish(name, body, { publish: fs.rename, signal })
   }
 
@@ -148,7 +149,7 @@ export class FilesystemBucket implements Bucket {
 
   async #publish(
     name: string,
-    body: Readable | Uint8Array,
+    body: ObjectBody,
     { publish, signal }: { publish(from: string, to: string): Promise<void>; signal: AbortSignal | undefined },
   ): Promise<void> {
     const target = this.#pathOf(name)
@@ -242,11 +243,38 @@ async function* mapAhead<T, R>(items: readonly T[], work: (item: T) => Promise<R
   }
 }
 
-async function writeDurably(file: string, body: Readable | Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+async function writeDurably(file: string, body: ObjectBody, signal: AbortSignal | undefined): Promise<void> {
+  if (body instanceof LocalFile) {
+    if (body.mayLink && (await linked(body.path, file))) return
+    return body.read((bytes) => writeDurably(file, bytes, signal))
+  }
   const options = { flag: 'wx', flush: true, ...(signal && { signal }) }
   if (body instanceof Uint8Array) await fs.writeFile(file, body, options)
   else await pipeline(abortable(body, signal), await fileSink(file))
 }
+
+/** Whether the file has a second name now, and is on disk. False where it lies on another disk, its disk knows no links, or reading tells. */
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await fs.link(from, to)
+  } catch (error) {
+    if (unlinkable.has(systemCode(error) ?? '')) return false
+    throw error
+  }
+  await sync(to)
+  return true
+}
+
+const unlinkable: ReadonlySet<string> = new Set([
+  'ENOENT',
+  'EXDEV',
+  'EPERM',
+  'EACCES',
+  'EMLINK',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+])
 
 /** A new file as a stream, on disk at its end. */
 async function fileSink(file: string): Promise<Writable> {
@@ -266,13 +294,18 @@ async function fileSink(file: string): Promise<Writable> {
 /** Makes the names durable: fsync of the folder and, where folders were made, of each one up to `top`. */
 async function syncFolders(folder: string, top: string | undefined): Promise<void> {
   for (let current = folder; ; current = path.dirname(current)) {
-    const handle = await fs.open(current, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    await sync(current)
     if (top === undefined || current === top || current === path.dirname(current)) return
+  }
+}
+
+/** Puts what was written to a file or folder on disk. */
+async function sync(name: string): Promise<void> {
+  const handle = await fs.open(name, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }
 

@@ -2,7 +2,8 @@
 // Owns what counts as a failure: not_found, already_exists and cancelled operations are answers.
 import { pipeline, type Readable, Transform } from 'node:stream'
 import { asMnemoError } from '../kit/errors.ts'
-import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
+import type { Bucket, ListedObject, ObjectAttributes, ObjectBody } from './bucket.ts'
+import { LocalFile } from './local-file.ts'
 
 export const operations = ['iter', 'get', 'get_range', 'exists', 'upload', 'delete', 'attributes'] as const
 type Operation = (typeof operations)[number]
@@ -112,8 +113,9 @@ export class MeasuredBucket implements Bucket {
     return this.#measure('attributes', () => this.#inner.attributes(name, signal))
   }
 
-  async upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
-    if (body instanceof Uint8Array) return this.#put('upload', name, body, signal)
+  async upload(name: string, body: ObjectBody, signal?: AbortSignal): Promise<void> {
+    if (body instanceof Uint8Array) return this.#put(body.length, () => this.#inner.upload(name, body, signal))
+    if (body instanceof LocalFile) return this.#put(body.sizeBytes, () => this.#inner.upload(name, body, signal))
     const { stream, bytes } = counting(body, () => {})
     try {
       await this.#measure('upload', () => this.#inner.upload(name, stream, signal))
@@ -125,12 +127,12 @@ export class MeasuredBucket implements Bucket {
   }
 
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return this.#put('putIfAbsent', name, body, signal)
+    return this.#put(body.length, () => this.#inner.putIfAbsent(name, body, signal))
   }
 
-  async #put(how: 'upload' | 'putIfAbsent', name: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
-    await this.#measure('upload', () => this.#inner[how](name, body, signal))
-    this.#metrics.moved('upload', body.length)
+  async #put(sizeBytes: number, put: () => Promise<void>): Promise<void> {
+    await this.#measure('upload', put)
+    this.#metrics.moved('upload', sizeBytes)
     this.#metrics.uploaded()
   }
 

@@ -5,8 +5,9 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { MnemoError } from '../kit/errors.ts'
 import { compareStrings } from '../labels/labels.ts'
-import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
+import type { Bucket, ListedObject, ObjectAttributes, ObjectBody } from './bucket.ts'
 import { abortable, abortError, throwIfAborted } from './failures.ts'
+import { LocalFile } from './local-file.ts'
 import { checkObjectName, checkRange, folderPrefix } from './names.ts'
 
 interface StoredObject {
@@ -60,10 +61,10 @@ export class MemoryBucket implements Bucket {
     return { sizeBytes: bytes.length, lastModifiedMs }
   }
 
-  async upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
+  async upload(name: string, body: ObjectBody, signal?: AbortSignal): Promise<void> {
     checkObjectName(name)
     throwIfAborted(signal, `upload ${name}`)
-    const bytes = body instanceof Uint8Array ? Uint8Array.from(body) : await collect(name, body, signal)
+    const bytes = await bytesOf(name, body, signal)
     this.#objects.set(name, { bytes, lastModifiedMs: Date.now() })
   }
 
@@ -93,7 +94,9 @@ export class MemoryBucket implements Bucket {
   }
 }
 
-async function collect(name: string, body: Readable, signal: AbortSignal | undefined): Promise<Uint8Array> {
+async function bytesOf(name: string, body: ObjectBody, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  if (body instanceof Uint8Array) return Uint8Array.from(body)
+  if (body instanceof LocalFile) return body.read((bytes) => bytesOf(name, bytes, signal))
   try {
     const { buffer: all, byteOffset, length } = await buffer(abortable(body, signal))
     // No Buffer: its slices are views.

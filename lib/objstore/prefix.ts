@@ -2,7 +2,7 @@
 // Specification: `prefix` of Thanos's object storage configuration.
 // Owns the translation of names, both ways.
 import type { Readable } from 'node:stream'
-import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
+import type { Bucket, ListedObject, ObjectAttributes, ObjectBody } from './bucket.ts'
 import { checkObjectName, folderPrefix } from './names.ts'
 
 /** The part of `bucket` below `prefix`; slashes around it are dropped, an empty one gives the bucket itself. */
@@ -43,7 +43,7 @@ class PrefixBucket implements Bucket {
     return this.#inner.attributes(this.#full(name), signal)
   }
 
-  async upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
+  async upload(name: string, body: ObjectBody, signal?: AbortSignal): Promise<void> {
     return this.#inner.upload(this.#full(name), body, signal)
   }
 

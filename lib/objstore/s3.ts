@@ -19,8 +19,9 @@ import {
 import { Upload } from '@aws-sdk/lib-storage'
 import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
-import type { Bucket, ListedObject, ObjectAttributes } from './bucket.ts'
+import type { Bucket, ListedObject, ObjectAttributes, ObjectBody } from './bucket.ts'
 import { abortable, throwIfAborted } from './failures.ts'
+import { LocalFile } from './local-file.ts'
 import { checkObjectName, checkRange, compareListed, folderPrefix } from './names.ts'
 import { backoff } from './retry.ts'
 import { createS3Client } from './s3-client.ts'
@@ -187,7 +188,12 @@ class S3Bucket implements Bucket {
     }
   }
 
-  async upload(name: string, body: Readable | Uint8Array, signal?: AbortSignal): Promise<void> {
+  async upload(name: string, body: ObjectBody, signal?: AbortSignal): Promise<void> {
+    if (body instanceof LocalFile) return body.read((bytes) => this.#upload(name, bytes, signal))
+    return this.#upload(name, body, signal)
+  }
+
+  async #upload(name: string, body: Readable | Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const what = `upload ${this.#url(name)}`
     throwIfAborted(signal, what)
     const params = { ...this.#object(name), ...this.#writeParams }

@@ -1,4 +1,4 @@
-// Writes a block, series by series, in a temporary folder that gets its name only once everything is on disk.
+// Writes a block, series by series, in a temporary folder that gets its name only once everything is written, and on disk.
 // Specification: Prometheus tsdb/docs/format/README.md.
 // Owns the temporary folder: finish() or abort() must be called. What meta.json says is the caller's.
 import { existsSync } from 'node:fs'
@@ -52,8 +52,18 @@ export interface BlockWriterOptions {
   /** Every label name and value that a series will have, each once, ascending by bytes. */
   readonly symbols: Iterable<string> | AsyncIterable<string>
   readonly segmentBytes?: number
+  /** False: the block need not outlive a power cut, and nothing waits for the disk. */
+  readonly durable?: boolean
   /** Called with each segment that is whole while more follow: its file may be taken away, the block's other files refer to it by number. */
   readonly onSegment?: ChunkWriterOptions['onSegment']
+}
+
+interface BlockFields {
+  readonly folder: string
+  readonly temporary: string
+  readonly index: IndexWriter
+  readonly chunks: ChunkWriter
+  readonly durable: boolean
 }
 
 export class BlockWriter {
@@ -62,6 +72,7 @@ export class BlockWriter {
   readonly #index: IndexWriter
   readonly #chunks: ChunkWriter
   readonly #indexStats = new IndexStatsTally()
+  readonly #durable: boolean
   #numSamples = 0
   #numFloatSamples = 0
   #numHistogramSamples = 0
@@ -69,16 +80,17 @@ export class BlockWriter {
   #minTime = Number.POSITIVE_INFINITY
   #maxTime = Number.NEGATIVE_INFINITY
 
-  private constructor(fields: { folder: string; temporary: string; index: IndexWriter; chunks: ChunkWriter }) {
+  private constructor(fields: BlockFields) {
     this.#folder = fields.folder
     this.#temporary = fields.temporary
     this.#index = fields.index
     this.#chunks = fields.chunks
+    this.#durable = fields.durable
   }
 
   /** Starts a block. Throws `already_exists` where its folder is there; what an earlier attempt left is removed. */
   static async create(options: BlockWriterOptions): Promise<BlockWriter> {
-    const { folder, symbols, segmentBytes, onSegment } = options
+    const { folder, symbols, segmentBytes, onSegment, durable = true } = options
     if (existsSync(folder)) throw new MnemoError('already_exists', `cannot write a block: got ${folder}, want no such`)
     const temporary = `${folder}${temporarySuffix}`
     await rm(temporary, { recursive: true, force: true })
@@ -87,9 +99,10 @@ export class BlockWriter {
       const chunks = await ChunkWriter.create(join(temporary, chunksFolder), {
         ...(segmentBytes !== undefined && { segmentBytes }),
         onSegment,
+        durable,
       })
       const index = await IndexWriter.create(join(temporary, indexFile), symbols)
-      return new BlockWriter({ folder, temporary, index, chunks })
+      return new BlockWriter({ folder, temporary, index, chunks, durable })
     } catch (error) {
       await rm(temporary, { recursive: true, force: true })
       throw error
@@ -140,7 +153,7 @@ export class BlockWriter {
   }
 
   /**
-   * Writes the rest and gives the folder its name; all is on disk when this returns. `meta` makes meta.json's text of
+   * Writes the rest and gives the folder its name; all is on disk when this returns, unless not `durable`. `meta` makes meta.json's text of
    * what the block holds. With `tombstones`, an empty tombstones file is written, as Prometheus has it in its own blocks.
    */
   async finish(
@@ -150,7 +163,7 @@ export class BlockWriter {
     try {
       const segments = await this.#chunks.finish()
       const files = segments.map(({ name, sizeBytes }) => ({ relPath: `${chunksFolder}/${name}`, sizeBytes }))
-      files.push({ relPath: indexFile, sizeBytes: await this.#index.finish() })
+      files.push({ relPath: indexFile, sizeBytes: await this.#index.finish({ durable: this.#durable }) })
       if (options?.tombstones === true) {
         const sizeBytes = await writeTombstones(join(this.#temporary, tombstonesFile), new Map())
         files.push({ relPath: tombstonesFile, sizeBytes })
@@ -184,11 +197,13 @@ export class BlockWriter {
   async #publish(meta: string): Promise<void> {
     const file = await FileWriter.create(join(this.#temporary, metaFile))
     await file.append(Buffer.from(meta))
-    await file.finish()
-    await syncFolder(join(this.#temporary, chunksFolder))
-    await syncFolder(this.#temporary)
+    await file.finish({ durable: this.#durable })
+    if (this.#durable) {
+      await syncFolder(join(this.#temporary, chunksFolder))
+      await syncFolder(this.#temporary)
+    }
     await rename(this.#temporary, this.#folder)
-    await syncFolder(dirname(this.#folder))
+    if (this.#durable) await syncFolder(dirname(this.#folder))
   }
 
   /** Gives up: closes what is open and removes the temporary folder. */

@@ -28,6 +28,8 @@ export interface WrittenSegment {
 
 export interface ChunkWriterOptions {
   readonly segmentBytes?: number
+  /** False: what is written need not outlive a power cut. */
+  readonly durable?: boolean
   /** Called with each segment that is whole while more follow: its file may be taken away. The last one is never among them. */
   readonly onSegment?: ((file: string, segment: WrittenSegment) => Promise<void>) | undefined
 }
@@ -35,15 +37,15 @@ export interface ChunkWriterOptions {
 export class ChunkWriter {
   readonly #folder: string
   readonly #segmentBytes: number
-  readonly #onSegment: ChunkWriterOptions['onSegment']
+  readonly #options: ChunkWriterOptions
   readonly #written: WrittenSegment[] = []
   readonly #out = new EncodeBuffer(4096)
   #segment: FileWriter | undefined
 
-  private constructor(folder: string, { segmentBytes, onSegment }: ChunkWriterOptions) {
+  private constructor(folder: string, options: ChunkWriterOptions) {
     this.#folder = folder
-    this.#segmentBytes = segmentBytes ?? defaultSegmentBytes
-    this.#onSegment = onSegment
+    this.#segmentBytes = options.segmentBytes ?? defaultSegmentBytes
+    this.#options = options
   }
 
   /** Creates the folder. The first segment is created with the first chunk. */
@@ -114,7 +116,7 @@ export class ChunkWriter {
   async #cut(): Promise<FileWriter> {
     await this.#finishSegment()
     const whole = this.#written.at(-1)
-    if (whole) await this.#onSegment?.(join(this.#folder, whole.name), whole)
+    if (whole) await this.#options.onSegment?.(join(this.#folder, whole.name), whole)
     const segment = await FileWriter.create(join(this.#folder, segmentName(this.#written.length)))
     this.#out.clear()
     encodeSegmentHeader(this.#out)
@@ -126,11 +128,11 @@ export class ChunkWriter {
     const segment = this.#segment
     if (segment === undefined) return
     this.#segment = undefined
-    await segment.finish()
+    await segment.finish(this.#options)
     this.#written.push({ name: segmentName(this.#written.length), sizeBytes: segment.position })
   }
 
-  /** All chunks are on disk when this returns. */
+  /** All chunks are in files when this returns, and on disk unless not `durable`. */
   async finish(): Promise<readonly WrittenSegment[]> {
     await this.#finishSegment()
     return this.#written

@@ -137,8 +137,8 @@ export class IndexWriter {
     this.#lastLength = length
   }
 
-  /** Writes postings, their offset table and the table of contents; the file is on disk when this returns. Returns its size. */
-  async finish(): Promise<number> {
+  /** Writes postings, their offset table and the table of contents; the file is on disk then, unless not `durable`. Returns its size. */
+  async finish(options?: { readonly durable?: boolean }): Promise<number> {
     const file = this.#file
     const labelIndices = file.position
     // Section offsets are noted before their padding, as Prometheus does.
@@ -158,7 +158,7 @@ export class IndexWriter {
     )
     const size = file.position
     await this.#close()
-    await file.finish()
+    await file.finish(options)
     return size
   }
 

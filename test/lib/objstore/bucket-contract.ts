@@ -1,11 +1,15 @@
 // What every Bucket does, whatever it stands on: one suite, run over memory, filesystem and S3.
 // Specification: lib/objstore/bucket.ts.
 // Owns the cases; each file that runs it makes fresh, empty buckets.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ErrorCode, MnemoError } from '../../../lib/kit/errors.ts'
 import type { Bucket } from '../../../lib/objstore/bucket.ts'
+import { LocalFile } from '../../../lib/objstore/local-file.ts'
 
 export interface ContractOptions {
   readonly name: string
@@ -164,6 +168,22 @@ export function bucketContract({ name, open, largeBytes }: ContractOptions): voi
         const part = await bucket.getRange(objectName, size - 1000, 2000)
         expect(Buffer.compare(part, bytes.subarray(size - 1000))).toBe(0)
       }
+    })
+
+    test('a file is uploaded as it is, to be linked or not; one that is not there is told', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'mnemo-local-file-'))
+      for (const mayLink of [false, true]) {
+        const bytes = pseudoRandom(300_000)
+        const path = join(folder, `mayLink-${mayLink}`)
+        await writeFile(path, bytes)
+        const file = new LocalFile(path, { sizeBytes: bytes.length, mayLink })
+        await bucket.upload('from/file', file)
+        await rm(path)
+        expect(Buffer.compare(await buffer(await bucket.get('from/file')), bytes)).toBe(0)
+        await fails('not_found', () => bucket.upload('from/none', file))
+        expect(await bucket.exists('from/none')).toBe(false)
+      }
+      await rm(folder, { recursive: true })
     })
 
     test('a source that fails leaves no object', async () => {

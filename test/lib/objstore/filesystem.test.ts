@@ -5,6 +5,7 @@ import path from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, expect, test } from 'vitest'
 import { FilesystemBucket } from '../../../lib/objstore/filesystem.ts'
+import { LocalFile } from '../../../lib/objstore/local-file.ts'
 import { bucketContract, fails } from './bucket-contract.ts'
 
 const root = await fs.mkdtemp(path.join(tmpdir(), 'mnemo-filesystem-'))
@@ -52,6 +53,21 @@ test('an upload in progress is seen by nobody', async () => {
   expect(await fs.readFile(path.join(directory, 'block/index'), 'utf8')).toBe('first, second')
   expect(await fs.readdir(path.join(directory, '.mnemo-upload'))).toEqual([])
   await fails('bad_data', () => bucket.upload('.mnemo-upload/x', Buffer.from('x')))
+})
+
+test('a file that nobody writes to is linked, any other is copied', async () => {
+  const directory = freshDirectory()
+  const bucket = new FilesystemBucket(directory)
+  const file = path.join(root, 'local-file')
+  await fs.writeFile(file, 'bytes')
+  const inode = async (name: string) => (await fs.stat(name)).ino
+  await bucket.upload('linked', new LocalFile(file, { sizeBytes: 5, mayLink: true }))
+  expect(await inode(path.join(directory, 'linked'))).toBe(await inode(file))
+  await bucket.upload('copied', new LocalFile(file, { sizeBytes: 5 }))
+  expect(await inode(path.join(directory, 'copied'))).not.toBe(await inode(file))
+  await bucket.upload('linked', Buffer.from('replaced'))
+  expect(await fs.readFile(file, 'utf8')).toBe('bytes')
+  expect(await fs.readdir(path.join(directory, '.mnemo-upload'))).toEqual([])
 })
 
 test('a range is of the object as it is now, whoever replaced or deleted it', async () => {
