@@ -1,43 +1,59 @@
 // A source that is read front to back through one window: what is at hand is borrowed without waiting.
-// Memory is the window. What a window held goes when the caller says so: garbage of this size would wait for a collection
-// that comes late. Owns the window's bytes.
-import { Crc32cRanges } from './crc32c.ts'
+// Memory is the window, and what is read ahead. What a window held goes when the caller says so: garbage of this size would wait
+// for a collection that comes late. Owns the window's bytes.
 import type { RandomAccess } from './random-access.ts'
 
-const windowBytes = 2 * 1024 * 1024
+const defaultWindowBytes = 1024 * 1024
 
 /** Bytes at hand. */
 export interface Window {
   /** Offset in the source of the first byte. */
   readonly start: number
   readonly bytes: Uint8Array
-  /** Checksums of ranges of `bytes`. */
-  readonly checksums: Crc32cRanges
 }
 
-/**
- * Serves reads that move forward from a window of the source; any other read goes through. Reads are views of the window.
- * A `releasable` one keeps the windows that it has moved past until release() frees them, ahead of the garbage collector.
- */
+export interface ForwardWindowOptions {
+  readonly windowBytes?: number
+  /** Windows that have been moved past are kept until release() frees them, ahead of the garbage collector. */
+  readonly releasable?: boolean
+  /** What follows the window is on its way while that is used: for a source that takes its time. */
+  readonly readsAhead?: boolean
+}
+
+/** Bytes that are not needed yet. An outcome, not a rejection: nobody may be waiting when it fails. */
+interface Ahead {
+  readonly start: number
+  readonly outcome: Promise<{ readonly bytes: Uint8Array } | { readonly error: unknown }>
+}
+
+const nothing: Window = { start: 0, bytes: new Uint8Array() }
+
+/** Serves reads that move forward from a window of the source; any other read goes through. Reads are views of the window. */
 export class ForwardWindow implements RandomAccess {
   readonly name: string
   readonly sizeBytes: number
   readonly #source: RandomAccess
+  readonly #windowBytes: number
   readonly #releasable: boolean
+  readonly #readsAhead: boolean
   readonly #past: Uint8Array[] = []
-  #window: Window = windowOf(new Uint8Array(), 0)
+  #window = nothing
+  /** Follows the window. */
+  #ahead: Ahead | undefined
 
-  constructor(source: RandomAccess, { releasable = false }: { readonly releasable?: boolean } = {}) {
+  constructor(source: RandomAccess, options: ForwardWindowOptions = {}) {
     this.name = source.name
     this.sizeBytes = source.sizeBytes
     this.#source = source
-    this.#releasable = releasable
+    this.#windowBytes = options.windowBytes ?? defaultWindowBytes
+    this.#releasable = options.releasable ?? false
+    this.#readsAhead = options.readsAhead ?? false
   }
 
   async read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
     let window = this.#window
     if (offset < window.start || offset + length > window.start + window.bytes.length) {
-      if (length >= windowBytes) return this.#source.read(offset, length, signal)
+      if (length >= this.#windowBytes) return this.#source.read(offset, length, signal)
       // Another read may move on before this one goes on: its bytes are those that it has read itself.
       window = await this.#move(offset, length, signal)
     }
@@ -55,28 +71,73 @@ export class ForwardWindow implements RandomAccess {
   }
 
   async #move(offset: number, atLeast: number, signal: AbortSignal | undefined): Promise<Window> {
-    const length = Math.max(atLeast, Math.min(windowBytes, this.sizeBytes - offset))
-    const next = await this.#source.read(offset, length, signal)
-    if (this.#releasable) this.#past.push(this.#window.bytes)
-    this.#window = windowOf(next, offset)
-    return this.#window
+    const before = this.#window
+    const bytes = (await this.#joined(offset, atLeast)) ?? (await this.#read(offset, atLeast, signal))
+    if (this.#releasable) this.#past.push(before.bytes)
+    const window = { start: offset, bytes }
+    this.#window = window
+    if (this.#readsAhead) this.#readOn(signal)
+    return window
   }
 
-  /** Frees what is at hand, too: nothing is read any more. */
+  #read(offset: number, atLeast: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    return this.#source.read(offset, Math.max(atLeast, Math.min(this.#windowBytes, this.sizeBytes - offset)), signal)
+  }
+
+  #readOn(signal: AbortSignal | undefined): void {
+    const start = this.#window.start + this.#window.bytes.length
+    if (start === this.sizeBytes) return
+    const outcome = this.#read(start, 0, signal).then(
+      (bytes) => ({ bytes }),
+      (error: unknown) => ({ error }),
+    )
+    this.#ahead = { start, outcome }
+  }
+
+  /** What the window has from the offset on, and what was read ahead behind it; undefined where that is not what is wanted. */
+  async #joined(offset: number, atLeast: number): Promise<Uint8Array | undefined> {
+    const { start, bytes } = this.#window
+    const ahead = this.#ahead
+    this.#ahead = undefined
+    if (ahead === undefined) return undefined
+    const outcome = await ahead.outcome
+    // Read again, to be told why.
+    if ('error' in outcome) return undefined
+    const following = outcome.bytes
+    const isOfUse =
+      offset >= start &&
+      offset <= ahead.start &&
+      start + bytes.length === ahead.start &&
+      offset + atLeast <= ahead.start + following.length
+    if (offset === ahead.start && isOfUse) return following
+    const joined = isOfUse ? joinBytes(bytes.subarray(offset - start), following) : undefined
+    free(following)
+    return joined
+  }
+
+  /** Frees what is at hand, too: nothing is borrowed any more. */
   close(): void {
     this.#past.push(this.#window.bytes)
-    this.#window = windowOf(new Uint8Array(), 0)
+    this.#window = nothing
     this.release()
+    void this.#ahead?.outcome.then((outcome) => 'bytes' in outcome && free(outcome.bytes))
+    this.#ahead = undefined
   }
 
   /** Frees what reads have moved past. */
   release(): void {
-    if (this.#past.length === 0) return
-    for (const { buffer, byteLength } of this.#past.splice(0))
-      if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
+    if (this.#past.length > 0) this.#past.splice(0).forEach(free)
   }
 }
 
-function windowOf(bytes: Uint8Array, start: number): Window {
-  return { start, bytes, checksums: new Crc32cRanges(bytes) }
+function joinBytes(first: Uint8Array, second: Uint8Array): Uint8Array {
+  // No pool, and no zeros that are written over.
+  const joined = Buffer.allocUnsafeSlow(first.length + second.length)
+  joined.set(first)
+  joined.set(second, first.length)
+  return new Uint8Array(joined.buffer)
+}
+
+function free({ buffer, byteLength }: Uint8Array): void {
+  if (byteLength > 0 && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }

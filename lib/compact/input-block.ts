@@ -29,6 +29,11 @@ export interface InputBlock {
   close(): void
 }
 
+export interface InputBlockOptions extends IndexReaderOptions {
+  /** What is read at a time of the index and of a segment, which is read ahead of by as much. */
+  readonly windowBytes?: number
+}
+
 /**
  * Opens a block's index and segments in the bucket. Large tables of the index are copied to `spoolPath`, which must be free;
  * without one they are held in memory.
@@ -38,19 +43,24 @@ export async function openInputBlock(
   bucket: Bucket,
   meta: BlockMeta,
   signal: AbortSignal,
-  options: IndexReaderOptions = {},
+  options: InputBlockOptions = {},
 ): Promise<InputBlock> {
+  const { windowBytes = 1024 * 1024 } = options
   const { index: indexBytes, segments } = await openBucketBlock(bucket, meta, signal)
-  const windows = segments.map((segment) => new ForwardWindow(segment, { releasable: true }))
-  const chunks = await ChunkReader.over(windows, signal, { copyable: true })
+  const windowOptions = { windowBytes, releasable: true, readsAhead: true }
+  const windows = segments.map((segment) => new ForwardWindow(segment, windowOptions))
+  const chunks = await ChunkReader.over(windows, signal, { copyable: true, headers: segments })
   const tombstones = await readBucketTombstones(bucket, meta, signal)
   const release = () => {
     for (const window of windows) window.release()
   }
-  const index = await IndexReader.open(new ForwardWindow(indexBytes), signal, options)
+  const index = await IndexReader.open(new ForwardWindow(indexBytes, { windowBytes }), signal, options)
+  let segment = 0
   const takeRun: InputBlock['takeRun'] = ({ chunkRefs, chunkCount }, into, signal) => {
-    const window = windows[Math.floor(chunkRefs[0]! / highWord)]
+    const number = Math.floor(chunkRefs[0]! / highWord)
+    const window = windows[number]
     if (window === undefined) return false
+    for (; segment < number; segment++) windows[segment]!.close()
     const outcome = into.take(window.atHand, chunkRefs, chunkCount)
     return outcome === 'cut' ? moveAndTake(window, { chunkRefs, chunkCount, into }, signal) : outcome === 'taken'
   }

@@ -48,8 +48,11 @@ async function mergeSeries(
 ): Promise<BlockContents> {
   const { folder, meta, signal } = options
   const writer = await BlockWriter.create({ folder, symbols: symbols.merged(), ...options.writing })
-  const heads = sources.map((source, i) => new MergeHead(inputOf(source, signal), i))
-  const merger = new OverlapMerger(createKernels(), options.overlap)
+  const kernels = createKernels()
+  // SymbolMerge has seen that the blocks' symbols ascend.
+  const inputOptions = { kernels, ascendingSymbols: true }
+  const heads = sources.map((source, i) => new MergeHead(new SeriesInput(source, signal, inputOptions), i))
+  const merger = new OverlapMerger(kernels, options.overlap)
   const copier = new SeriesCopier(writer)
   let taken = 0
   try {
@@ -82,11 +85,6 @@ async function mergeSeries(
     merger.free()
     await Promise.all(heads.map(({ input }) => input.close()))
   }
-}
-
-/** SymbolMerge has seen that the block's symbols ascend. */
-function inputOf(source: InputBlock, signal: AbortSignal): SeriesInput {
-  return new SeriesInput(source, signal, { ascendingSymbols: true })
 }
 
 async function chunksOf(members: readonly MergeHead[]): Promise<SourcedChunk[]> {

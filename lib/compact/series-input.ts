@@ -27,26 +27,35 @@ export class BlockError extends MnemoError {
 /** What is wrong with the block itself: bad bytes, bytes of a format that we don't know, a file that is missing. */
 const blameable: ReadonlySet<ErrorCode> = new Set(['corrupt', 'unsupported', 'not_found'])
 
+export interface SeriesInputOptions {
+  /** To be shared among inputs of one thread. */
+  readonly kernels?: Kernels
+  /** The caller has seen that the block's symbols are in order, so that their numbers tell that of series. */
+  readonly ascendingSymbols?: boolean
+}
+
 /** One source's series in order, one at hand. */
 export class SeriesInput {
   /** Where the series at hand was read from; undefined before the first and behind the last. */
   record: SeriesRecord | undefined
   /** The chunks that takeRun() has taken. */
-  readonly run = new ChunkRun()
+  readonly run: ChunkRun
   readonly #source: InputBlock
   readonly #scan: SeriesScan
   readonly #signal: AbortSignal
   readonly #ascendingSymbols: boolean
-  #kernels: Kernels | undefined
+  readonly #kernels: Kernels
   #series: IndexedSeries | undefined
   /** The label symbols of the series before. */
   #last = new Uint32Array(32)
   #lastLength = 0
 
-  /** `ascendingSymbols`: the caller has seen that the block's symbols are in order, so that their numbers tell that of series. */
-  constructor(source: InputBlock, signal: AbortSignal, { ascendingSymbols = false } = {}) {
+  constructor(source: InputBlock, signal: AbortSignal, options: SeriesInputOptions = {}) {
+    const { kernels = createKernels(), ascendingSymbols = false } = options
     this.#source = source
     this.#signal = signal
+    this.#kernels = kernels
+    this.run = new ChunkRun(kernels)
     this.#ascendingSymbols = ascendingSymbols
     this.#scan = source.index.scan(signal)
   }
@@ -190,8 +199,7 @@ export class SeriesInput {
       })
       const deleted = this.#source.tombstones.get(ref)
       if (!deleted) return chunks
-      this.#kernels ??= createKernels()
-      return chunks.flatMap((chunk) => dropIntervals(chunk, deleted, this.#kernels!))
+      return chunks.flatMap((chunk) => dropIntervals(chunk, deleted, this.#kernels))
     })
   }
 

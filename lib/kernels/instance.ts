@@ -93,6 +93,13 @@ class Instance implements Kernels {
     return { valuesPtr, presentPtr }
   }
 
+  recordsAreWhole(records: Uint8Array): boolean {
+    this.stage(records.length + marginBytes)
+    this.views()
+    this.bytes.set(records, this.staging.ptr)
+    return this.wasm.recordsAreWhole(this.staging.ptr, records.length) !== 0
+  }
+
   decodeXor(chunk: Uint8Array, into: SampleColumns): void {
     const count = chunk.length < 2 ? 0 : (chunk[0]! << 8) | chunk[1]!
     // From the third on a sample takes at least 2 bits: a count that cannot be true reserves nothing.

@@ -113,6 +113,8 @@ export interface Kernels {
   release(mark: number): void
   f64(ptr: number, length: number): Float64Array
   u8(ptr: number, length: number): Uint8Array
+  /** Whether each chunk record (lib/tsdb/chunk-format.ts) has the checksum of its bytes; the records are whole, one behind the other. */
+  recordsAreWhole(records: Uint8Array): boolean
   /** New, empty columns; they live outside the arena and are reused after free(). */
   columns(): SampleColumns & { free(): void }
   /** Appends an XOR chunk's samples (bytes as in the chunk file, without length, encoding and checksum). Throws `corrupt`; never reads past `chunk`. */

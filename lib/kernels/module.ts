@@ -20,6 +20,7 @@ export interface KernelExports extends Record<(typeof windowExports)[WindowFunct
   ) => number
   /** Number of samples that the last failed decode had read. */
   readonly failedSample: { readonly value: number }
+  readonly recordsAreWhole: (records: number, length: number) => number
   readonly walkFrame: (frame: number, length: number, places: number, room: number) => number
   readonly writeChunks: (series: number, count: number, records: number, to: number) => number
   readonly decodePlain: (

@@ -59,6 +59,12 @@ function isAscending(refs: ArrayLike<number>): boolean {
   return true
 }
 
+export interface ChunkReaderOptions {
+  readonly copyable?: boolean
+  /** The same segments, for a reader whose segments would read more than a header. */
+  readonly headers?: readonly RandomAccess[]
+}
+
 export class ChunkReader {
   readonly #segments: readonly RandomAccess[]
   readonly #sizes: readonly number[]
@@ -71,13 +77,16 @@ export class ChunkReader {
     this.#sizes = segments.map(({ sizeBytes }) => sizeBytes)
   }
 
-  /** Checks the segments' headers. Throws `corrupt`. With `copyable`, chunks have their records with them. */
+  /**
+   * Checks the segments' headers, which are read from `headers` where that is given. Throws `corrupt`. With `copyable`, chunks have
+   * their records with them.
+   */
   static async over(
     segments: readonly RandomAccess[],
     signal?: AbortSignal,
-    { copyable = false }: { readonly copyable?: boolean } = {},
+    { copyable = false, headers = segments }: ChunkReaderOptions = {},
   ): Promise<ChunkReader> {
-    for (const segment of segments) {
+    for (const segment of headers) {
       checkSegmentHeader(await segment.read(0, segmentHeaderBytes, signal), segment.name)
     }
     return new ChunkReader(segments, copyable ? decodeCopyableRecord : decodeChunkRecord)

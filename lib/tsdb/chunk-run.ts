@@ -5,6 +5,7 @@
 import type { Window } from '../bytes/forward-window.ts'
 import { highWord } from '../bytes/varint.ts'
 import { chunkEncoding, sampleCount } from '../chunkenc/encoding.ts'
+import type { Kernels } from '../kernels/kernels.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { type EncodedChunk, maxChunkDataBytes, maxChunkLengthBytes } from './chunk-format.ts'
 
@@ -12,6 +13,7 @@ import { type EncodedChunk, maxChunkDataBytes, maxChunkLengthBytes } from './chu
 export type RunOutcome = 'taken' | 'cut' | 'other'
 
 export class ChunkRun {
+  readonly #kernels: Kernels
   bytes: Uint8Array = new Uint8Array()
   count = 0
   /** Where each record begins in `bytes`, and where the last one ends. */
@@ -21,13 +23,18 @@ export class ChunkRun {
   encodings = new Uint8Array(16)
   sampleCounts = new Uint32Array(16)
 
+  /** `kernels` verify checksums. */
+  constructor(kernels: Kernels) {
+    this.#kernels = kernels
+  }
+
   /** Bytes of all records. */
   get byteLength(): number {
     return this.starts[this.count]! - this.starts[0]!
   }
 
   /** Finds the records of `count` chunks, at least one, in the window, and verifies their checksums. The window must be of the first one's segment. */
-  take({ start, bytes, checksums }: Window, refs: Float64Array, count: number): RunOutcome {
+  take({ start, bytes }: Window, refs: Float64Array, count: number): RunOutcome {
     if (this.encodings.length < count) this.#grow(count)
     const first = refs[0]!
     const from = (first % highWord) - start
@@ -47,9 +54,6 @@ export class ChunkRun {
       if (dataBytes > maxChunkDataBytes) return 'other'
       const dataEnd = at + 1 + dataBytes
       if (dataEnd + 4 > end) return 'cut'
-      const checksum =
-        ((bytes[dataEnd]! << 24) | (bytes[dataEnd + 1]! << 16) | (bytes[dataEnd + 2]! << 8) | bytes[dataEnd + 3]!) >>> 0
-      if (checksums.of(at, dataEnd) !== checksum) return 'other'
       const encoding = bytes[at]!
       const samples =
         encoding === chunkEncoding.xor && dataBytes >= 2
@@ -61,6 +65,7 @@ export class ChunkRun {
       this.sampleCounts[i] = samples
       at = dataEnd + 4
     }
+    if (!this.#kernels.recordsAreWhole(bytes.subarray(from, at))) return 'other'
     this.starts[count] = at
     this.bytes = bytes
     this.count = count

@@ -51,3 +51,25 @@ export function crc32c(bytes: usize, length: u32): u32 {
   for (; at < end; at++) crc = (crc >> 8) ^ load<u32>(tables + (<usize>((crc ^ load<u8>(at)) & 0xff) << 2))
   return ~crc
 }
+
+/**
+ * Whether bytes are chunk records one behind the other (lib/tsdb/chunk-format.ts: length as a varint, encoding, data, checksum of
+ * both), each with the checksum of its bytes. That their lengths add up has been seen by the caller.
+ */
+export function recordsAreWhole(records: usize, length: u32): bool {
+  const end = records + <usize>length
+  for (let at = records; at < end; ) {
+    let dataBytes: u32 = 0
+    let byte: u32
+    let shift: u32 = 0
+    do {
+      byte = load<u8>(at++)
+      dataBytes |= (byte & 0x7f) << shift
+      shift += 7
+    } while (byte >= 0x80)
+    const checked = dataBytes + 1
+    if (crc32c(at, checked) != bswap(load<u32>(at + <usize>checked))) return false
+    at += <usize>checked + 4
+  }
+  return true
+}

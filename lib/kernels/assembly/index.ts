@@ -15,6 +15,7 @@ export {
   finishStdvar,
   finishSum,
 } from './accumulate'
+export { recordsAreWhole } from './crc32c'
 export { powersOfTen } from './decimal'
 export { aggregateWindows, applyResets, dropNaN, dropStale, lastRawValue } from './downsample'
 export { lookback } from './lookback'

@@ -8,6 +8,7 @@ import { ForwardWindow } from '../../../lib/bytes/forward-window.ts'
 import { bufferRandomAccess } from '../../../lib/bytes/random-access.ts'
 import { highWord } from '../../../lib/bytes/varint.ts'
 import { chunkEncoding } from '../../../lib/chunkenc/encoding.ts'
+import { createKernels } from '../../../lib/kernels/instance.ts'
 import { ChunkReader } from '../../../lib/tsdb/chunk-reader.ts'
 import { ChunkRun } from '../../../lib/tsdb/chunk-run.ts'
 import { ChunkWriter } from '../../../lib/tsdb/chunk-writer.ts'
@@ -16,6 +17,7 @@ import { Random, seed } from '../../support/random.ts'
 const root = mkdtempSync(path.join(tmpdir(), 'mnemo-chunk-run-'))
 afterAll(() => rmSync(root, { recursive: true }))
 
+const kernels = createKernels()
 const random = new Random(seed)
 const encodings = [chunkEncoding.xor, chunkEncoding.histogram, chunkEncoding.xor2, chunkEncoding.floatHistogramSt]
 const chunks = Array.from({ length: 40 }, () => ({
@@ -39,12 +41,12 @@ async function windowAt(offset: number, bytes: Uint8Array = segment): Promise<Fo
 }
 
 const take = async (from: number, count: number, bytes?: Uint8Array) =>
-  new ChunkRun().take((await windowAt(refs[from]!, bytes)).atHand, refs.subarray(from), count)
+  new ChunkRun(kernels).take((await windowAt(refs[from]!, bytes)).atHand, refs.subarray(from), count)
 
 test(`runs are what single reads are (SEED=${seed})`, async () => {
   const window = await windowAt(0)
   const reader = await ChunkReader.over([bufferRandomAccess('000001', segment)], undefined, { copyable: true })
-  const run = new ChunkRun()
+  const run = new ChunkRun(kernels)
   for (let n = 0; n < 15; n++) {
     const from = random.below(refs.length)
     const count = 1 + random.below(refs.length - from)
@@ -58,13 +60,13 @@ test(`runs are what single reads are (SEED=${seed})`, async () => {
 
 test('copied runs are the bytes that were written; where a segment may be cut nothing is copied', async () => {
   const window = await windowAt(0)
-  const run = new ChunkRun()
+  const run = new ChunkRun(kernels)
   const copied = new Float64Array(refs.length)
   const writer = await ChunkWriter.create(path.join(root, 'copied'))
   run.take(window.atHand, refs, 10)
   expect(writer.copyNow([run], copied)).toBe(false) // no segment yet
   await writer.write(chunks.slice(0, 10))
-  const [second, third] = [new ChunkRun(), new ChunkRun()]
+  const [second, third] = [new ChunkRun(kernels), new ChunkRun(kernels)]
   second.take(window.atHand, refs.subarray(10), 5)
   third.take(window.atHand, refs.subarray(15), refs.length - 15)
   expect(writer.copyNow([second, third], copied)).toBe(true)
@@ -83,10 +85,10 @@ test('not taken: cut bytes, references of another segment or apart, any damage',
   expect(await take(3, 5, segment.subarray(0, refs[8]! - 1))).toBe('cut')
   expect(await take(3, 5, segment.subarray(0, refs[8]!))).toBe('taken')
   const window = await windowAt(refs[4]!)
-  expect(new ChunkRun().take(window.atHand, refs.subarray(3), 2)).toBe('cut')
+  expect(new ChunkRun(kernels).take(window.atHand, refs.subarray(3), 2)).toBe('cut')
   const whole = await windowAt(0)
   const apart = [Float64Array.of(refs[1]!, refs[3]!), Float64Array.of(refs[1]!, refs[2]! + highWord)]
-  for (const other of apart) expect(new ChunkRun().take(whole.atHand, other, 2)).toBe('other')
+  for (const other of apart) expect(new ChunkRun(kernels).take(whole.atHand, other, 2)).toBe('other')
   for (let at = refs[0]!; at < refs[6]!; at += 1 + random.below(at < refs[1]! ? 1 : 97)) {
     const damaged = Buffer.from(segment.subarray(0, refs[6]!))
     damaged[at]! ^= 1 << random.below(8)
