@@ -29,10 +29,9 @@ export interface InputBlock {
   close(): void
 }
 
-export interface InputBlockOptions extends IndexReaderOptions {
-  /** What is read at a time of the index and of a segment, which is read ahead of by as much. */
-  readonly windowBytes?: number
-}
+/** What is read at a time of a segment, and as much ahead; of the index, which is small. */
+const segmentWindowBytes = 512 * 1024
+const indexWindowBytes = 256 * 1024
 
 /**
  * Opens a block's index and segments in the bucket. Large tables of the index are copied to `spoolPath`, which must be free;
@@ -43,18 +42,21 @@ export async function openInputBlock(
   bucket: Bucket,
   meta: BlockMeta,
   signal: AbortSignal,
-  options: InputBlockOptions = {},
+  options: IndexReaderOptions = {},
 ): Promise<InputBlock> {
-  const { windowBytes = 1024 * 1024 } = options
   const { index: indexBytes, segments } = await openBucketBlock(bucket, meta, signal)
-  const windowOptions = { windowBytes, releasable: true, readsAhead: true }
+  const windowOptions = { windowBytes: segmentWindowBytes, releasable: true, readsAhead: true }
   const windows = segments.map((segment) => new ForwardWindow(segment, windowOptions))
   const chunks = await ChunkReader.over(windows, signal, { copyable: true, headers: segments })
   const tombstones = await readBucketTombstones(bucket, meta, signal)
   const release = () => {
     for (const window of windows) window.release()
   }
-  const index = await IndexReader.open(new ForwardWindow(indexBytes, { windowBytes }), signal, options)
+  const index = await IndexReader.open(
+    new ForwardWindow(indexBytes, { windowBytes: indexWindowBytes }),
+    signal,
+    options,
+  )
   let segment = 0
   const takeRun: InputBlock['takeRun'] = ({ chunkRefs, chunkCount }, into, signal) => {
     const number = Math.floor(chunkRefs[0]! / highWord)

@@ -10,19 +10,15 @@ import { systemCode } from '../kit/system-errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
 import type { BlockContents } from '../tsdb/block-writer.ts'
+import type { IndexReaderOptions } from '../tsdb/index-reader.ts'
 import { checkBlock } from './check-block.ts'
 import { downsampleBlock } from './downsample-block.ts'
 import { EarlyUpload } from './early-upload.ts'
-import { type InputBlock, type InputBlockOptions, openInputBlock } from './input-block.ts'
+import { type InputBlock, openInputBlock } from './input-block.ts'
 import type { CompactorJob, JobOutcome, WritingJob } from './job.ts'
 import { mergeBlocks } from './merge.ts'
 import { compactedMeta, downsampledMeta, withIndexStats } from './new-meta.ts'
 import { BlockError } from './series-input.ts'
-
-/** Windows of all inputs together, of one at most and at least: small reads are slow where each is a request. */
-const windowsBytes = 8 * 1024 * 1024
-const mostWindowBytes = 1024 * 1024
-const leastWindowBytes = 512 * 1024
 
 /**
  * Writes the new block into the job's folder, or checks one. Throws what has nothing to do with one input: the bucket,
@@ -57,11 +53,8 @@ async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Prom
       },
     }
     const inputs = job.kind === 'compact' ? job.inputs : [job.input]
-    const windowBytes = Math.min(mostWindowBytes, Math.max(leastWindowBytes, windowsBytes / inputs.length))
     for (const meta of inputs)
-      opened.push(
-        await openNamed(bucket, meta, signal, { spoolPath: `${job.folder}.${meta.ulid}.tables`, windowBytes }),
-      )
+      opened.push(await openNamed(bucket, meta, signal, { spoolPath: `${job.folder}.${meta.ulid}.tables` }))
     const contents =
       job.kind === 'compact'
         ? await mergeBlocks(opened, { ...options, overlap: job.overlap })
@@ -80,7 +73,7 @@ async function openNamed(
   bucket: Bucket,
   meta: BlockMeta,
   signal: AbortSignal,
-  options: InputBlockOptions,
+  options: IndexReaderOptions,
 ): Promise<InputBlock> {
   try {
     return await openInputBlock(bucket, meta, signal, options)

@@ -74,8 +74,8 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
       size: Math.max(config.concurrency, config.downsampleConcurrency),
       workerData: { objstore },
       name: 'compactor',
-      youngHeapMiB: 6,
-      onEvent: (event) => countCall(event as BucketCall),
+      youngHeapMiB: 3,
+      onEvent: (calls) => (calls as BucketCall[]).forEach(countCall),
     })
   // A round that finds nothing to do needs none.
   let pool: ReturnType<typeof startWorkers> | undefined

@@ -5,8 +5,22 @@ import type { CompactorJob, JobOutcome } from '../../lib/compact/job.ts'
 import { runJob } from '../../lib/compact/run-job.ts'
 import { postEvent, serveWorker } from '../../lib/kit/workers.ts'
 import { createBucket, type ReadObjstore } from '../../lib/objstore/config.ts'
+import type { BucketCall } from '../../lib/objstore/measured.ts'
 
 const { objstore } = workerData as { readonly objstore: ReadObjstore }
-const bucket = await createBucket(objstore, { report: postEvent })
+/** Calls are told many at a time: a message costs as much as a small read. */
+const tellAfterMs = 100
+let calls: BucketCall[] = []
+const bucket = await createBucket(objstore, { report })
 
-serveWorker<CompactorJob, JobOutcome>((job, signal) => runJob(bucket, job, signal))
+function report(call: BucketCall): void {
+  calls.push(call)
+  if (calls.length === 1) setTimeout(tell, tellAfterMs)
+}
+
+function tell(): void {
+  if (calls.length > 0) postEvent(calls)
+  calls = []
+}
+
+serveWorker<CompactorJob, JobOutcome>((job, signal) => runJob(bucket, job, signal).finally(tell))
