@@ -1,7 +1,7 @@
 # One image for all services: `docker run mnemo <service> [--flag=value …]`.
 # Built from package-lock.json; the last stage has Debian's base, Node.js, our sources and their dependencies, nothing that builds.
-# Runs as nobody (65534), as Prometheus's image does, so that a sidecar may share its volume; needs no writable root, only /tmp
-# (a compile cache that makes starts faster) and /var/lib/mnemo.
+# Runs as nobody (65534), as Prometheus's image does, so that a sidecar may share its volume; needs no writable root, only
+# /var/lib/mnemo. Its TypeScript is compiled for that user; any other one compiles it at each start.
 ARG NODE_IMAGE=node:24-bookworm-slim
 ARG BASE_IMAGE=debian:bookworm-slim
 
@@ -32,10 +32,11 @@ COPY services services
 COPY lib lib
 COPY deploy/docker/healthcheck /usr/local/bin/healthcheck
 RUN ln -s /mnemo/bin/mnemo /usr/local/bin/mnemo \
-  && mkdir /var/lib/mnemo \
-  && chown 65534:65534 /var/lib/mnemo \
-  && mnemo --version
+  && mkdir /var/lib/mnemo /mnemo/compiled \
+  && chown 65534:65534 /var/lib/mnemo /mnemo/compiled
+ENV NODE_COMPILE_CACHE=/mnemo/compiled
 USER 65534:65534
+RUN mnemo compile
 WORKDIR /var/lib/mnemo
 EXPOSE 10901 10902
 # Where --http-address is not the default, say so: -e HEALTH_PORT=…

@@ -46,13 +46,14 @@ async function main([name, ...argv]: string[]): Promise<void> {
     process.exitCode = 2
     return
   }
+  enableCompileCache()
+  if (name === 'compile') return (await import('./compile.ts')).main()
   const service = Object.hasOwn(services, name) ? services[name] : undefined
   if (!service) {
     console.error(`mnemo: got unknown service "${name}", want one of ${Object.keys(services).join(', ')}`)
     process.exitCode = 2
     return
   }
-  enableCompileCache()
   setTimeout(flushCompileCache, flushAfterMs).unref()
   const { main: run } = await service.load()
   await run(argv)
