@@ -1,7 +1,7 @@
 # One image for all services: `docker run mnemo <service> [--flag=value …]`.
 # Built from package-lock.json; the last stage has Debian's base, Node.js, our sources and their dependencies, nothing that builds.
 # Runs as nobody (65534), as Prometheus's image does, so that a sidecar may share its volume; needs no writable root, only
-# /var/lib/mnemo. Its TypeScript is compiled for that user; any other one compiles it at each start.
+# /var/lib/mnemo (and /tmp for some tools). Its TypeScript is compiled for that user; any other one compiles it at each start.
 ARG NODE_IMAGE=node:24-bookworm-slim
 ARG BASE_IMAGE=debian:bookworm-slim
 
