@@ -29,9 +29,18 @@ export interface InputBlock {
   close(): void
 }
 
-/** What is read at a time of a segment, and as much ahead; of the index, which is small. */
-const segmentWindowBytes = 512 * 1024
-const indexWindowBytes = 256 * 1024
+export interface InputBlockOptions extends IndexReaderOptions {
+  /** What is read at a time of a segment, and as much ahead; a quarter of it of the index, which is smaller. */
+  readonly windowBytes?: number
+}
+
+const defaultWindowBytes = 4 * 1024 * 1024
+const leastWindowBytes = 256 * 1024
+
+/** For each of so many blocks that are read side by side: small enough for memory, and long enough for the next one to come meanwhile. */
+export function windowBytesOf(blocks: number): number {
+  return Math.max(leastWindowBytes, Math.floor(defaultWindowBytes / blocks))
+}
 
 /**
  * Opens a block's index and segments in the bucket. Large tables of the index are copied to `spoolPath`, which must be free;
@@ -42,10 +51,11 @@ export async function openInputBlock(
   bucket: Bucket,
   meta: BlockMeta,
   signal: AbortSignal,
-  options: IndexReaderOptions = {},
+  options: InputBlockOptions = {},
 ): Promise<InputBlock> {
+  const { windowBytes = defaultWindowBytes } = options
   const { index: indexBytes, segments } = await openBucketBlock(bucket, meta, signal)
-  const windowOptions = { windowBytes: segmentWindowBytes, releasable: true, readsAhead: true }
+  const windowOptions = { windowBytes, releasable: true, readsAhead: true }
   const windows = segments.map((segment) => new ForwardWindow(segment, windowOptions))
   const chunks = await ChunkReader.over(windows, signal, { copyable: true, headers: segments })
   const tombstones = await readBucketTombstones(bucket, meta, signal)
@@ -53,7 +63,7 @@ export async function openInputBlock(
     for (const window of windows) window.release()
   }
   const index = await IndexReader.open(
-    new ForwardWindow(indexBytes, { windowBytes: indexWindowBytes }),
+    new ForwardWindow(indexBytes, { windowBytes: Math.ceil(windowBytes / 4) }),
     signal,
     options,
   )

@@ -10,11 +10,10 @@ import { systemCode } from '../kit/system-errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
 import type { BlockContents } from '../tsdb/block-writer.ts'
-import type { IndexReaderOptions } from '../tsdb/index-reader.ts'
 import { checkBlock } from './check-block.ts'
 import { downsampleBlock } from './downsample-block.ts'
 import { EarlyUpload } from './early-upload.ts'
-import { type InputBlock, openInputBlock } from './input-block.ts'
+import { type InputBlock, type InputBlockOptions, openInputBlock, windowBytesOf } from './input-block.ts'
 import type { CompactorJob, JobOutcome, WritingJob } from './job.ts'
 import { mergeBlocks } from './merge.ts'
 import { compactedMeta, downsampledMeta, withIndexStats } from './new-meta.ts'
@@ -53,8 +52,12 @@ async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Prom
       },
     }
     const inputs = job.kind === 'compact' ? job.inputs : [job.input]
-    for (const meta of inputs)
-      opened.push(await openNamed(bucket, meta, signal, { spoolPath: `${job.folder}.${meta.ulid}.tables` }))
+    const windowBytes = windowBytesOf(inputs.length)
+    const open = (meta: BlockMeta) =>
+      openNamed(bucket, meta, signal, { spoolPath: `${job.folder}.${meta.ulid}.tables`, windowBytes })
+    const outcomes = await Promise.allSettled(inputs.map(open))
+    for (const outcome of outcomes) if (outcome.status === 'fulfilled') opened.push(outcome.value)
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     const contents =
       job.kind === 'compact'
         ? await mergeBlocks(opened, { ...options, overlap: job.overlap })
@@ -73,7 +76,7 @@ async function openNamed(
   bucket: Bucket,
   meta: BlockMeta,
   signal: AbortSignal,
-  options: IndexReaderOptions,
+  options: InputBlockOptions,
 ): Promise<InputBlock> {
   try {
     return await openInputBlock(bucket, meta, signal, options)
