@@ -47,7 +47,7 @@ async function main([name, ...argv]: string[]): Promise<void> {
     return
   }
   enableCompileCache()
-  if (name === 'compile') return (await import('./compile.ts')).main()
+  if (name === 'compile') return (await import('./compile/main.ts')).main()
   const service = Object.hasOwn(services, name) ? services[name] : undefined
   if (!service) {
     console.error(`mnemo: got unknown service "${name}", want one of ${Object.keys(services).join(', ')}`)

@@ -7,7 +7,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** Imports everything below lib and services; what Node.js has compiled it writes at the end of the process. */
 export async function main(): Promise<void> {
-  const modules = ['../lib/', './'].flatMap((folder) => modulesBelow(fileURLToPath(new URL(folder, import.meta.url))))
+  const modules = ['../../lib/', '../'].flatMap((folder) =>
+    modulesBelow(fileURLToPath(new URL(folder, import.meta.url))),
+  )
   // Workers' modules are compiled too, although they do not run here: they want to be a thread.
   await Promise.allSettled(modules.map((file) => import(pathToFileURL(file).href)))
   console.log(`compiled ${modules.length} modules into ${getCompileCacheDir()}`)
