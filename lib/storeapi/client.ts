@@ -11,6 +11,7 @@ import {
 } from '@grpc/grpc-js'
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import { type ClientTls, channelOptions, clientCredentials, errorOfStatus } from '../kit/grpc.ts'
+import { openChannel } from '../kit/grpc-channel.ts'
 import { encodeSeriesRequest, SeriesDecoder } from './messages.ts'
 import { infoMethods, storeMethods } from './methods.ts'
 import { type PeerAnswer, PeerAnswerReader, type PeerCall, type PeerRequest } from './peer-call.ts'
@@ -57,7 +58,8 @@ class GrpcStoreClient implements StoreClient {
     const channel = channelOptions({ tls, ...(maxReceiveBytes !== undefined && { maxReceiveBytes }) })
     // A name of several peers that hold the same: one of them is asked, the next one the next time.
     if (address.startsWith('dns:')) channel['grpc.service_config'] = roundRobin
-    this.#client = new Client(address, clientCredentials(tls), { ...channel, interceptors: [...interceptors] })
+    const more = { interceptors: [...interceptors], channelFactoryOverride: openChannel }
+    this.#client = new Client(address, clientCredentials(tls), { ...channel, ...more })
     if (tenant !== undefined) this.#metadata.set('thanos-tenant', tenant)
   }
 
