@@ -9,7 +9,10 @@ import { S3Client } from '@aws-sdk/client-s3'
 import type { Logger } from '../kit/log.ts'
 import type { S3HttpSettings, S3Settings } from './s3-config.ts'
 
-const connectTimeoutMs = 30_000
+/** What the name meant may be gone: the next attempt looks it up again. */
+const connectTimeoutMs = 5_000
+/** For a connection, be it one that others use now. */
+const socketTimeoutMs = 30_000
 
 /** A client of its own connections; `destroy()` closes them. */
 export function createS3Client(settings: S3Settings, logger: Logger | undefined): S3Client {
@@ -28,7 +31,7 @@ export function createS3Client(settings: S3Settings, logger: Logger | undefined)
     expectContinueHeader: false,
     requestHandler: {
       ...createAgents(settings.http),
-      connectionTimeout: connectTimeoutMs,
+      connectionTimeout: socketTimeoutMs,
       requestTimeout: settings.http.responseHeaderTimeoutMs,
       throwOnRequestTimeout: true,
       // A body that stalls is given up like an answer that does not begin.
@@ -48,12 +51,23 @@ function createAgents(settings: S3HttpSettings): { httpAgent: http.Agent; httpsA
     maxSockets: settings.maxConnsPerHost || Number.POSITIVE_INFINITY,
   }
   return {
-    httpAgent: new http.Agent(options),
+    httpAgent: new ConnectAgent(options),
     httpsAgent: new HandshakeAgent({ ...options, ...settings.tls }, settings.tlsHandshakeTimeoutMs),
   }
 }
 
-/** An agent whose TLS handshakes have a deadline. */
+type Connected = (error: Error | null, stream: Duplex) => void
+
+/** An agent whose connections have a deadline. */
+class ConnectAgent extends http.Agent {
+  override createConnection(options: http.ClientRequestArgs, callback?: Connected): Duplex | null | undefined {
+    const socket = super.createConnection(options, callback)
+    if (socket) endUnless(socket, 'connect', connectTimeoutMs)
+    return socket
+  }
+}
+
+/** An agent whose connections and TLS handshakes have deadlines. */
 class HandshakeAgent extends https.Agent {
   readonly #timeoutMs: number
 
@@ -62,21 +76,20 @@ class HandshakeAgent extends https.Agent {
     this.#timeoutMs = timeoutMs
   }
 
-  override createConnection(
-    options: https.RequestOptions,
-    callback?: (error: Error | null, stream: Duplex) => void,
-  ): Duplex | null | undefined {
+  override createConnection(options: https.RequestOptions, callback?: Connected): Duplex | null | undefined {
     const socket = super.createConnection(options, callback)
     if (!socket) return socket
-    const expire = () => socket.destroy(Object.assign(new Error('TLS handshake timed out'), { code: 'ETIMEDOUT' }))
-    let timer: NodeJS.Timeout | undefined
-    socket.once('connect', () => {
-      timer = setTimeout(expire, this.#timeoutMs)
-    })
-    socket.once('secureConnect', () => clearTimeout(timer))
-    socket.once('close', () => clearTimeout(timer))
+    endUnless(socket, 'connect', connectTimeoutMs)
+    socket.once('connect', () => endUnless(socket, 'secureConnect', this.#timeoutMs))
     return socket
   }
+}
+
+function endUnless(socket: Duplex, event: 'connect' | 'secureConnect', timeoutMs: number): void {
+  const what = event === 'connect' ? 'connecting' : 'TLS handshake'
+  const expire = () => socket.destroy(Object.assign(new Error(`${what} timed out`), { code: 'ETIMEDOUT' }))
+  const timer = setTimeout(expire, timeoutMs)
+  for (const end of [event, 'close']) socket.once(end, () => clearTimeout(timer))
 }
 
 interface WireRequest {
