@@ -34,7 +34,7 @@ export interface InputBlockOptions extends IndexReaderOptions {
   readonly windowBytes?: number
 }
 
-const defaultWindowBytes = 4 * 1024 * 1024
+const defaultWindowBytes = 2 * 1024 * 1024
 const leastWindowBytes = 256 * 1024
 
 /** For each of so many blocks that are read side by side: small enough for memory, and long enough for the next one to come meanwhile. */
