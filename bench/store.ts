@@ -8,12 +8,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { Client, credentials, Metadata, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js'
+import { Client, credentials, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js'
 import { channelOptions } from '../lib/kit/grpc.ts'
 import { infoMethods, storeMethods } from '../lib/storeapi/methods.ts'
 import { bucketFlag, startMnemo } from '../test/support/cluster.ts'
 import { freePorts } from '../test/support/free-port.ts'
 import type { TestProcess } from '../test/support/process.ts'
+import { askSeries } from './support/ask-series.ts'
 import { dashboardQueries, fromMs, steps, toMs, writeDashboardBlocks } from './support/dashboard-data.ts'
 
 const { values: flags } = parseArgs({
@@ -149,22 +150,6 @@ async function record(client: Client): Promise<Recorded[]> {
     await querier.stop()
     server.forceShutdown()
   }
-}
-
-/** Resolves with the bytes of the frames that answer a request, when the last one has been taken. */
-function askSeries(client: Client, request: Buffer, take: (frame: Buffer) => void = () => {}): Promise<number> {
-  const { path, requestSerialize, responseDeserialize } = storeMethods.Series
-  return new Promise((resolve, reject) => {
-    let bytes = 0
-    client
-      .makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, new Metadata(), {})
-      .on('data', (frame: Buffer) => {
-        bytes += frame.length
-        take(frame)
-      })
-      .on('end', () => resolve(bytes))
-      .on('error', reject)
-  })
 }
 
 /** User and system time of a process, in ticks of 10 ms. */

@@ -1,5 +1,5 @@
-// Buckets for the compactor's benchmark: blocks of many series at 15 s, counters and gauges, of one or two replicas. Fixed seed.
-// Owns the shapes of the series; what is done with them is in compact.ts.
+// Buckets for benchmarks of the compactor and of a cold store: blocks of many series at 15 s, counters and gauges, of one or two replicas.
+// Fixed seed. Owns the shapes of the series; what is done with them is in compact.ts and cold.ts.
 import path from 'node:path'
 import { formatMeta } from '../../lib/blocks/meta-format.ts'
 import { newUlid } from '../../lib/blocks/ulid.ts'
@@ -13,7 +13,7 @@ import { Random } from '../../test/support/random.ts'
 const hourMs = 3_600_000
 const intervalMs = 15_000
 /** A border of 8 hours and of 2 days. */
-const firstMs = Math.floor(1_700_000_000_000 / (48 * hourMs)) * 48 * hourMs
+export const firstMs = Math.floor(1_700_000_000_000 / (48 * hourMs)) * 48 * hourMs
 
 export interface BenchBucket {
   readonly series: number

@@ -40,8 +40,8 @@ export async function runMeasured(command: string, args: readonly string[]): Pro
   return { seconds: (performance.now() - start) / 1000, peakMiB }
 }
 
-/** VmHWM never falls, so that the last look is the peak. */
-function peakOf(pid: number): number {
+/** The most memory that the process has held, MiB. VmHWM never falls, so that the last look is the peak. */
+export function peakOf(pid: number): number {
   try {
     return Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
   } catch {
