@@ -8,7 +8,7 @@ import type { RandomAccess } from '../bytes/random-access.ts'
 import { readAhead } from '../bytes/read-ahead.ts'
 import { makeFolder } from '../kit/make-folder.ts'
 import { type IndexToc, readIndexToc } from '../tsdb/index-format.ts'
-import { encodeIndexHeaderHead, encodeIndexHeaderTail } from './index-header-format.ts'
+import { encodeIndexHeaderHead, encodeIndexHeaderTail, indexHeaderBytes } from './index-header-format.ts'
 
 /** Read at once from the end: a small index costs one request then, not four. */
 const tailBytes = 64 * 1024
@@ -23,7 +23,7 @@ export async function buildIndexHeader(source: RandomAccess, path: string, signa
   const toc = await readIndexToc(index, signal)
   await makeFolder(dirname(path))
   const temporary = `${path}.tmp`
-  const file = await FileWriter.create(temporary)
+  const file = await FileWriter.create(temporary, { maxBytes: indexHeaderBytes(toc, index.sizeBytes) })
   try {
     await copyParts(index, toc, { file, signal })
     await file.finish()

@@ -52,6 +52,11 @@ export function encodeIndexHeaderTail(toc: IndexToc): Uint8Array {
   return out.copyBytes()
 }
 
+/** Size of the index-header of an index of so many bytes. */
+export function indexHeaderBytes(toc: IndexToc, indexBytes: number): number {
+  return headBytes + (toc.series - toc.symbols) + (indexBytes - toc.postingsTable) + tailBytes
+}
+
 /** Reads head and tail and checks that they agree with each other and with the file's size. Throws `corrupt`. */
 export async function readIndexHeaderLayout(source: RandomAccess, signal?: AbortSignal): Promise<IndexHeaderLayout> {
   const { name: file, sizeBytes } = source

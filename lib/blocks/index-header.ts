@@ -1,7 +1,8 @@
 // A block's index-header on local disk: the parts of an index that a store needs at hand to find its way in the rest.
 // Specification: Thanos pkg/block/indexheader; the file's frame is in index-header-format.ts.
 // Owns the open file until close(); every 32nd symbol's and label value's offset is in memory, pages come from a cache.
-import { type FileRandomAccess, fileRandomAccess } from '../bytes/random-access.ts'
+import { readFileSync, statSync } from 'node:fs'
+import { bufferRandomAccess, type FileRandomAccess, fileError, fileRandomAccess } from '../bytes/random-access.ts'
 import { PageCache, PagedFile } from '../bytes/sync-bytes.ts'
 import type { IndexToc } from '../tsdb/index-format.ts'
 import { type PostingsRange, PostingsTable, type SharedPostings, type ValuePostings } from '../tsdb/postings-table.ts'
@@ -10,6 +11,8 @@ import { type IndexHeaderLayout, readIndexHeaderLayout } from './index-header-fo
 
 /** Pages kept for a header whose caller brings no cache. */
 const ownCacheBytes = 256 * 1024
+/** A file of no more is read at once, as pages are: of thousands of blocks most are small, and ways to another thread cost more. */
+const smallBytes = 64 * 1024
 
 export interface IndexHeaderOptions {
   /** One cache for many headers of a thread, so that their pages together are bounded. */
@@ -55,7 +58,7 @@ export class IndexHeader {
     const file = new PagedFile(path, options.pages ?? new PageCache(ownCacheBytes))
     let source: FileRandomAccess | undefined
     try {
-      source = await fileRandomAccess(path)
+      source = readIfSmall(path) ?? (await fileRandomAccess(path))
       const layout = await readIndexHeaderLayout(source, options.signal)
       return new IndexHeader(layout, { file, ...(await openTables(source, file, { layout, signal: options.signal })) })
     } catch (error) {
@@ -123,6 +126,17 @@ export class IndexHeader {
 
   close(): void {
     this.#file.close()
+  }
+}
+
+/** Undefined where it is larger, or not there. */
+function readIfSmall(path: string): FileRandomAccess | undefined {
+  try {
+    const stats = statSync(path, { throwIfNoEntry: false })
+    if (!stats?.isFile() || stats.size > smallBytes) return undefined
+    return { ...bufferRandomAccess(path, readFileSync(path)), close: async () => {} }
+  } catch (error) {
+    throw fileError(`cannot read ${path}`, error)
   }
 }
 

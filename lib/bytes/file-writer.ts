@@ -5,24 +5,25 @@ import { dirname } from 'node:path'
 import { crc32c } from './crc32c.ts'
 import { fileError } from './random-access.ts'
 
-const bufferBytes = 1024 * 1024
+const defaultBufferBytes = 1024 * 1024
 
 export class FileWriter {
   readonly path: string
   readonly #handle: FileHandle
-  readonly #buffer = Buffer.allocUnsafeSlow(bufferBytes)
+  readonly #buffer: Buffer
   #buffered = 0
   #written = 0
 
-  private constructor(path: string, handle: FileHandle) {
+  private constructor(path: string, handle: FileHandle, bufferBytes: number) {
     this.path = path
     this.#handle = handle
+    this.#buffer = Buffer.allocUnsafeSlow(bufferBytes)
   }
 
-  /** Creates the file, or empties the one that is there. */
-  static async create(path: string): Promise<FileWriter> {
+  /** Creates the file, or empties the one that is there. `maxBytes`: it will not be longer, so that no larger buffer is needed. */
+  static async create(path: string, { maxBytes = defaultBufferBytes } = {}): Promise<FileWriter> {
     try {
-      return new FileWriter(path, await open(path, 'w+'))
+      return new FileWriter(path, await open(path, 'w+'), Math.min(maxBytes, defaultBufferBytes))
     } catch (error) {
       throw fileError(`cannot create ${path}`, error)
     }
@@ -35,8 +36,8 @@ export class FileWriter {
 
   /** Appends; the bytes may be reused once the promise is fulfilled. */
   async append(bytes: Uint8Array): Promise<void> {
-    if (this.#buffered + bytes.length > bufferBytes) await this.#flush()
-    if (bytes.length > bufferBytes) {
+    if (bytes.length > this.room) await this.#flush()
+    if (bytes.length > this.#buffer.length) {
       await this.#writeAt(bytes, this.#written)
       this.#written += bytes.length
       return
@@ -47,7 +48,7 @@ export class FileWriter {
 
   /** What can be appended without waiting, in bytes. */
   get room(): number {
-    return bufferBytes - this.#buffered
+    return this.#buffer.length - this.#buffered
   }
 
   /** Appends at once; there must be room. */
@@ -87,8 +88,8 @@ export class FileWriter {
   /** The CRC-32C of what was appended in [start, end), read back in pieces. */
   async crc32c(start: number, end: number): Promise<number> {
     let crc = 0
-    for (let at = start; at < end; at += bufferBytes) {
-      crc = crc32c(await this.read(at, Math.min(bufferBytes, end - at)), crc)
+    for (let at = start; at < end; at += defaultBufferBytes) {
+      crc = crc32c(await this.read(at, Math.min(defaultBufferBytes, end - at)), crc)
     }
     return crc
   }

@@ -6,7 +6,7 @@ import type { PageCache } from '../bytes/sync-bytes.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import { abortReason } from '../storeapi/merge.ts'
-import type { BlockNotice, ResyncEvent, SentError } from './block-notices.ts'
+import type { BlockNotice, ResyncEvent, SentError, SharedBlock } from './block-notices.ts'
 import type { WantedRange } from './choose-blocks.ts'
 import {
   type BlockLease,
@@ -38,12 +38,9 @@ export class BlockMirror implements ServedBlocks {
 
   apply(notice: BlockNotice): void {
     switch (notice.kind) {
-      case 'added': {
-        const { meta, header, tombstones } = notice.block
-        const opened = IndexHeader.attach(header, this.#options.pages)
-        this.#loaded.add(new StoreBlock({ meta, header: opened, tombstones }, this.#options.reading))
+      case 'added':
+        for (const block of notice.blocks) this.#add(block)
         return
-      }
       case 'removed':
         this.#remove(notice.ulid)
         return
@@ -56,6 +53,11 @@ export class BlockMirror implements ServedBlocks {
       default:
         notice satisfies never
     }
+  }
+
+  #add({ meta, header, tombstones }: SharedBlock): void {
+    const opened = IndexHeader.attach(header, this.#options.pages)
+    this.#loaded.add(new StoreBlock({ meta, header: opened, tombstones }, this.#options.reading))
   }
 
   #remove(ulid: string): void {

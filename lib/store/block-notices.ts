@@ -21,7 +21,7 @@ export interface SentError {
 }
 
 export type BlockNotice =
-  | { readonly kind: 'added'; readonly block: SharedBlock }
+  | { readonly kind: 'added'; readonly blocks: readonly SharedBlock[] }
   | { readonly kind: 'removed'; readonly ulid: string }
   | { readonly kind: 'missing'; readonly blocks: readonly { readonly meta: BlockMeta; readonly error: SentError }[] }
   /** A sync that a thread has asked for has ended; all of its notices came before. */
@@ -33,30 +33,44 @@ export interface ResyncEvent {
   readonly token: string
 }
 
-/** Tells the threads of each change. */
+/** Tells the threads of each change; of blocks that are added in one turn of the event loop, together. */
 export class BlockNotices implements BlockObserver {
-  readonly #tell: (notice: BlockNotice) => void
-  readonly #added = new Map<string, BlockNotice>()
+  readonly #send: (notice: BlockNotice) => void
+  /** Of which has been told. */
+  readonly #added = new Map<string, SharedBlock>()
+  /** To be told of next: to a thread that starts meanwhile, too. */
+  #fresh: SharedBlock[] = []
   #missing: BlockNotice = { kind: 'missing', blocks: [] }
 
   constructor(tell: (notice: BlockNotice) => void) {
-    this.#tell = tell
+    this.#send = tell
   }
 
   /** What brings a new thread up to now. */
   greeting(): BlockNotice[] {
-    return [...this.#added.values(), this.#missing]
+    return [{ kind: 'added', blocks: [...this.#added.values()] }, this.#missing]
   }
 
   added({ meta, header, tombstones }: LoadedBlock): void {
-    const notice: BlockNotice = { kind: 'added', block: { meta, header: header.share(), tombstones } }
-    this.#added.set(meta.ulid, notice)
-    this.#tell(notice)
+    if (this.#fresh.push({ meta, header: header.share(), tombstones }) === 1) setImmediate(() => this.#tellFresh())
+  }
+
+  #tellFresh(): void {
+    if (this.#fresh.length === 0) return
+    for (const block of this.#fresh) this.#added.set(block.meta.ulid, block)
+    this.#send({ kind: 'added', blocks: this.#fresh })
+    this.#fresh = []
+  }
+
+  /** In order: what was added before is told before. */
+  #tell(notice: BlockNotice): void {
+    this.#tellFresh()
+    this.#send(notice)
   }
 
   removed(ulid: string): void {
-    this.#added.delete(ulid)
     this.#tell({ kind: 'removed', ulid })
+    this.#added.delete(ulid)
   }
 
   missing(blocks: readonly SetAsideBlock[]): void {

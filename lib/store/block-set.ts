@@ -3,6 +3,7 @@
 // Owns the set and the folders <dataDir>/<ulid>; how metas and index-headers are got is handed in.
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
 import { type BlockMeta, groupKey, metaFileName } from '../blocks/meta.ts'
 import { isUlid } from '../blocks/ulid.ts'
@@ -107,6 +108,8 @@ export class BlockSet {
     const { metrics, logger, bucket, openHeader } = this.#options
     const startMs = performance.now()
     metrics.blockLoads.inc()
+    // Small index-headers are read at once: health checks have their turn between them.
+    await setImmediate()
     try {
       checkResolution(meta)
       const tombstones = await readBucketTombstones(bucket, meta, signal)

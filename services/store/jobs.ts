@@ -3,6 +3,7 @@
 
 import type { LogFormat, LogLevel } from '../../lib/kit/log.ts'
 import type { MetricsData } from '../../lib/kit/metrics.ts'
+import type { ReadObjstore } from '../../lib/objstore/config.ts'
 import type { TimeBounds } from '../../lib/store/store-info.ts'
 import type { SeriesLimits } from '../../lib/storeapi/limits.ts'
 
@@ -17,7 +18,7 @@ export type StoreAnswer = { readonly frames: readonly Uint8Array[] } | { readonl
 
 /** A worker's workerData; sizes are this worker's share. */
 export interface StoreWorkerConfig {
-  readonly objstoreConfig: string
+  readonly objstore: ReadObjstore
   readonly indexCacheBytes: number
   readonly headerPagesBytes: number
   readonly fetchLimits: { readonly maxReads: number; readonly maxBytes: number }

@@ -21,7 +21,7 @@ import { makeFolder } from '../../lib/kit/make-folder.ts'
 import { addThreadMetrics } from '../../lib/kit/metrics.ts'
 import { logGrpcCalls, logHttpRequests, readRequestLogging } from '../../lib/kit/request-logging.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
-import { createBucket, requireObjstoreConfig } from '../../lib/objstore/config.ts'
+import { createBucket, type ReadObjstore, readObjstore, requireObjstoreConfig } from '../../lib/objstore/config.ts'
 import { type BlockObserver, BlockSet } from '../../lib/store/block-set.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics, exposeIndexCache, type StoreMetrics } from '../../lib/store/metrics.ts'
@@ -53,7 +53,8 @@ async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
   warnOfIgnored(flags, values, logger)
   checkFlags(values)
   const logging = readRequestLogging(values)
-  const bucket = await createBucket(requireObjstoreConfig(values), { registry, logger })
+  const objstore = await readObjstore(requireObjstoreConfig(values), logger)
+  const bucket = await createBucket(objstore, { registry, logger })
   ctx.onStop('bucket', () => bucket.close())
   await makeDataDir(values.dataDir)
 
@@ -64,7 +65,7 @@ async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
   const bounds = () => timeBounds(values)
   const workers = new StoreWorkers({
     size: values.workers,
-    config: workerConfig(values),
+    config: workerConfig(values, objstore),
     bounds,
     gate: new SeriesGate(values.seriesMaxConcurrency, metrics),
     resync: () => blocks.resync(signal),
@@ -97,11 +98,11 @@ async function run(values: StoreFlags, ctx: ServiceContext): Promise<void> {
 }
 
 /** Each worker's share of what the process may hold. */
-function workerConfig(values: StoreFlags): StoreWorkerConfig {
+function workerConfig(values: StoreFlags, objstore: ReadObjstore): StoreWorkerConfig {
   const { workers, logLevel, logFormat, maxDownloadedBytes } = values
   const share = (whole: number) => Math.ceil(whole / workers)
   return {
-    objstoreConfig: requireObjstoreConfig(values),
+    objstore,
     indexCacheBytes: share(values.indexCacheSizeBytes),
     headerPagesBytes: share(headerPagesBytes),
     fetchLimits: { maxReads: share(fetchLimits.maxReads), maxBytes: share(fetchLimits.maxBytes) },

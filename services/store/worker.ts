@@ -36,7 +36,7 @@ const cache = new IndexCache(config.indexCacheBytes - seriesCache.maxBytes)
 exposeIndexCache(registry, cache, seriesCache)
 const metrics = createStoreMetrics(registry)
 const processEnds = new AbortController()
-const bucket = await createBucket(config.objstoreConfig, { registry })
+const bucket = await createBucket(config.objstore, { registry })
 const blocks = new BlockMirror({
   reading: { bucket, cache, seriesCache, gate: new FetchGate(config.fetchLimits) },
   pages: new PageCache(config.headerPagesBytes),
