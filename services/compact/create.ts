@@ -74,7 +74,7 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
       size: Math.max(config.concurrency, config.downsampleConcurrency),
       workerData: { objstore },
       name: 'compactor',
-      youngHeapMiB: 3,
+      youngHeapMiB: 6,
       onEvent: (calls) => (calls as BucketCall[]).forEach(countCall),
     })
   // A round that finds nothing to do needs none.
