@@ -52,7 +52,7 @@ export function addThreadMetrics(registry: Registry, read: () => Promise<readonl
   registry.setSource(read)
 }
 
-/** A registry with `mnemo_build_info`; collectProcessMetrics() adds the process's own. */
+/** A registry with `mnemo_build_info`; the HTTP server adds the process's own. */
 export function createRegistry(): Registry {
   const registry = new ProcessRegistry()
   gauge(registry, {

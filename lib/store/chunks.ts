@@ -18,9 +18,9 @@ import type { KindStats } from './read-stats.ts'
 
 /**
  * Chunks of other series that lie between two wanted ones are read over up to this many bytes: with dozens of reads
- * under way at once, a further one costs about as much as these bytes do. Each is 0.1 ms of CPU on a local disk, and more on S3.
+ * under way at once, a further one costs about as much as these bytes do.
  */
-const limits: PlanLimits = { maxGapBytes: 128 << 10, maxReadBytes: 4 << 20 }
+const limits: PlanLimits = { maxGapBytes: 32 << 10, maxReadBytes: 4 << 20 }
 
 const maxEncoding = chunkEncoding.floatHistogramSt
 

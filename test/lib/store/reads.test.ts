@@ -26,7 +26,7 @@ beforeAll(async () => {
       'instance',
       String(i).padStart(4, '0'),
       'shard',
-      String(i % 100).padStart(2, '0'),
+      String(i % 20).padStart(2, '0'),
     ],
     samples: Array.from({ length: 480 }, (_, t) => [t * 15_000, random.float()] as const),
   }))
@@ -76,17 +76,11 @@ test('one chunk of a series: nothing of the others', async () => {
   expect(chunkBytes).toBeLessThan(dataBytes(series) + 16)
 })
 
-test('every hundredth series: about what is needed, not what lies between', async () => {
+test('every twentieth series: about what is needed, not what lies between', async () => {
   const { series, chunkReads, chunkBytes } = await measure(request({ type: '=', name: 'shard', value: '03' }))
-  expect(series.length).toBe(seriesCount / 100)
+  expect(series.length).toBe(seriesCount / 20)
   expect(chunkReads.length).toBe(series.length)
   expect(chunkBytes).toBeLessThan(1.5 * dataBytes(series))
-})
-
-test('every tenth series: one read over the gaps, where a read a series would cost more', async () => {
-  const { series, chunkReads } = await measure(request({ type: '=~', name: 'instance', value: '0[0-9][0-9]3' }))
-  expect(series.length).toBe(100)
-  expect(chunkReads.length).toBe(1)
 })
 
 test('every second of forty neighbours: small gaps are read over', async () => {
@@ -118,7 +112,7 @@ test('asked again, the index is answered from the cache', async () => {
 test('without chunks no chunk is read', async () => {
   const asked = request({ type: '=', name: 'shard', value: '07' })
   const { series, chunkReads } = await measure({ ...asked, skipChunks: true })
-  expect(series.length).toBe(seriesCount / 100)
+  expect(series.length).toBe(seriesCount / 20)
   expect(chunkReads).toEqual([])
 })
 

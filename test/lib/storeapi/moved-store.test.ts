@@ -66,6 +66,16 @@ function openClient(port: number): StoreClient {
   return client
 }
 
+/** A client that has been answered by a store at 127.0.0.2. */
+async function connected() {
+  const port = await freePort()
+  const name = nameStore('127.0.0.2')
+  const before = await startStore(`127.0.0.2:${port}`)
+  const client = openClient(port)
+  expect(await askWithin(client, 5_000)).toBe(`127.0.0.2:${port}`)
+  return { port, name, before, client }
+}
+
 /** Asks again and again, as a querier does, until it is answered or the time is over. */
 async function askWithin(client: StoreClient, limitMs: number): Promise<string | undefined> {
   const deadlineMs = Date.now() + limitMs
@@ -82,11 +92,7 @@ async function blackHole(host: string, port: number): Promise<void> {
 }
 
 test('a store whose name leads to another address is found there within seconds', { timeout: 60_000 }, async () => {
-  const port = await freePort()
-  const name = nameStore('127.0.0.2')
-  const before = await startStore(`127.0.0.2:${port}`)
-  const client = openClient(port)
-  expect(await askWithin(client, 5_000)).toBe(`127.0.0.2:${port}`)
+  const { port, name, before, client } = await connected()
 
   await before.close()
   name.host = '127.0.0.3'
@@ -96,11 +102,7 @@ test('a store whose name leads to another address is found there within seconds'
 })
 
 test('a store that is gone, its name with it, fails at once and is found again', { timeout: 60_000 }, async () => {
-  const port = await freePort()
-  const name = nameStore('127.0.0.2')
-  const before = await startStore(`127.0.0.2:${port}`)
-  const client = openClient(port)
-  expect(await askWithin(client, 5_000)).toBe(`127.0.0.2:${port}`)
+  const { port, name, before, client } = await connected()
 
   await before.close()
   await blackHole('127.0.0.2', port)
