@@ -350,7 +350,7 @@ async function collect(
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   const announced = Math.min(length, answer.ContentLength ?? length)
-  const bytes = new Uint8Array(announced)
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(announced).buffer)
   let filled = 0
   for await (const chunk of bodyOf(answer, signal)) {
     if (filled + chunk.length > announced)

@@ -13,13 +13,10 @@ import type { ChunkFields } from '../storeapi/wire-series.ts'
 import { chunkRecordLength, decodeChunkRecord, maxChunkLengthBytes, segmentPlace } from '../tsdb/chunk-format.ts'
 import { type ChunkPlaces, defaultChunkBytes } from './chunk-places.ts'
 import { allOrAbort, type FetchGate } from './fetch.ts'
-import { type PlanLimits, planReads } from './plan.ts'
+import { type PlanLimits, planFurtherReads } from './plan.ts'
 import type { KindStats } from './read-stats.ts'
 
-/**
- * Chunks of other series that lie between two wanted ones are read over up to this many bytes: with dozens of reads
- * under way at once, a further one costs about as much as these bytes do.
- */
+/** Chunks of other series that lie between two wanted ones are read over up to so many bytes, by a call that needs few reads. */
 const limits: PlanLimits = { maxGapBytes: 32 << 10, maxReadBytes: 4 << 20 }
 
 const maxEncoding = chunkEncoding.floatHistogramSt
@@ -198,12 +195,14 @@ async function readRound(files: ChunkFiles, order: Uint32Array, round: Round, si
     const list = order.subarray(from, to)
     const name = files.nameOf(segment)
     const offsets = pick(places.offsets, list)
-    for (const read of planReads(offsets, boundedByNext(list, offsets, round.sizes), limits)) {
+    const lengths = boundedByNext(list, offsets, round.sizes)
+    const reads = planFurtherReads(offsets, lengths, limits, round.stats.reads)
+    round.stats.reads += reads.length
+    for (const read of reads) {
       tasks.push(async (signal) => {
         const { offset, length } = read
         round.stats.reserve(length)
         const bytes = await files.gate.run(length, signal, () => files.bucket.getRange(name, offset, length, signal))
-        round.stats.reads++
         round.stats.fetched += read.end - read.first
         round.stats.fetchedBytes += bytes.length
         return takeRecords({ name, offset, bytes }, list.subarray(read.first, read.end), round)

@@ -4,10 +4,10 @@
 import type { Bucket } from '../objstore/bucket.ts'
 import { allOrAbort, type FetchGate } from './fetch.ts'
 import { type IndexCache, pageBytes } from './index-cache.ts'
-import { type PlanLimits, planReads } from './plan.ts'
+import { type PlanLimits, planFurtherReads } from './plan.ts'
 import type { KindStats } from './read-stats.ts'
 
-/** Four pages between two wanted ones are cheaper to read than a second request. */
+/** Pages between two wanted ones that are read over by a call that needs few reads. */
 const limits: PlanLimits = { maxGapBytes: 4 * pageBytes, maxReadBytes: 4 << 20 }
 
 export interface IndexObject {
@@ -35,14 +35,15 @@ export class IndexPages {
     const missing = this.#missing(offsets, lengths)
     if (missing.length === 0) return
     const starts = missing.map((page) => page * pageBytes)
-    const reads = planReads(starts, new Array<number>(missing.length).fill(pageBytes), limits)
+    const sizes = new Array<number>(missing.length).fill(pageBytes)
+    const reads = planFurtherReads(starts, sizes, limits, this.#stats.reads)
+    this.#stats.reads += reads.length
     const { bucket, name, gate } = this.#object
     await allOrAbort(
       signal,
       reads.map(({ offset, length }) => async (signal) => {
         this.#stats.reserve(length)
         const bytes = await gate.run(length, signal, () => bucket.getRange(name, offset, length, signal))
-        this.#stats.reads++
         this.#stats.fetchedBytes += bytes.length
         this.#keep(offset / pageBytes, bytes)
       }),

@@ -11,7 +11,7 @@ export interface KindStats {
   touchedBytes: number
   fetched: number
   fetchedBytes: number
-  /** Range reads of the bucket. */
+  /** Range reads of the bucket, from when they are planned. */
   reads: number
   /** Reads made because an estimated size was too small. */
   refetches: number

@@ -1,7 +1,7 @@
 // Merging wanted byte ranges into reads: a table, and the invariants on random ranges.
 // Subject: lib/store/plan.ts. Owns nothing.
 import { expect, test } from 'vitest'
-import { planReads } from '../../../lib/store/plan.ts'
+import { planFurtherReads, planReads } from '../../../lib/store/plan.ts'
 import { Random, seed } from '../../support/random.ts'
 
 const limits = { maxGapBytes: 10, maxReadBytes: 100 }
@@ -108,4 +108,17 @@ test(`random ranges: each lies in its read, no read is wider than its ranges, se
     }
     expect(next).toBe(ranges.length)
   }
+})
+
+test('a call of many reads reads over wider gaps, whichever of its plans comes to be many', () => {
+  const scattered = (count: number, everyBytes: number) => Array.from({ length: count }, (_, i) => i * everyBytes)
+  const count = (wanted: readonly number[], before: number) => {
+    const lengths = wanted.map(() => 4 << 10)
+    return planFurtherReads(wanted, lengths, { maxGapBytes: 32 << 10, maxReadBytes: 4 << 20 }, before).length
+  }
+  expect(count(scattered(50, 100 << 10), 0)).toBe(50)
+  expect(count(scattered(50, 100 << 10), 50)).toBe(2)
+  expect(count(scattered(500, 100 << 10), 0)).toBeLessThan(15)
+  // What lies a megabyte apart is not worth reading over.
+  expect(count(scattered(500, 1 << 20), 0)).toBe(500)
 })
