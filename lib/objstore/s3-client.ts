@@ -43,6 +43,11 @@ export function createS3Client(settings: S3Settings, logger: Logger | undefined)
   return client
 }
 
+/** A request's options: the signal ends it. */
+export function abortOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal ? { abortSignal: signal } : {}
+}
+
 function createAgents(settings: S3HttpSettings): { httpAgent: http.Agent; httpsAgent: https.Agent } {
   const options = {
     keepAlive: true,

@@ -1,9 +1,8 @@
 // A bucket on S3 or a server that speaks it.
 // Specification: S3 API reference; what Ceph's gateway does differently (empty ETag after a multipart upload) is allowed for.
-// Owns the client; large uploads go in parts through the SDK's own uploader, small ones in one request.
+// Owns the client; large uploads go in parts (s3-parts.ts), small ones in one request.
 import { Readable } from 'node:stream'
 import {
-  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   type GetObjectCommandInput,
@@ -16,7 +15,6 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import { Upload } from '@aws-sdk/lib-storage'
 import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket, ListedObject, ObjectAttributes, ObjectBody } from './bucket.ts'
@@ -24,12 +22,13 @@ import { abortable, throwIfAborted } from './failures.ts'
 import { LocalFile } from './local-file.ts'
 import { checkObjectName, checkRange, compareListed, folderPrefix } from './names.ts'
 import { backoff } from './retry.ts'
-import { createS3Client } from './s3-client.ts'
+import { abortOptions, createS3Client } from './s3-client.ts'
 import type { Encryption, PutSettings, S3Settings } from './s3-config.ts'
 import { attemptsOf, s3Error, statusOf } from './s3-errors.ts'
+import { uploadParts } from './s3-parts.ts'
 
 /** What an upload holds in memory at most, in parts that are on their way; one part is the least. */
-const uploadWindowBytes = 32 * 1024 * 1024
+const uploadWindowBytes = 16 * 1024 * 1024
 const maxPartsInFlight = 4
 /** How often the reading of a body goes on after its connection broke; requests themselves are retried by the SDK. */
 const bodyRetries = 4
@@ -196,28 +195,26 @@ class S3Bucket implements Bucket {
   async #upload(name: string, body: Readable | Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const what = `upload ${this.#url(name)}`
     throwIfAborted(signal, what)
-    const params = { ...this.#object(name), ...this.#writeParams }
+    const object = this.#object(name)
     const isSmall = body instanceof Uint8Array && body.length <= this.#settings.partSizeBytes
     try {
-      if (isSmall) await this.#client.send(new PutObjectCommand({ ...params, Body: body }), abortOptions(signal))
-      else await this.#uploadParts(body instanceof Uint8Array ? Readable.from([body]) : body, params, signal)
+      if (isSmall) {
+        const input = { ...object, ...this.#writeParams, Body: body }
+        await this.#client.send(new PutObjectCommand(input), abortOptions(signal))
+      } else await this.#uploadParts(body instanceof Uint8Array ? Readable.from([body]) : body, object, signal)
     } catch (error) {
       throw s3Error(error, what, signal)
     }
   }
 
-  // An abort ends the requests in flight and the source; the uploader then takes its parts back before it fails.
-  async #uploadParts(
-    source: Readable,
-    params: Omit<PutObjectCommandInput, 'Body'>,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  // An abort ends the requests in flight and the source.
+  async #uploadParts(source: Readable, object: ObjectName, signal: AbortSignal | undefined): Promise<void> {
     const { partSizeBytes } = this.#settings
-    const queueSize = Math.max(1, Math.min(maxPartsInFlight, Math.floor(uploadWindowBytes / partSizeBytes)))
-    const client = cancelable(this.#client, signal)
+    const maxInFlight = Math.max(1, Math.min(maxPartsInFlight, Math.floor(uploadWindowBytes / partSizeBytes)))
+    const upload = { client: this.#client, object, partSizeBytes, maxInFlight }
     const body = abortable(source, signal)
     try {
-      await new Upload({ client, params: { ...params, Body: body }, partSize: partSizeBytes, queueSize }).done()
+      await uploadParts(body, { ...upload, params: this.#writeParams, partParams: this.#readParams }, signal)
     } finally {
       body.destroy()
     }
@@ -267,7 +264,7 @@ class S3Bucket implements Bucket {
     this.#client.destroy()
   }
 
-  #object(name: string): { Bucket: string; Key: string } {
+  #object(name: string): ObjectName {
     checkObjectName(name)
     return { Bucket: this.#settings.bucket, Key: name }
   }
@@ -275,6 +272,11 @@ class S3Bucket implements Bucket {
   #url(name: string): string {
     return `s3://${this.#settings.bucket}/${name}`
   }
+}
+
+interface ObjectName {
+  readonly Bucket: string
+  readonly Key: string
 }
 
 interface PageRequest {
@@ -357,19 +359,13 @@ async function collect(
       throw new MnemoError('unsupported', `cannot read a range: got more than ${announced} bytes, want a 206 answer`)
     bytes.set(chunk, filled)
     filled += chunk.length
+    giveBack(chunk)
   }
   if (filled === announced) return bytes
   throw new MnemoError('unavailable', `cannot read a range: got ${filled} bytes, want the ${announced} announced`)
 }
 
-function abortOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
-  return signal ? { abortSignal: signal } : {}
-}
-
-/** The client, its requests ended by the signal; all but the one that takes the parts of an aborted upload back. */
-function cancelable(client: S3Client, signal: AbortSignal | undefined): S3Client {
-  if (!signal) return client
-  const send = (command: Parameters<S3Client['send']>[0]) =>
-    client.send(command, command instanceof AbortMultipartUploadCommand ? {} : abortOptions(signal))
-  return Object.create(client, { send: { value: send } }) as S3Client
+/** What came from the socket and fills its memory alone: garbage of this size would wait for a collection that comes late. */
+function giveBack({ buffer, length }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0)
 }

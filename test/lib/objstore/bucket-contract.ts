@@ -269,6 +269,6 @@ export function pseudoRandom(length: number): Buffer {
   return Buffer.from(words.buffer, 0, length)
 }
 
-function* pieces(bytes: Buffer, size: number): Generator<Buffer> {
+export function* pieces(bytes: Buffer, size: number): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }

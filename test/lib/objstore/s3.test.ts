@@ -12,7 +12,7 @@ import type { Bucket } from '../../../lib/objstore/bucket.ts'
 import { createBucket } from '../../../lib/objstore/config.ts'
 import { type Ceph, startCeph, whyNoCeph } from '../../support/ceph.ts'
 import { HoldProxy, type ProxiedRequest } from '../../support/hold-proxy.ts'
-import { bucketContract, fails, pseudoRandom } from './bucket-contract.ts'
+import { bucketContract, fails, pieces, pseudoRandom } from './bucket-contract.ts'
 
 const reason = whyNoCeph()
 if (reason !== undefined) console.log(reason)
@@ -106,6 +106,19 @@ describe.skipIf(reason !== undefined)('S3', async () => {
     complete.release()
     await upload
     expect((await bucket.attributes('object')).sizeBytes).toBe(17 * mebibyte)
+  })
+
+  test.each([
+    { partBytes: 5 * mebibyte, size: 5 * mebibyte, parts: 0 },
+    { partBytes: 5 * mebibyte, size: 5 * mebibyte + 1, parts: 2 },
+    { partBytes: 5 * mebibyte, size: 10 * mebibyte, parts: 2 },
+    { partBytes: 20 * mebibyte, size: 41 * mebibyte, parts: 3 },
+  ])('$size bytes in parts of $partBytes: $parts, in order', async ({ partBytes, size, parts }) => {
+    const { proxy, bucket } = await openProxied([`part_size: ${partBytes}`])
+    const bytes = pseudoRandom(size)
+    await bucket.upload('object', Readable.from(pieces(bytes, 1_000_003)))
+    expect(proxy.count(isPart)).toBe(parts)
+    expect(Buffer.compare(await buffer(await bucket.get('object')), bytes)).toBe(0)
   })
 
   test('passing failures are tried again', async () => {
