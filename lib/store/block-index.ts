@@ -14,7 +14,7 @@ import { type IndexObject, IndexPages } from './index-pages.ts'
 import { intersect, type PostingGroup, postingGroups, subtract, union } from './postings.ts'
 import type { ReadStats } from './read-stats.ts'
 import type { BlockSeriesCache } from './series-cache.ts'
-import { type EntryRange, type IndexedSeries, indexedSeries, touchesRange } from './series-entry.ts'
+import { type EntryRange, type IndexedSeries, IndexedSeriesCopier, touchesRange } from './series-entry.ts'
 
 /** What is asked of an index-header; all of it is at hand without waiting. */
 export interface IndexLookup {
@@ -159,10 +159,11 @@ export class BlockIndex {
     await pages.load(offsets, new Array<number>(refs.length).fill(this.#entryBytes), signal)
     await this.#loadLongEntries(offsets, pages, stats, signal)
     const record = new SeriesRecord()
+    const copier = new IndexedSeriesCopier(refs.length)
     return offsets.map((offset) => {
       const bytes = pages.borrow(offset, this.#entrySize(offset, pages))
       decodeSeriesRecord(new Cursor(bytes, this.#place('series', offset)), record)
-      const series = indexedSeries(offset / seriesAlignment, record, bytes.length)
+      const series = copier.copy(offset / seriesAlignment, record, bytes.length)
       this.#known.keep(series)
       return series
     })

@@ -29,16 +29,57 @@ export interface AnsweredSeries {
 /** Numbers of a chunk in IndexedSeries.chunks. */
 export const chunkStride = 3
 
-/** The record's series, copied out of it. */
-export function indexedSeries(ref: number, record: SeriesRecord, entryBytes: number): IndexedSeries {
-  const { minTimes, maxTimes, chunkRefs, chunkCount } = record
-  const chunks = new Float64Array(chunkCount * chunkStride)
-  for (let i = 0, at = 0; i < chunkCount; i++, at += chunkStride) {
-    chunks[at] = minTimes[i]!
-    chunks[at + 1] = maxTimes[i]!
-    chunks[at + 2] = chunkRefs[i]!
+/** Copies so many series out of records, many into one array: an array of its own for each costs more than what is in it. */
+export class IndexedSeriesCopier {
+  /** Series that are still to come. */
+  #left: number
+  readonly #symbols = new SharedArray(Uint32Array)
+  readonly #chunks = new SharedArray(Float64Array)
+
+  constructor(count: number) {
+    this.#left = count
   }
-  return { ref, symbols: record.labelRefs.slice(0, record.labelCount * 2), chunks, entryBytes, answered: undefined }
+
+  copy(ref: number, record: SeriesRecord, entryBytes: number): IndexedSeries {
+    const { labelRefs, labelCount, minTimes, maxTimes, chunkRefs, chunkCount } = record
+    const symbols = this.#symbols.take(labelCount * 2, this.#left)
+    for (let i = 0; i < symbols.length; i++) symbols[i] = labelRefs[i]!
+    const chunks = this.#chunks.take(chunkCount * chunkStride, this.#left)
+    for (let i = 0, at = 0; i < chunkCount; i++, at += chunkStride) {
+      chunks[at] = minTimes[i]!
+      chunks[at + 1] = maxTimes[i]!
+      chunks[at + 2] = chunkRefs[i]!
+    }
+    this.#left--
+    return { ref, symbols, chunks, entryBytes, answered: undefined }
+  }
+}
+
+const sharedLength = 8192
+
+/** An array that is given away in pieces, and followed by another one where it is used up. */
+class SharedArray<T extends Uint32Array | Float64Array> {
+  readonly #Type: new (
+    length: number,
+  ) => T
+  #array: T
+  #used = 0
+
+  constructor(Type: new (length: number) => T) {
+    this.#Type = Type
+    this.#array = new Type(0)
+  }
+
+  /** The next piece; `count` like it are still to come, this one with them. */
+  take(length: number, count: number): T {
+    if (this.#used + length > this.#array.length) {
+      this.#array = new this.#Type(Math.max(length, Math.min(sharedLength, length * count)))
+      this.#used = 0
+    }
+    const start = this.#used
+    this.#used += length
+    return this.#array.subarray(start, this.#used) as T
+  }
 }
 
 /** Inclusive, ms. */
