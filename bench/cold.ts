@@ -2,7 +2,8 @@
 // the start itself over very many small blocks, the first one (index-headers are built) and the next.
 // THANOS=/path runs a Thanos over the same bucket, by turns, and prints the ratios (above 1: we are better).
 // --runs=N; --quick: one run, over a tenth of the blocks; --only=series|start; --node-flags=… go to our store's Node.js.
-// Cold are the stores alone: the system has the bucket's files in its cache.
+// --s3: the bucket is on a real S3 server on loopback (Debian's Ceph), else in a folder.
+// Cold are the stores alone: the system, or the server, has the bucket's files in memory.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -11,6 +12,7 @@ import type { LabelMatcher } from '../lib/labels/matcher.ts'
 import { encodeSeriesRequest } from '../lib/storeapi/messages.ts'
 import { SeriesDecoder } from '../lib/storeapi/series-decoder.ts'
 import { askSeries } from './support/ask-series.ts'
+import { openBucketPlace } from './support/bucket-place.ts'
 import { firstMs, writeBenchBucket } from './support/compact-data.ts'
 import { writeSmallBlocks } from './support/small-blocks.ts'
 import { StoreProcess } from './support/store-process.ts'
@@ -20,6 +22,7 @@ const { values: flags } = parseArgs({
     runs: { type: 'string', default: '5' },
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
+    s3: { type: 'boolean', default: false },
     'node-flags': { type: 'string', default: '' },
   },
 })
@@ -40,22 +43,31 @@ const ours = {
 const contestants: Contestant[] = [ours]
 if (process.env.THANOS) contestants.push({ name: 'Thanos', command: process.env.THANOS })
 
+interface Bucket {
+  readonly name: string
+  /** Its object storage configuration. */
+  readonly objstore: string
+}
+
 /** What is compared: less is better. */
 type Figures = Readonly<Record<string, number>>
 
+const place = await openBucketPlace(flags.s3)
 const folder = await mkdtemp(path.join(tmpdir(), 'mnemo-bench-'))
 try {
   if (flags.only !== 'start') await coldSeries()
   if (flags.only !== 'series') await starts()
 } finally {
+  await place.stop()
   await rm(folder, { recursive: true, force: true })
 }
 
 async function coldSeries(): Promise<void> {
-  const bucket = path.join(folder, 'series')
+  const written = path.join(folder, 'series')
   const series = 10_000
   const blocks = { series, blocks: 8, blockHours: 2, replicas: ['a'], newest: false }
-  const samples = (await writeBenchBucket(bucket, blocks)) / 1e6
+  const samples = (await writeBenchBucket(written, blocks)) / 1e6
+  const bucket = { name: 'series', objstore: await place.put(written) }
   console.log(`8 blocks of 2 h, ${series} series each, ${samples.toFixed(1)} M samples`)
   // Index-headers are there from here on.
   for (const one of contestants) await (await startOver(bucket, one)).stop()
@@ -64,7 +76,7 @@ async function coldSeries(): Promise<void> {
   await compareSeries(bucket, { hosts: /host-[0-9]?[02468]:9100/, of: 5000, hours: 15 })
 }
 
-async function compareSeries(bucket: string, asked: { hosts: RegExp; of: number; hours: number }): Promise<void> {
+async function compareSeries(bucket: Bucket, asked: { hosts: RegExp; of: number; hours: number }): Promise<void> {
   const { hosts, of, hours } = asked
   const instance: LabelMatcher = { type: '=~', name: 'instance', value: hosts.source }
   const times = { minTime: firstMs, maxTime: firstMs + hours * hourMs - 1 }
@@ -111,9 +123,10 @@ function contentsOf(frames: readonly Buffer[]): string {
 }
 
 async function starts(): Promise<void> {
-  const bucket = path.join(folder, 'starts')
+  const written = path.join(folder, 'starts')
   const count = flags.quick ? 200 : 2000
-  await writeSmallBlocks(bucket, count)
+  await writeSmallBlocks(written, count)
+  const bucket = { name: 'starts', objstore: await place.put(written) }
   const start = async (contestant: Contestant) => {
     const store = await startOver(bucket, contestant)
     const measured = { s: store.readySeconds, 'CPU s': store.cpuSeconds, MiB: store.peakMiB }
@@ -151,12 +164,13 @@ function printRow(name: string, figures: Figures, digits: number): void {
   console.log(`  ${name.padEnd(8)}${cells.join('')}`)
 }
 
-function startOver(bucket: string, contestant: Contestant): Promise<StoreProcess> {
-  return StoreProcess.start({ ...contestant, bucket, dataDir: dataDirOf(bucket, contestant) })
+function startOver(bucket: Bucket, contestant: Contestant): Promise<StoreProcess> {
+  const { objstore } = bucket
+  return StoreProcess.start({ ...contestant, objstore, dataDir: dataDirOf(bucket, contestant) })
 }
 
-function dataDirOf(bucket: string, { name }: Contestant): string {
-  return `${bucket}-data-${name}`
+function dataDirOf(bucket: Bucket, { name }: Contestant): string {
+  return path.join(folder, `${bucket.name}-data-${name}`)
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

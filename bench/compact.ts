@@ -1,10 +1,12 @@
 // The compactor as a process over buckets in a folder: merging, deduplicating offline, downsampling; time and peak memory, read from outside.
 // THANOS=/path runs a Thanos on the same input and prints the ratio (above 1: we are better). --quick: a tenth of the series, one run.
+// --s3: the bucket is on a real S3 server on loopback (Debian's Ceph), else in a folder.
 // Goals: Thanos's time at half its memory; twice the series raises the peak by less than a tenth. Linux alone tells peaks.
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { openBucketPlace } from './support/bucket-place.ts'
 import { type BenchBucket, writeBenchBucket } from './support/compact-data.ts'
 import { type Measured, runMeasured } from './support/run-measured.ts'
 
@@ -13,6 +15,7 @@ const { values: flags } = parseArgs({
     runs: { type: 'string', default: '3' },
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
+    s3: { type: 'boolean', default: false },
   },
 })
 const runs = flags.quick ? 1 : Number(flags.runs)
@@ -71,10 +74,12 @@ async function best(input: string, command: string, args: readonly string[]): Pr
     const work = path.join(folder, 'work')
     await mkdir(work)
     await cp(input, path.join(work, 'bucket'), { recursive: true })
+    const place = await openBucketPlace(flags.s3)
     const config = path.join(work, 'bucket.yaml')
-    await writeFile(config, `type: FILESYSTEM\nconfig:\n  directory: ${work}/bucket\n`)
+    await writeFile(config, await place.put(path.join(work, 'bucket')))
     const common = ['--http-address=127.0.0.1:0', `--data-dir=${work}/data`, `--objstore.config-file=${config}`]
     const measured = await runMeasured(command, [...args, ...common])
+    await place.stop()
     if (!fastest || measured.seconds < fastest.seconds) fastest = measured
     await rm(work, { recursive: true })
   }

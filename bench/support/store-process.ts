@@ -3,7 +3,6 @@
 import { readFileSync } from 'node:fs'
 import { Client, credentials } from '@grpc/grpc-js'
 import { channelOptions } from '../../lib/kit/grpc.ts'
-import { bucketFlag } from '../../test/support/cluster.ts'
 import { freePorts } from '../../test/support/free-port.ts'
 import { TestProcess } from '../../test/support/process.ts'
 import { peakOf } from './run-measured.ts'
@@ -11,7 +10,8 @@ import { peakOf } from './run-measured.ts'
 export interface StoreOptions {
   /** The executable: bin/mnemo or a Thanos. */
   readonly command: string
-  readonly bucket: string
+  /** The object storage configuration of its bucket. */
+  readonly objstore: string
   readonly dataDir: string
   readonly env?: Readonly<Record<string, string>>
 }
@@ -42,12 +42,12 @@ export class StoreProcess {
     this.client = new Client(started.grpc, credentials.createInsecure(), channelOptions())
   }
 
-  static async start({ command, bucket, dataDir, env = {} }: StoreOptions): Promise<StoreProcess> {
+  static async start({ command, objstore, dataDir, env = {} }: StoreOptions): Promise<StoreProcess> {
     const [grpc, http] = (await freePorts(2)).map((port) => `127.0.0.1:${port}`) as [string, string]
     const startMs = performance.now()
     const args = [
       'store',
-      bucketFlag(bucket),
+      `--objstore.config=${objstore}`,
       `--data-dir=${dataDir}`,
       `--grpc-address=${grpc}`,
       `--http-address=${http}`,
