@@ -5,7 +5,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type MarkKind, type MarkReason, markFileNames, putMark } from '../blocks/markers.ts'
 import { type BlockMeta, metaFileName } from '../blocks/meta.ts'
-import { newUlid } from '../blocks/ulid.ts'
+import { newUlid, ulidBelow } from '../blocks/ulid.ts'
 import { type HashFunc, type UploadOptions, uploadBlock } from '../blocks/upload.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
@@ -32,6 +32,14 @@ export interface BlockChangesOptions {
 
 /** What is written to learn whether the disk takes anything. */
 const probeBytes = 64 * 1024
+
+/** What a new block is to be made of. */
+export interface WriteRequest {
+  readonly inputs: readonly BlockMeta[]
+  /** An input that has all sources of the new block: this one's ULID is to be lower, which is how readers know that it stands for it. */
+  readonly replaced?: BlockMeta | undefined
+  readonly signal: AbortSignal
+}
 
 /** A block that a job is to write. */
 export interface BlockToWrite {
@@ -71,8 +79,7 @@ export class BlockChanges {
    * the disk for a block made of the inputs. Throws `bad_data` where these have no external labels: nobody could upload it.
    */
   async writeBlock(
-    inputs: readonly BlockMeta[],
-    signal: AbortSignal,
+    { inputs, replaced, signal }: WriteRequest,
     work: (block: BlockToWrite) => Promise<void>,
   ): Promise<void> {
     const nameless = inputs.find(({ thanos }) => thanos.labels.length === 0)
@@ -80,11 +87,12 @@ export class BlockChanges {
       const want = 'want at least one, which tells its origin from others'
       throw new MnemoError('bad_data', `cannot work on block ${nameless.ulid}: got no external labels, ${want}`)
     }
-    return this.#disk.within(diskBytes(inputs), signal, () => this.#write(work))
+    return this.#disk.within(diskBytes(inputs), signal, () => {
+      return this.#write(replaced ? ulidBelow(replaced.ulid) : newUlid(this.#options.now()), work)
+    })
   }
 
-  async #write(work: (block: BlockToWrite) => Promise<void>): Promise<void> {
-    const ulid = newUlid(this.#options.now())
+  async #write(ulid: string, work: (block: BlockToWrite) => Promise<void>): Promise<void> {
     const folder = join(this.#options.workFolder, ulid)
     try {
       await work({ ulid, folder, hashFunc: this.#options.upload?.hashFunc ?? '' })

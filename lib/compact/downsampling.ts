@@ -69,7 +69,7 @@ export class Downsampling {
     const resolution = String(input.thanos.resolutionMs)
     const took = metrics.downsampleSeconds.startTimer({ resolution })
     let made = false
-    await changes.writeBlock([input], signal, async (block) => {
+    await changes.writeBlock({ inputs: [input], signal }, async (block) => {
       logger.info({ block: input.ulid, output: block.ulid, resolutionMs }, 'downsampling')
       const outcome = await runJob({ kind: 'downsample', input, resolutionMs, ...block }, signal)
       if (outcome.kind === 'bad_input') return this.#setAside(input, outcome, { round, signal })

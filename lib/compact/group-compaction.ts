@@ -86,7 +86,9 @@ export class GroupCompaction {
     if (merge.length === 0) return
     metrics.runsStarted.inc(labelsOf(group))
     const inputs = merge.map((meta) => meta.ulid)
-    await changes.writeBlock(merge, signal, async (block) => {
+    // Two that are merged do not cover each other: only one that is rewritten alone has all sources of what comes of it.
+    const replaced = merge.length === 1 ? merge[0] : undefined
+    await changes.writeBlock({ inputs: merge, replaced, signal }, async (block) => {
       logger.info({ group: group.description, blocks: inputs, reason, output: block.ulid }, 'compacting')
       const { extensions } = group
       const outcome = await runJob({ kind: 'compact', inputs: merge, overlap, extensions, ...block }, signal)

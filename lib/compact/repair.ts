@@ -10,7 +10,7 @@ import { deleteBlock } from '../blocks/delete.ts'
 import { putMark } from '../blocks/markers.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
 import { formatMeta } from '../blocks/meta-format.ts'
-import { newUlid, ulidTimeMs } from '../blocks/ulid.ts'
+import { ulidBelow } from '../blocks/ulid.ts'
 import { uploadBlock } from '../blocks/upload.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
@@ -30,7 +30,7 @@ export interface RepairOptions {
 /** Repairs the block; the ULID of the one that stands for it now. Throws where nothing of it can be read: it stays then. */
 export async function repairBlock(bucket: Bucket, old: BlockMeta, options: RepairOptions): Promise<string> {
   const { logger, signal } = options
-  const ulid = newUlid(Math.max(0, ulidTimeMs(old.ulid) - 1))
+  const ulid = ulidBelow(old.ulid)
   const work = await mkdtemp(path.join(tmpdir(), 'mnemo-repair-'))
   const folder = path.join(work, ulid)
   try {

@@ -8,7 +8,7 @@ import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
 import { ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
 import { FilesystemBucket } from '../../lib/objstore/filesystem.ts'
 import { bucketFlag, startMnemo } from '../support/cluster.ts'
-import { hourMs, twoHours } from '../support/crash-scenarios.ts'
+import { hourMs, putTombstoned, twoHours } from '../support/crash-scenarios.ts'
 import { putMadeBlock } from '../support/made-blocks.ts'
 import { TestProcess } from '../support/process.ts'
 import { whyNoPrometheus } from '../support/prometheus.ts'
@@ -87,4 +87,15 @@ describe.skipIf(reason !== undefined)("one bucket, our compactor and Thanos's", 
     },
     180_000,
   )
+
+  test('mnemo, then thanos: a block that was rewritten without what is deleted stays, the old one goes', async () => {
+    await putTombstoned(bucket, twoHours(200, { maxTime: 240 * hourMs }))
+    const before = await look()
+    await runs.mnemo()
+    const after = await layout()
+    expect(after).toContain('200 240 0 1')
+    await runs.thanos()
+    expect(await layout()).toEqual(after)
+    expect(await look()).toEqual(before)
+  }, 180_000)
 })

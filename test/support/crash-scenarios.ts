@@ -57,7 +57,7 @@ const fillReplicas = async (bucket: Bucket) => {
 }
 
 /** A block whose first series has lost its first ten samples. */
-async function putTombstoned(bucket: Bucket, block: MadeBlock): Promise<void> {
+export async function putTombstoned(bucket: Bucket, block: MadeBlock): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), 'tombstoned-'))
   try {
     const meta = await writeMadeBlock(folder, block)

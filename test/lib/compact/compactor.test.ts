@@ -15,10 +15,11 @@ import type { Bucket } from '../../../lib/objstore/bucket.ts'
 import { fileError } from '../../../lib/objstore/failures.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
 import { metaOf } from '../../support/block-metas.ts'
-import { copyOf } from '../../support/crash-scenarios.ts'
+import { copyOf, putTombstoned } from '../../support/crash-scenarios.ts'
 import { goldenBlock } from '../../support/golden.ts'
 import { type MadeBlock, putMadeBlock, viewOf } from '../../support/made-blocks.ts'
 import { type TestCompactorOptions, compactorOver as testCompactorOver } from '../../support/test-compactor.ts'
+import { thanosDuplicates } from '../../support/thanos-duplicates.ts'
 
 const hourMs = 3_600_000
 const signal = new AbortController().signal
@@ -170,6 +171,30 @@ test('a read that comes out wrong once sets no block aside', async () => {
   expect((await compactorOver(bucket).run(signal)).error).toBeUndefined()
   expect(await viewOf(bucket, -1)).toEqual(before)
   expect(await metasIn(bucket)).toHaveLength(2)
+})
+
+test('a block rewritten without what is deleted stands for the old one in Thanos too, again and again', async () => {
+  const bucket = new MemoryBucket()
+  const atHour = 480_000
+  await putTombstoned(bucket, twoHours(atHour))
+  await fill(bucket, [atHour + 10])
+  let want: string[] | undefined
+  for (let round = 1; round <= 3; round++) {
+    const [old] = await metasIn(bucket)
+    const deleted = { ...old!, stats: { ...old!.stats, numTombstones: 1 } }
+    await bucket.upload(`${old!.ulid}/meta.json`, Buffer.from(formatMeta(deleted)))
+    expect((await compactorOver(bucket).run(signal)).error).toBeUndefined()
+    const [rewritten] = await metasIn(bucket)
+    expect(rewritten!.compaction).toMatchObject({ level: round + 1, sources: old!.compaction.sources })
+    expect(await readMark(bucket, old!.ulid, 'deletion')).toBeDefined()
+    const { metas } = await new MetaFetcher({ bucket }).fetch()
+    const outdated = thanosDuplicates(metas.values())
+    expect(outdated).toContain(old!.ulid)
+    expect(outdated).not.toContain(rewritten!.ulid)
+    want ??= await viewOf(bucket)
+    expect(await viewOf(bucket)).toEqual(want)
+    expect(await viewOf(bucket, -1)).toEqual(want)
+  }
 })
 
 /** The view with samples that two blocks hold told once. */
