@@ -16,7 +16,7 @@ import { Cleaner } from './cleaner.ts'
 import { type DownsampleNeed, planDownsampling } from './downsample-plan.ts'
 import { Downsampling } from './downsampling.ts'
 import { GroupCompaction } from './group-compaction.ts'
-import { confirming, type RunJob } from './job.ts'
+import type { RunJob } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
 import type { OverlapFunction } from './overlap.ts'
 import { expiredBlocks, type Retention } from './retention.ts'
@@ -72,18 +72,16 @@ export class Compactor {
   constructor(options: CompactorOptions) {
     this.#options = options
     this.#now = options.now ?? Date.now
-    const { metrics } = options
-    const runJob = confirming(options.runJob)
+    const { metrics, runJob } = options
     const check = async (meta: BlockMeta, signal: AbortSignal) => {
       await runJob({ kind: 'check', meta, spoolPath: join(options.workFolder, `${meta.ulid}.tables`) }, signal)
     }
     this.#changes = new BlockChanges({ ...options, check, now: this.#now })
     this.#cleaner = new Cleaner({ ...options, now: this.#now })
     this.#blocks = new BlockSync({ ...options, changes: this.#changes, cleaner: this.#cleaner, metrics })
-    this.#compaction = new GroupCompaction({ ...options, runJob, blocks: this.#blocks, changes: this.#changes })
+    this.#compaction = new GroupCompaction({ ...options, blocks: this.#blocks, changes: this.#changes })
     this.#downsampling = new Downsampling({
       ...options,
-      runJob,
       changes: this.#changes,
       concurrency: options.downsampleConcurrency,
     })

@@ -7,15 +7,18 @@ import { asMnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { BlockChanges } from './block-changes.ts'
 import type { DownsampleNeed } from './downsample-plan.ts'
-import type { JobOutcome, RunJob } from './job.ts'
+import { confirming, type JobOutcome, type RunJob } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
 import type { Round } from './round.ts'
 
 export interface DownsamplingOptions {
   readonly changes: BlockChanges
+  /** Asked twice before a block is bad. */
   readonly runJob: RunJob
   /** Blocks side by side. */
   readonly concurrency: number
+  /** Called for each block that was due, whatever came of it. */
+  readonly onBlock?: () => void
   readonly logger: Logger
   readonly metrics: CompactMetrics
 }
@@ -28,7 +31,7 @@ export class Downsampling {
   readonly #done = new Set<string>()
 
   constructor(options: DownsamplingOptions) {
-    this.#options = options
+    this.#options = { ...options, runJob: confirming(options.runJob) }
   }
 
   /** Blocks of which nothing is left at a coarser resolution (stale markers alone). */
@@ -55,6 +58,7 @@ export class Downsampling {
           'could not downsample block: it is tried again',
         )
       }
+      this.#options.onBlock?.()
     })
     return made
   }

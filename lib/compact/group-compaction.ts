@@ -8,7 +8,7 @@ import { asMnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { BlockChanges } from './block-changes.ts'
 import type { BlockSync, BucketView } from './block-sync.ts'
-import type { JobOutcome, RunJob } from './job.ts'
+import { confirming, type JobOutcome, type RunJob } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
 import type { OverlapFunction } from './overlap.ts'
 import { type BlockGroup, groupBlocks, type Plan, planGroup } from './plan.ts'
@@ -17,6 +17,7 @@ import type { Round } from './round.ts'
 export interface GroupCompactionOptions {
   readonly blocks: BlockSync
   readonly changes: BlockChanges
+  /** Asked twice before a block is bad. */
   readonly runJob: RunJob
   readonly rangesMs: readonly number[]
   readonly maxIndexBytes: number
@@ -36,7 +37,7 @@ export class GroupCompaction {
   #told: ReadonlySet<string> = new Set()
 
   constructor(options: GroupCompactionOptions) {
-    this.#options = options
+    this.#options = { ...options, runJob: confirming(options.runJob) }
   }
 
   /** Blocks that are in no plan: marked, to be deleted (what is must not live on in a merged block), or beyond this version. */

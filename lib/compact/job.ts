@@ -49,7 +49,7 @@ export type JobOutcome =
 /** Runs a job, in a worker thread or here. */
 export type RunJob = (job: CompactorJob, signal: AbortSignal) => Promise<JobOutcome>
 
-/** The same, but a block is bad only if it is a second time: bytes may also have changed on their way. */
+/** For whoever sets blocks aside: the same, but a block is bad only if it is a second time, since bytes may also have changed on their way. */
 export function confirming(runJob: RunJob): RunJob {
   return async (job, signal) => {
     const outcome = await runJob(job, signal)

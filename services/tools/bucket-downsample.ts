@@ -68,11 +68,8 @@ async function downsample(values: Values, bucket: Bucket, ctx: ServiceContext): 
       concurrency,
       logger,
       metrics,
-      runJob: async (job, jobSignal) => {
-        const outcome = await runJob(bucket, job, jobSignal)
-        progress.step(1)
-        return outcome
-      },
+      runJob: runJob.bind(undefined, bucket),
+      onBlock: () => progress.step(1),
     })
     made += await downsampling.run(needs, round, signal)
     progress.done()

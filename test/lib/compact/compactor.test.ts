@@ -163,7 +163,7 @@ test('a read that comes out wrong once sets no block aside', async () => {
   let isWrong = true
   bucket.getRange = async (name, ...args) => {
     const bytes = await read(name, ...args)
-    if (!isWrong || !name.endsWith('/chunks/000001')) return bytes
+    if (!isWrong || !name.endsWith('/chunks/000001') || bytes.length < 50) return bytes
     isWrong = false
     bytes[40]! ^= 1
     return bytes
