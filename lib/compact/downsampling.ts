@@ -27,8 +27,11 @@ export class Downsampling {
   readonly #options: DownsamplingOptions
   readonly #unsupported = new Set<string>()
   readonly #empty = new Set<string>()
-  /** Blocks that were downsampled. Where a selector by ULID hides what came of it, they would be again and again. */
-  readonly #done = new Set<string>()
+  /**
+   * Blocks that were downsampled, until what came of it has been seen: one that goes later is made again. Where a selector by
+   * ULID hides it, they would be downsampled again and again.
+   */
+  #done = new Set<string>()
 
   constructor(options: DownsamplingOptions) {
     this.#options = { ...options, runJob: confirming(options.runJob) }
@@ -42,11 +45,12 @@ export class Downsampling {
   /** Does what is due; how many blocks came of it. What failed in this round already is left for the next one. */
   async run(needs: readonly DownsampleNeed[], round: Round, signal: AbortSignal): Promise<number> {
     let made = 0
-    const due = needs.filter(
-      ({ due, meta: { ulid } }) =>
-        due && !this.#unsupported.has(ulid) && !this.#done.has(ulid) && !round.failures.has(ulid),
+    const due = needs.filter(({ due }) => due)
+    this.#done = this.#done.intersection(new Set(due.map(({ meta }) => meta.ulid)))
+    const left = due.filter(
+      ({ meta: { ulid } }) => !this.#unsupported.has(ulid) && !this.#done.has(ulid) && !round.failures.has(ulid),
     )
-    await forEachBounded(due, this.#options.concurrency, async (need) => {
+    await forEachBounded(left, this.#options.concurrency, async (need) => {
       try {
         if (await this.#downsample(need, round, signal)) made++
       } catch (error) {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { deleteBlock } from '../../../lib/blocks/delete.ts'
 import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { readMark } from '../../../lib/blocks/markers.ts'
 import type { BlockMeta } from '../../../lib/blocks/meta.ts'
@@ -46,12 +47,12 @@ async function metas(): Promise<BlockMeta[]> {
 }
 
 /** How many blocks were made; `seen`: the blocks in view, all unless told. */
-async function run(seen?: readonly BlockMeta[]): Promise<number> {
+async function run(seen?: readonly BlockMeta[], deleted: ReadonlySet<string> = new Set()): Promise<number> {
   const needs = planDownsampling(seen ?? (await metas()), {
     retention: { rawMs: 0, fiveMinutesMs: 0, oneHourMs: 0 },
     nowMs: Date.now(),
     noDownsample: new Set(),
-    deleted: new Set(),
+    deleted,
   })
   return downsampling.run(needs, new Round(), signal)
 }
@@ -77,4 +78,23 @@ test.each([
   spoilReads(times)
   expect(await run()).toBe(made)
   expect((await readMark(bucket, raw.ulid, 'no-downsample')) === undefined).toBe(made === 1)
+})
+
+test('what was made and is gone again is made again; where it is not seen yet, or never, it is made once', async () => {
+  expect(await run()).toBe(1)
+  for (let pass = 0; pass < 3; pass++) expect(await run([raw])).toBe(0)
+  const [, made] = (await metas()).sort((a, b) => a.thanos.resolutionMs - b.thanos.resolutionMs)
+  expect(await run()).toBe(0)
+  await deleteBlock(bucket, made!.ulid)
+  expect(await run()).toBe(1)
+  expect(await run()).toBe(0)
+})
+
+test('what is to be deleted counts as seen: once it is gone, it is made again', async () => {
+  expect(await run()).toBe(1)
+  const [, made] = (await metas()).sort((a, b) => a.thanos.resolutionMs - b.thanos.resolutionMs)
+  const deleted = new Set([made!.ulid])
+  expect(await run(await metas(), deleted)).toBe(0)
+  await deleteBlock(bucket, made!.ulid)
+  expect(await run()).toBe(1)
 })
