@@ -32,6 +32,12 @@ export interface HeldLease {
   readonly ageMs: number
 }
 
+/** Nobody holds the lease. */
+interface FreeLease {
+  /** The last one that was put; 0: there is none. */
+  readonly generation: number
+}
+
 interface Entry {
   readonly generation: number
   readonly lastModifiedMs: number
@@ -46,51 +52,35 @@ interface Content {
 
 const maxContentBytes = 4096
 const releaseTimeoutMs = 10_000
+/** Of a lease that cannot be read, where the one who asks has none himself. */
+const usualDurationMs = 60_000
 const digits = 12
 const leasesFolder = 'mnemo/leases/'
 
 /** Takes the lease, or tells who has it. Throws where the bucket fails. */
 export async function acquireLease(options: LeaseOptions): Promise<Lease | HeldLease> {
   const objects = new LeaseObjects(options)
-  let top = await objects.top()
-  if (top) {
-    const content = await objects.read(top)
-    const durationMs = content?.durationMs ?? options.durationMs
-    const ageMs = Date.now() - top.lastModifiedMs
-    const holder = content?.holder ?? 'an unknown process'
-    if (!content?.released) {
-      if (ageMs >= 0 && ageMs <= durationMs) return { holder, ageMs }
-      options.logger.info({ holder, ageMs }, 'a lease seems to have expired: watching whether it is renewed')
-      await sleep(durationMs / 2, options.signal)
-      const later = await objects.top()
-      if (later && later.generation !== top.generation) return { holder, ageMs: 0 }
-      top = later
-    }
-  }
-  const generation = (top?.generation ?? 0) + 1
+  const there = await objects.watch()
+  if (isHeld(there)) return there
+  const generation = there.generation + 1
   const taken = await objects.put(generation, false)
   return taken ?? new RenewedLease(objects, generation, options)
 }
 
-export function isHeld(lease: Lease | HeldLease): lease is HeldLease {
+export function isHeld(lease: Lease | HeldLease | FreeLease): lease is HeldLease {
   return 'holder' in lease
 }
 
-/** Who holds a lease of the bucket now, whatever its name: for tools that must not change blocks beside a compactor. */
+/**
+ * Who holds a lease of the bucket now, whatever its name: for tools that must not change blocks beside a compactor. Takes half
+ * of a lease's duration where one was not given back, and by the clocks has expired.
+ */
 export async function heldLeases(options: Pick<LeaseOptions, 'bucket' | 'logger' | 'signal'>): Promise<HeldLease[]> {
   const names = new Set<string>()
   for await (const { name } of options.bucket.list(leasesFolder, { recursive: true, signal: options.signal }))
     names.add(name.slice(leasesFolder.length, name.lastIndexOf('/')))
-  const held: HeldLease[] = []
-  for (const name of names) {
-    const objects = new LeaseObjects({ ...options, name, durationMs: 0 })
-    const top = await objects.top()
-    const content = top && (await objects.read(top))
-    if (!content || content.released) continue
-    const ageMs = Math.max(0, Date.now() - top.lastModifiedMs)
-    if (ageMs <= content.durationMs) held.push({ holder: content.holder, ageMs })
-  }
-  return held
+  const leases = [...names].map((name) => new LeaseObjects({ ...options, name, durationMs: usualDurationMs }).watch())
+  return (await Promise.all(leases)).filter(isHeld)
 }
 
 /** The objects of a lease, as this process uses them. */
@@ -102,6 +92,23 @@ class LeaseObjects {
   constructor(options: LeaseOptions) {
     this.#options = options
     this.#folder = `${leasesFolder}${options.name}/`
+  }
+
+  /** Whether somebody holds it. Where the clocks say that it has expired, or make no sense, a renewal is waited for. */
+  async watch(): Promise<HeldLease | FreeLease> {
+    const { logger, signal } = this.#options
+    const top = await this.top()
+    if (!top) return { generation: 0 }
+    const content = await this.read(top)
+    if (content?.released) return top
+    const durationMs = content?.durationMs ?? this.#options.durationMs
+    const holder = content?.holder ?? 'an unknown process'
+    const ageMs = Date.now() - top.lastModifiedMs
+    if (ageMs >= 0 && ageMs <= durationMs) return { holder, ageMs }
+    logger.info({ holder, ageMs }, 'a lease seems to have expired: watching whether it is renewed')
+    await sleep(durationMs / 2, signal)
+    const later = await this.top()
+    return later && later.generation !== top.generation ? { holder, ageMs: 0 } : (later ?? { generation: 0 })
   }
 
   async top(signal = this.#options.signal): Promise<Entry | undefined> {

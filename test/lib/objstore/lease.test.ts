@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createLogger } from '../../../lib/kit/log.ts'
 import type { Bucket } from '../../../lib/objstore/bucket.ts'
-import { acquireLease, type HeldLease, isHeld, type Lease } from '../../../lib/objstore/lease.ts'
+import { acquireLease, type HeldLease, heldLeases, isHeld, type Lease } from '../../../lib/objstore/lease.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
 
 const durationMs = 60_000
@@ -70,10 +70,9 @@ test('that of a process that was killed passes on after its time, not before', a
   if (!isHeld(lease)) await lease.release()
 })
 
-test.each([3600_000, -3600_000])('a clock that is %i ms off does not take a lease that is renewed', async (skewMs) => {
-  const bucket = new MemoryBucket()
-  const lease = await taken(bucket)
-  const skewed = new Proxy(bucket, {
+/** The bucket as one sees it whose clock is off by so much. */
+function skewed(bucket: Bucket, skewMs: number): Bucket {
+  return new Proxy(bucket, {
     get(target, key: keyof Bucket) {
       if (key !== 'list') return (target[key] as () => unknown).bind(target)
       return async function* (...args: Parameters<Bucket['list']>) {
@@ -82,8 +81,46 @@ test.each([3600_000, -3600_000])('a clock that is %i ms off does not take a leas
       }
     },
   })
-  expect(isHeld(await acquireAfterWatch(skewed))).toBe(true)
+}
+
+test.each([3600_000, -3600_000])('a clock that is %i ms off does not take a lease that is renewed', async (skewMs) => {
+  const bucket = new MemoryBucket()
+  const lease = await taken(bucket)
+  expect(isHeld(await acquireAfterWatch(skewed(bucket, skewMs)))).toBe(true)
   await lease.release()
+})
+
+test.each([0, 3600_000, -3600_000])('who holds leases is told, also to a clock that is %i ms off', async (skewMs) => {
+  const bucket = new MemoryBucket()
+  const held = async () => {
+    const asking = heldLeases({ bucket: skewed(bucket, skewMs), logger, signal: stop.signal })
+    await vi.advanceTimersByTimeAsync(durationMs / 2)
+    return asking
+  }
+  expect(await held()).toEqual([])
+  const lease = await taken(bucket)
+  expect(await held()).toEqual([expect.objectContaining({ holder: expect.stringContaining(`pid ${process.pid}`) })])
+  await lease.release()
+  expect(await held()).toEqual([])
+})
+
+test('a lease that nobody renews is not held once it has expired; one of a later version is, while it is renewed', async () => {
+  const bucket = new MemoryBucket()
+  const asking = async () => {
+    const held = heldLeases({ bucket, logger, signal: stop.signal })
+    await vi.advanceTimersByTimeAsync(durationMs / 2)
+    return held
+  }
+  const put = (version: number, number: number) => {
+    const content = JSON.stringify({ version, holder: 'another', durationMs, released: false })
+    return bucket.upload(`mnemo/leases/shard/${String(number).padStart(12, '0')}`, Buffer.from(content))
+  }
+  await put(1, 1)
+  expect(await asking()).toMatchObject([{ holder: 'another' }])
+  await vi.advanceTimersByTimeAsync(durationMs)
+  expect(await asking()).toEqual([])
+  await put(2, 2)
+  expect(await asking()).toMatchObject([{ holder: 'an unknown process' }])
 })
 
 test('a holder that slept while another one took over learns of it', async () => {
