@@ -55,7 +55,6 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   const bucket = await createBucket(objstore, { registry, logger })
   ctx.onStop('bucket', () => bucket.close())
   if (config.dryRun) return dryRun(config, ctx, bucket)
-  await checkAccess(bucket, logger, ctx.signal)
 
   const metrics = compactMetrics(registry)
   const views = new BlockViews(config, ctx, bucket)
@@ -69,6 +68,7 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
   const compactor = createCompactor(config, ctx, { bucket, objstore, sources, metrics, onView, onRead })
   ctx.onStop('progress', () => progress?.done())
   await serve(config, ctx, { bucket, views, logger })
+  await checkAccess(bucket, logger, ctx.signal)
   const lease = await createLease(config, ctx, objstore)
   const service = new CompactService({ config, ctx, compactor, lease, metrics })
   if (!config.wait) return service.once()

@@ -45,10 +45,8 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   const logging = readRequestLogging(config)
   const objstore = readObjstoreConfig(config)
   const bucket = objstore === undefined ? undefined : await createBucket(objstore, { registry, logger })
-  if (bucket) {
-    ctx.onStop('bucket', () => bucket.close())
-    await checkAccess(bucket, ctx.logger, ctx.signal)
-  } else logger.info('no bucket is configured: blocks are not shipped')
+  if (bucket) ctx.onStop('bucket', () => bucket.close())
+  else logger.info('no bucket is configured: blocks are not shipped')
   const http = await openHttpClient(config)
   ctx.onStop('connections to Prometheus', () => http.close())
   const client = new PrometheusClient(config.prometheusUrl, config.getConfigTimeoutMs, http)
@@ -65,14 +63,19 @@ async function run(config: SidecarConfig, ctx: ServiceContext): Promise<void> {
   await Promise.all([reloader.run(signal), live(bucket, config, state, ctx)])
 }
 
+/** Fresh data is served as soon as Prometheus is up, however long the bucket takes to answer. Throws `config` where that refuses its keys. */
 async function live(
   bucket: Bucket | undefined,
   config: SidecarConfig,
   state: PrometheusState,
   ctx: ServiceContext,
 ): Promise<void> {
-  await state.untilUp(ctx.signal)
-  await Promise.all([state.keepReading(ctx.signal), bucket ? ship(bucket, config, state, ctx) : ctx.untilStopped()])
+  const { logger, signal } = ctx
+  const isUp = state.untilUp(signal)
+  const shipping = bucket
+    ? Promise.all([isUp, checkAccess(bucket, logger, signal)]).then(() => ship(bucket, config, state, ctx))
+    : ctx.untilStopped()
+  await Promise.all([isUp.then(() => state.keepReading(signal)), shipping])
 }
 
 function openReloader(config: SidecarConfig, client: PrometheusClient, { logger, registry }: ServiceContext): Reloader {

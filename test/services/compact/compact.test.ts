@@ -12,6 +12,7 @@ import { bucketFlag, startMnemo } from '../../support/cluster.ts'
 import { hourMs, twoHours } from '../../support/crash-scenarios.ts'
 import { freePort } from '../../support/free-port.ts'
 import { putMadeBlock } from '../../support/made-blocks.ts'
+import { startMuteServer } from '../../support/mute-server.ts'
 import type { TestProcess } from '../../support/process.ts'
 
 let folder: string
@@ -246,3 +247,23 @@ test('a bucket that cannot be read: not ready, and tried again long before the n
   await fill([0])
   await service.waitForHttp(`http://127.0.0.1:${port}/-/ready`)
 }, 60_000)
+
+test('it listens while its bucket hangs: it is alive, and not ready', async () => {
+  const mute = await startMuteServer()
+  try {
+    const port = await freePort()
+    const process = await startMnemo([
+      'compact',
+      '--wait',
+      `--objstore.config=${mute.bucketConfig}`,
+      `--data-dir=${path.join(folder, 'data')}`,
+      `--http-address=127.0.0.1:${port}`,
+    ])
+    running.push(process)
+    await process.waitForHttp(`http://127.0.0.1:${port}/-/healthy`)
+    expect((await fetch(`http://127.0.0.1:${port}/-/ready`)).status).toBe(503)
+    expect(await process.stop()).toBe(0)
+  } finally {
+    await mute.close()
+  }
+})

@@ -8,6 +8,7 @@ import { createStoreClient } from '../../../lib/storeapi/client.ts'
 import { bucketFlag, startMnemo } from '../../support/cluster.ts'
 import { freePorts } from '../../support/free-port.ts'
 import { writeMadeBlock } from '../../support/made-blocks.ts'
+import { startMuteServer } from '../../support/mute-server.ts'
 import type { TestProcess } from '../../support/process.ts'
 import { type PrometheusOptions, startPrometheusOver, whyNoPrometheus } from '../../support/prometheus.ts'
 
@@ -97,6 +98,17 @@ describe.skipIf(reason !== undefined)('a sidecar', () => {
       expect(told.length).toBeGreaterThanOrEqual(1)
       expect(told.filter((text, k) => text === told[k - 1])).toEqual([])
     }
+  })
+
+  test('serves fresh data while its bucket hangs, and says that it does', async () => {
+    const prometheus = await startPrometheus()
+    const mute = await startMuteServer()
+    stops.push(mute.close)
+    const sidecar = await startSidecar(prometheus.url, [`--objstore.config=${mute.bucketConfig}`])
+    await sidecar.process.waitForHttp(sidecar.readyUrl)
+    expect((await sidecar.client.info(signal)).labelSets).toEqual([['replica', 'a']])
+    await sidecar.process.waitForOutput(/the bucket does not answer yet/)
+    expect(await sidecar.process.stop()).toBe(0)
   })
 
   test('ends with status 2 and one line where Prometheus has no external labels', async () => {
