@@ -25,6 +25,7 @@ import { checkIds, chooseBlocks, fetchBlocks, idsFlag, openBucket, refuseBesideC
 import { toolFlags, writingForeignFlags } from './config-thanos.ts'
 import { Output } from './output.ts'
 import { parseDeletions, rewriteEntry } from './rewrite-config.ts'
+import { RewrittenSources } from './rewritten-sources.ts'
 
 const flags = {
   ...toolFlags,
@@ -75,9 +76,10 @@ async function run(values: Values, ctx: ServiceContext): Promise<void> {
     throw new MnemoError('config', 'cannot delete blocks in a dry run: want --no-dry-run with --delete-blocks')
   const bucket = await openBucket(values, ctx)
   if (!values.dryRun) await refuseBesideCompactor(bucket, ctx)
+  const sources = new RewrittenSources()
   for (const meta of chooseBlocks(await fetchBlocks(bucket, ctx), ids)) {
     if (values.dryRun) await rehearse(bucket, meta, { rewrite, ctx })
-    else await rewriteBlock(bucket, meta, { rewrite, values, ctx })
+    else await rewriteBlock(bucket, meta, { rewrite, values, sources, ctx })
   }
   logger.info({ blocks: ids.length, dryRun: values.dryRun }, 'rewrite done')
 }
@@ -140,7 +142,7 @@ function changeLog(lines: string[]): ChangeLog {
 export async function rewriteBlock(
   bucket: Bucket,
   old: BlockMeta,
-  { rewrite, values, ctx }: Rewriting & { readonly values: RewriteValues },
+  { rewrite, values, sources, ctx }: Rewriting & { readonly values: RewriteValues; readonly sources: RewrittenSources },
 ): Promise<void> {
   const { signal, logger } = ctx
   const ulid = newUlid()
@@ -154,10 +156,11 @@ export async function rewriteBlock(
     logger.info({ block: old.ulid }, 'nothing of the block would change: it stays')
     return
   }
+  const newSources = sources.of(ulid, old.compaction.sources)
   await makeFolder(folder)
   try {
     if (values.addChangeLog) await fs.writeFile(path.join(folder, 'change.log'), lines.join(''))
-    const metaOf = (contents: BlockContents) => rewrittenMeta(old, { ulid, rewrite, contents })
+    const metaOf = (contents: BlockContents) => rewrittenMeta(old, { ulid, sources: newSources, rewrite, contents })
     const meta = metaOf(await rewriter.write(block, (contents) => formatMeta(metaOf(contents))))
     if (rewriter.keptAggregates > 0)
       logger.warn(
@@ -199,21 +202,21 @@ async function publish(
     )
 }
 
-/** As Thanos: sources are the new block's own, so that no reader takes one of the two for the other. */
-function rewrittenMeta(
-  old: BlockMeta,
-  {
-    ulid,
-    rewrite,
-    contents,
-  }: { readonly ulid: string; readonly rewrite: BlockRewrite; readonly contents: BlockContents },
-): BlockMeta {
+interface RewrittenBlock {
+  readonly ulid: string
+  readonly sources: readonly string[]
+  readonly rewrite: BlockRewrite
+  readonly contents: BlockContents
+}
+
+/** The old meta, under new sources: no reader takes one of the two blocks for the other. */
+function rewrittenMeta(old: BlockMeta, { ulid, sources, rewrite, contents }: RewrittenBlock): BlockMeta {
   const { uploadTimeText: _, ...thanos } = old.thanos
   return {
     ...old,
     ulid,
     stats: contents.stats,
-    compaction: { ...old.compaction, sources: [ulid] },
+    compaction: { ...old.compaction, sources },
     thanos: {
       ...thanos,
       source: 'bucket.rewrite',

@@ -5,15 +5,18 @@ import path from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { MetaFetcher } from '../../../lib/blocks/fetcher.ts'
 import { listBlocks } from '../../../lib/blocks/listing.ts'
+import { ignoreDeletionMarkFilter } from '../../../lib/blocks/mark-filters.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
 import { FilesystemBucket } from '../../../lib/objstore/filesystem.ts'
 import { acquireLease, heldLeases, isHeld } from '../../../lib/objstore/lease.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
 import { rewriteBlock } from '../../../services/tools/bucket-rewrite.ts'
 import { parseDeletions } from '../../../services/tools/rewrite-config.ts'
+import { RewrittenSources } from '../../../services/tools/rewritten-sources.ts'
 import { bucketIsGone, Faults, faultModes, faultyBucket } from '../../support/faults.ts'
 import { goldenPath } from '../../support/golden.ts'
 import { putMadeBlock } from '../../support/made-blocks.ts'
+import { compactorOver } from '../../support/test-compactor.ts'
 import { configOf, tools } from '../../support/tools.ts'
 
 const root = await fs.mkdtemp(path.join(tmpdir(), 'mnemo-tools-rewrite-'))
@@ -90,7 +93,12 @@ test.each(faultModes)(
       const series = ['a', 'b'].map((job) => ({ labels: ['job', job], samples: [[1, 1] as const] }))
       const old = await putMadeBlock(memory, { minTime: 0, maxTime: 10, series })
       const faults = new Faults(n, mode, bucketIsGone)
-      const work = rewriteBlock(faultyBucket(memory, faults), old, { rewrite: rewriting, values, ctx })
+      const work = rewriteBlock(faultyBucket(memory, faults), old, {
+        rewrite: rewriting,
+        values,
+        sources: new RewrittenSources(),
+        ctx,
+      })
       await work.catch((error: unknown) => expect(error).toMatchObject({ code: 'unavailable' }))
       reached = faults.reached
       const { metas } = await new MetaFetcher({ bucket: memory }).fetch()
@@ -121,4 +129,49 @@ test('not beside a compactor: its lease is respected, and a rehearsal needs none
   expect(
     await heldLeases({ ...options, bucket: new FilesystemBucket(held), signal: new AbortController().signal }),
   ).toEqual([])
+})
+
+test('all resolutions in one run: they cover each other as before, and nothing is downsampled again', {
+  timeout: 60_000,
+}, async () => {
+  const folder = path.join(root, 'resolutions')
+  const bucket = new FilesystemBucket(folder)
+  const signal = new AbortController().signal
+  const series = ['a', 'b'].map((job) => ({ labels: ['job', job], samples: [[1, 1] as const] }))
+  const maxTime = 14 * 86_400_000
+  await putMadeBlock(bucket, { minTime: 0, maxTime, series, ulid: '01M81VCT3QZSCJJ0HE2NX140M7' })
+  const compact = () => compactorOver(bucket, { workFolder: path.join(root, 'work') }).run(signal)
+  await compact()
+  const inView = async () =>
+    [
+      ...(
+        await new MetaFetcher({ bucket, filters: [ignoreDeletionMarkFilter(-1, { bucket })] }).fetch()
+      ).metas.values(),
+    ].sort((a, b) => a.thanos.resolutionMs - b.thanos.resolutionMs)
+  const old = await inView()
+  expect(old.map(({ thanos }) => thanos.resolutionMs)).toEqual([0, 300_000, 3_600_000])
+
+  const ids = old.map(({ ulid }) => `--id=${ulid}`)
+  const deletion = `--rewrite.to-delete-config=[{matchers: '{job="a"}'}]`
+  const args = [configOf(folder), ...ids, deletion, '--no-dry-run', '--delete-blocks']
+  const { status, output } = await tools('bucket', 'rewrite', ...args, `--tmp.dir=${path.join(root, 'tmp-all')}`)
+  expect(status, output).toBe(0)
+  const rewritten = await inView()
+  expect(rewritten.map(({ thanos }) => thanos.resolutionMs)).toEqual([0, 300_000, 3_600_000])
+  expect((await compact()).error).toBeUndefined()
+  expect(await inView()).toEqual(rewritten)
+  for (const { compaction } of rewritten) expect(compaction.sources).toEqual([rewritten[0]!.ulid])
+})
+
+test('sources: new ones, one for each old one, the same in all blocks of a run', () => {
+  const sources = new RewrittenSources()
+  const merged = sources.of('R', ['A', 'B', 'C'])
+  expect(merged).toHaveLength(3)
+  expect(new Set([...merged, 'A', 'B', 'C']).size).toBe(6)
+  expect(merged).toContain('R')
+  expect(sources.of('S', ['C', 'B', 'A'])).toEqual(merged)
+  const [part] = sources.of('T', ['B'])
+  expect(merged).toContain(part)
+  expect(sources.of('U', ['D'])).toEqual(['U'])
+  expect(new RewrittenSources().of('V', ['A'])).toEqual(['V'])
 })
