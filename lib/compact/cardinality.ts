@@ -11,7 +11,7 @@ import type { Bucket } from '../objstore/bucket.ts'
 import { chunkPosition } from '../tsdb/chunk-format.ts'
 import { type IndexedSeries, IndexReader } from '../tsdb/index-reader.ts'
 import { alignedSeries, type SeriesCursor } from './aligned-series.ts'
-import { isOfBlock } from './chunk-health.ts'
+import { isOfBlock } from './block-error.ts'
 
 /** What some series have in common. */
 export interface SeriesSum {

@@ -14,11 +14,7 @@ import type { BlockChunk } from '../tsdb/block-writer.ts'
 import { chunkPosition, type EncodedChunk, segmentName } from '../tsdb/chunk-format.ts'
 import { ChunkReader } from '../tsdb/chunk-reader.ts'
 import type { ChunkMeta, SeriesEntry } from '../tsdb/series-entry.ts'
-
-/** Whether the error is about the block's bytes, and not about the bucket. */
-export function isOfBlock(error: unknown): error is MnemoError {
-  return error instanceof MnemoError && ['corrupt', 'unsupported', 'not_found'].includes(error.code)
-}
+import { isOfBlock } from './block-error.ts'
 
 export class ChunkHealth {
   readonly #segments: ReadonlyMap<number, ChunkReader | MnemoError>

@@ -3,13 +3,13 @@
 // Owns the writer of the new block; the arithmetic is downsample.ts's.
 
 import { createKernels } from '../kernels/instance.ts'
-import { MnemoError } from '../kit/errors.ts'
 import { type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
+import { BlockError, isOfBlock } from './block-error.ts'
 import { SeriesDownsampler } from './downsample-series.ts'
 import type { InputBlock } from './input-block.ts'
 import type { MergeOptions } from './merge.ts'
 import { resolutions } from './resolutions.ts'
-import { BlockError, SeriesInput } from './series-input.ts'
+import { SeriesInput } from './series-input.ts'
 
 /**
  * Writes the source's series at the next coarser resolution as one block; a series of stale markers alone is left out.
@@ -43,8 +43,7 @@ function naming<T>({ meta: { ulid } }: InputBlock, work: () => T): T {
   try {
     return work()
   } catch (cause) {
-    if (cause instanceof MnemoError && (cause.code === 'corrupt' || cause.code === 'unsupported'))
-      throw new BlockError(cause.code, ulid, `cannot downsample block ${ulid}`, { cause })
-    throw cause
+    if (!isOfBlock(cause)) throw cause
+    throw new BlockError(cause.code, ulid, `cannot downsample block ${ulid}`, { cause })
   }
 }

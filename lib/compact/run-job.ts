@@ -4,12 +4,13 @@
 import { dirname } from 'node:path'
 import type { BlockMeta } from '../blocks/meta.ts'
 import { formatMeta } from '../blocks/meta-format.ts'
-import { describeError, MnemoError } from '../kit/errors.ts'
+import { describeError } from '../kit/errors.ts'
 import { makeFolder } from '../kit/make-folder.ts'
 import { systemCode } from '../kit/system-errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
 import type { BlockContents } from '../tsdb/block-writer.ts'
+import { BlockError, isOfBlock } from './block-error.ts'
 import { checkBlock } from './check-block.ts'
 import { downsampleBlock } from './downsample-block.ts'
 import { EarlyUpload } from './early-upload.ts'
@@ -17,7 +18,6 @@ import { type InputBlock, type InputBlockOptions, openInputBlock, windowBytesOf 
 import type { CompactorJob, JobOutcome, WritingJob } from './job.ts'
 import { mergeBlocks } from './merge.ts'
 import { compactedMeta, downsampledMeta, withIndexStats } from './new-meta.ts'
-import { BlockError } from './series-input.ts'
 
 /**
  * Writes the new block into the job's folder, or checks one. Throws what has nothing to do with one input: the bucket,
@@ -81,8 +81,7 @@ async function openNamed(
   try {
     return await openInputBlock(bucket, meta, signal, options)
   } catch (cause) {
-    if (cause instanceof MnemoError && ['corrupt', 'unsupported', 'not_found'].includes(cause.code))
-      throw new BlockError(cause.code, meta.ulid, `cannot open block ${meta.ulid}`, { cause })
-    throw cause
+    if (!isOfBlock(cause)) throw cause
+    throw new BlockError(cause.code, meta.ulid, `cannot open block ${meta.ulid}`, { cause })
   }
 }

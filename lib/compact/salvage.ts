@@ -13,7 +13,8 @@ import { type BlockChunk, type BlockContents, BlockWriter } from '../tsdb/block-
 import { IndexSalvage } from '../tsdb/index-salvage.ts'
 import type { ChunkMeta } from '../tsdb/series-entry.ts'
 import type { Tombstones } from '../tsdb/tombstones.ts'
-import { ChunkHealth, isOfBlock } from './chunk-health.ts'
+import { isOfBlock } from './block-error.ts'
+import { ChunkHealth } from './chunk-health.ts'
 import { OverlapMerger } from './overlap.ts'
 import { isAscending } from './series-tally.ts'
 

@@ -5,27 +5,14 @@ import { dropIntervals } from '../chunkenc/drop-intervals.ts'
 import { sampleCount } from '../chunkenc/encoding.ts'
 import { createKernels } from '../kernels/instance.ts'
 import type { Kernels } from '../kernels/kernels.ts'
-import { type ErrorCode, MnemoError } from '../kit/errors.ts'
 import { compareStrings, formatLabels } from '../labels/labels.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
 import { ChunkRun } from '../tsdb/chunk-run.ts'
 import type { IndexedSeries } from '../tsdb/index-reader.ts'
 import type { SeriesRecord } from '../tsdb/series-entry.ts'
 import type { SeriesScan } from '../tsdb/series-scan.ts'
+import { BlockError, isOfBlock } from './block-error.ts'
 import type { InputBlock } from './input-block.ts'
-
-/** One block is why the work failed: the others may still be worked on without it. */
-export class BlockError extends MnemoError {
-  readonly ulid: string
-
-  constructor(code: ErrorCode, ulid: string, message: string, options?: { cause?: unknown }) {
-    super(code, message, options)
-    this.ulid = ulid
-  }
-}
-
-/** What is wrong with the block itself: bad bytes, bytes of a format that we don't know, a file that is missing. */
-const blameable: ReadonlySet<ErrorCode> = new Set(['corrupt', 'unsupported', 'not_found'])
 
 export interface SeriesInputOptions {
   /** To be shared among inputs of one thread. */
@@ -248,7 +235,7 @@ export class SeriesInput {
   /** What is wrong with the block itself, by its name; anything else as it is. */
   #blamed(error: unknown): unknown {
     const { ulid } = this.#source.meta
-    if (error instanceof BlockError || !(error instanceof MnemoError) || !blameable.has(error.code)) return error
+    if (error instanceof BlockError || !isOfBlock(error)) return error
     return new BlockError(error.code, ulid, `cannot read block ${ulid}`, { cause: error })
   }
 

@@ -8,7 +8,7 @@ import { MnemoError } from '../kit/errors.ts'
 import { compareStrings } from '../labels/labels.ts'
 import { GrowingUint32 } from '../tsdb/growing-uint32.ts'
 import type { SymbolTable } from '../tsdb/symbol-table.ts'
-import { BlockError } from './series-input.ts'
+import { BlockError } from './block-error.ts'
 
 const defaultMostInMemory = 1_000_000
 const pageCacheBytes = 8 * 1024 * 1024
