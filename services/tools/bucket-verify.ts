@@ -167,7 +167,10 @@ class Findings {
       const [goes, stays] = kept ? [kept.meta, meta.ulid] : [meta, keptUlid]
       const details = `duplicate of ${stays}`
       const settled = 1 + (this.#damaged.get(goes.ulid)?.issues ?? 0)
-      if (!(await this.#attempt(goes, settled, () => removeBlock(bucket, goes, { ...options, details })))) continue
+      // Readers keep the lower of the two, Thanos's whatever its marks: it would stand for the one that stays.
+      const deleteDelayMs = goes.ulid < stays ? 0 : options.deleteDelayMs
+      const remove = () => removeBlock(bucket, goes, { ...options, deleteDelayMs, details })
+      if (!(await this.#attempt(goes, settled, remove))) continue
       gone.add(goes.ulid)
       this.#damaged.delete(goes.ulid)
     }

@@ -24,13 +24,19 @@ beforeAll(async () => {
     await fs.cp(goldenPath('bucket', ulid), path.join(bucket, ulid), { recursive: true })
 })
 
+/** Puts the raw block once more, under a later name. */
+async function putTwin(directory: string): Promise<string> {
+  const twin = newUlid(ulidTimeMs(raw) + 10_000)
+  await fs.cp(path.join(directory, raw), path.join(directory, twin), { recursive: true })
+  const metaFile = path.join(directory, twin, 'meta.json')
+  await fs.writeFile(metaFile, (await fs.readFile(metaFile, 'utf8')).replace(`"ulid": "${raw}"`, `"ulid": "${twin}"`))
+  return twin
+}
+
 test('sound blocks; then each kind of damage found, and repaired', { timeout: 60_000 }, async () => {
   expect(await verify(...all)).toMatchObject({ status: 0, lines: [] })
 
-  const twin = newUlid(ulidTimeMs(raw) + 10_000)
-  await fs.cp(path.join(bucket, raw), path.join(bucket, twin), { recursive: true })
-  const metaFile = path.join(bucket, twin, 'meta.json')
-  await fs.writeFile(metaFile, (await fs.readFile(metaFile, 'utf8')).replace(`"ulid": "${raw}"`, `"ulid": "${twin}"`))
+  const twin = await putTwin(bucket)
   const segment = path.join(bucket, downsampled, 'chunks', '000001')
   const bytes = await fs.readFile(segment)
   await fs.writeFile(segment, bytes.subarray(0, bytes.length - 50))
@@ -63,4 +69,19 @@ test.each([
   const { status, lines } = await verify(flag)
   expect(lines).toEqual([expect.stringContaining(text)])
   expect(status).toBe(want)
+})
+
+test('of two the damaged one goes at once where readers keep it, whatever the delay: marked it would stand for the sound one', async () => {
+  const directory = path.join(root, 'twins')
+  await fs.cp(goldenPath('bucket', raw), path.join(directory, raw), { recursive: true })
+  const twin = await putTwin(directory)
+  const segment = path.join(directory, raw, 'chunks', '000001')
+  await fs.truncate(segment, (await fs.stat(segment)).size - 50)
+  const issues = ['objects', 'duplicated_compaction'].map((issue) => `--issues=${issue}`)
+  const backupTo = configOf(path.join(root, 'twins-backup'), 'objstore-backup')
+  const args = [configOf(directory), '--repair', backupTo, '--delete-delay=48h', ...issues]
+  expect(await tools('bucket', 'verify', ...args)).toMatchObject({ status: 0, lines: [] })
+  expect((await fs.readdir(directory)).filter((name) => !name.startsWith('.'))).toEqual([twin])
+  expect(await fs.readdir(path.join(directory, twin))).not.toContain('deletion-mark.json')
+  expect(await fs.readdir(path.join(root, 'twins-backup'))).toContain(raw)
 })
