@@ -56,6 +56,7 @@ export type JobResult = JobResults[keyof JobResults]
 export interface WorkerConfig {
   readonly dedupFunction: DedupFunction
   readonly responseTimeoutMs: number
+  readonly infoTimeoutMs: number
   readonly lookbackMs: number
   /** The lookback grows with the resolution that may be read. */
   readonly dynamicLookback: boolean

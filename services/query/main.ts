@@ -81,9 +81,11 @@ async function run(values: QueryFlags, ctx: ServiceContext): Promise<void> {
   await discovery.resolve()
   await setTargets(discovery.targets)
   asked.resolve()
-  await backend.warmUp(signal)
-  probe.ready()
-  await Promise.all([endpoints.keepFresh(infoIntervalMs, signal), discovery.keepFresh(setTargets, signal)])
+  await Promise.all([
+    endpoints.keepFresh(infoIntervalMs, signal),
+    discovery.keepFresh(setTargets, signal),
+    backend.warmUp(signal).then(() => probe.ready()),
+  ])
 }
 
 function openEndpoints(
@@ -155,7 +157,8 @@ function openBackend(
   { stores, calls }: { stores: Stores; calls: ReturnType<typeof clientCallMetrics> },
   { registry, onStop }: ServiceContext,
 ): WorkerBackend {
-  const { workers, maxConcurrent, timeoutMs, dedupFunction, responseTimeoutMs, maxSamples, maxMemoryBytes } = values
+  const { workers, maxConcurrent, timeoutMs, dedupFunction, maxSamples, maxMemoryBytes } = values
+  const { responseTimeoutMs, infoTimeoutMs } = values
   const backend = new WorkerBackend({
     endpoints: stores,
     workers,
@@ -165,6 +168,7 @@ function openBackend(
     config: {
       dedupFunction,
       responseTimeoutMs,
+      infoTimeoutMs,
       maxSamples,
       maxMemoryBytes,
       features: readFeatures(values.enableFeature),

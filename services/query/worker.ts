@@ -108,10 +108,12 @@ async function lookUp<T>(job: LookupJob, ask: (fanout: Fanout) => Promise<readon
   return { values, warnings: [...warnings] }
 }
 
-/** A store that does not answer is no matter here: discovery tells of it. */
+/** A store that is down, or does not answer in time, is no matter here: the endpoint set tells of it. */
 async function prepare(endpoints: readonly Endpoint[], signal: AbortSignal): Promise<undefined> {
   await kernelPool.use(async (kernels) => warmUp(kernels))
-  await Promise.allSettled(endpoints.map(async (endpoint) => client(endpoint).info(signal)))
+  const up = endpoints.filter(({ lastError }) => lastError === undefined)
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(config.infoTimeoutMs)])
+  await Promise.allSettled(up.map(async (endpoint) => client(endpoint).info(bounded)))
 }
 
 serveWorker<Job, JobResult>((job, signal) => {
