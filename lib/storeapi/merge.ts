@@ -23,7 +23,7 @@ export interface SeriesSource {
 export interface MergeOptions {
   /** True: a failing store becomes a warning and what it gave so far counts. False: it ends the merge with an error. */
   readonly partialResponse: boolean
-  /** The longest silence of one store, between what it says and not in all, ms; 0: no limit. */
+  /** The longest silence of one store, from when it is asked for what comes next and not in all, ms; 0: no limit. */
   readonly responseTimeoutMs: number
   readonly onWarning: (warning: string) => void
   /** Told which blocks a store says it has queried. */
@@ -98,7 +98,7 @@ class Cursor {
   /** What is here, and from where on it has not been taken. */
   #batch: readonly SeriesResponse[] = []
   #at = 0
-  /** The batch after that, asked for already; never rejects. */
+  /** The batch after that, asked for already, with its clock; never rejects. */
   #ahead: Promise<Step>
   #last: Labels | undefined
 
@@ -120,7 +120,7 @@ class Cursor {
     try {
       for (;;) {
         while (this.#at < this.#batch.length) if (this.#accept(this.#batch[this.#at++]!)) return true
-        const step = await this.#next()
+        const step = await this.#ahead
         if ('error' in step) throw step.error
         if (step.done) return this.#ended()
         this.#batch = step.value
@@ -148,7 +148,12 @@ class Cursor {
     void this.#iterator?.return?.().catch(() => undefined)
   }
 
-  async #request(): Promise<Step> {
+  #request(): Promise<Step> {
+    const asked = this.#ask()
+    return this.#source.removeLabels ? asked : withinSilence(asked, this.#options.responseTimeoutMs)
+  }
+
+  async #ask(): Promise<Step> {
     try {
       this.#iterator ??= this.#start()[Symbol.asyncIterator]()
       return await this.#iterator.next()
@@ -164,11 +169,6 @@ class Cursor {
     // The silence that counts is the store's: what is sorted anew comes when all of it is here.
     const responses = withoutSilence(this.#source.open(signal), this.#options.responseTimeoutMs)
     return inBatches(resort(responses, store, removeLabels))
-  }
-
-  #next(): Promise<Step> {
-    const { responseTimeoutMs } = this.#options
-    return this.#source.removeLabels ? this.#ahead : withinSilence(this.#ahead, responseTimeoutMs)
   }
 
   #accept(response: SeriesResponse): boolean {
@@ -221,10 +221,10 @@ async function* inBatches(responses: AsyncIterable<SeriesResponse>): AsyncGenera
 function withinSilence<S>(step: Promise<S>, timeoutMs: number): Promise<S | { readonly error: unknown }> {
   if (timeoutMs === 0) return step
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      const error = new MnemoError('timeout', `got nothing for ${timeoutMs} ms, want a series or the end`)
-      resolve({ error })
-    }, timeoutMs)
+    const accuse = () =>
+      resolve({ error: new MnemoError('timeout', `got nothing for ${timeoutMs} ms, want a series or the end`) })
+    // What came while this thread was busy is read in the turn that follows.
+    const timer = setTimeout(() => setImmediate(accuse), timeoutMs)
     void step.then((result) => {
       clearTimeout(timer)
       resolve(result)

@@ -1,5 +1,7 @@
 // Merging Series streams: order, equal label sets, duplicates, failures, silence, backpressure.
-import { describe, expect, test } from 'vitest'
+import { stat } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { formatLabels } from '../../../lib/labels/labels.ts'
 import { type MergeOptions, mergeSeries, type SeriesSource } from '../../../lib/storeapi/merge.ts'
@@ -176,6 +178,35 @@ describe('failure', () => {
     expect(await merged([source('silent', silent, new Set(['r']))], how)).toEqual(['{a="1"}'])
     expect(how.warnings).toEqual(['store silent failed: got nothing for 30 ms, want a series or the end'])
     await expect.poll(() => silent.open).toBe(0)
+  })
+
+  test('several silent stores are waited for at once', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    for (const first of [[], [series({ a: '1' })]]) {
+      const how = options({ responseTimeoutMs: 30 })
+      const silent = Array.from({ length: 5 }, () => [...first, 60_000])
+      const outcome = merged(sources(...silent, [series({ a: '2' })]), how)
+      await nextTurn()
+      vi.advanceTimersByTime(30)
+      expect(await outcome).toEqual(first.length > 0 ? ['{a="1"}', '{a="2"}'] : ['{a="2"}'])
+      expect(how.warnings).toHaveLength(5)
+    }
+  })
+
+  test('what came in time while this thread was busy counts', async () => {
+    const store = fakeStore([])
+    store.series = async function* () {
+      await stat('.')
+      yield series({ a: '1' })
+    }
+    const how = options({ responseTimeoutMs: 20 })
+    // Timers are looked at before what has come, in the turn that follows.
+    await nextTurn()
+    const outcome = merged([source('s', store)], how)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+    expect(await outcome).toEqual(['{a="1"}'])
+    expect(how.warnings).toEqual([])
   })
 
   test('a chunk of other bytes than its sender hashed is named', async () => {
