@@ -27,6 +27,7 @@ const upToo = { type: 'gauge', help: 'Another help', unit: '' }
 const seconds = { type: 'counter', help: '', unit: 'seconds' }
 
 const connections = new Connections()
+const opened: ReturnType<Connections['open']>[] = []
 const servers: GrpcServer[] = []
 const requests: MetadataRequest[] = []
 const exemplarQueries: string[] = []
@@ -62,7 +63,7 @@ async function peer(
   const options = { address: '127.0.0.1:0', registry: createRegistry(), probe: new Probe(), logger, graceMs: 0 }
   const server = await startGrpc({ ...options, signal: new AbortController().signal }, services)
   servers.push(server)
-  connections.open({ address: server.address })
+  opened.push(connections.open({ address: server.address }))
   return endpointOf(server.address)
 }
 
@@ -70,7 +71,7 @@ beforeAll(async () => {
   endpoints = [await peer({ up: [up], z_seconds: [seconds] }), await peer({ up: [up, upToo], a: [] }, ['half'])]
 })
 afterAll(async () => {
-  for (const { address } of servers) connections.of({ address }).close()
+  for (const connection of opened) connection.close()
   await Promise.all(servers.map((server) => server.close()))
 })
 
