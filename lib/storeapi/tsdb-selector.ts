@@ -1,9 +1,9 @@
 // What a querier's flags make of its stores: which TSDBs are queried (--selector.relabel-config), and labels that stand for the
 // querier as a whole (--selector-label). Meaning: Thanos pkg/store/tsdb_selector.go and pkg/store/proxy.go.
 // Owns the narrowing of endpoints, and of the requests to them.
-import { type Labels, labelValue, metricName, overlayLabels } from '../labels/labels.ts'
+import { bounded } from '../labels/bounded-selector.ts'
+import { type Labels, labelValue, overlayLabels } from '../labels/labels.ts'
 import type { LabelMatcher } from '../labels/matcher.ts'
-import { compileMatcher } from '../labels/regex.ts'
 import type { Endpoint, Narrowing } from './endpoints.ts'
 
 export interface StoreSelection {
@@ -31,9 +31,7 @@ export function narrowEndpoint(endpoint: Endpoint, { keeps, selectorLabels }: St
 export function narrowMatchers(matchers: readonly LabelMatcher[], narrowing: Narrowing): readonly LabelMatcher[] {
   const left = matchers.filter(({ name }) => labelValue(narrowing.selectorLabels, name) === '')
   const all = [...left, ...narrowing.matchers]
-  // Stores refuse selectors that match the empty string alone.
-  const isBounded = matchers.length === 0 || all.some((matcher) => !compileMatcher(matcher)(''))
-  return isBounded ? all : [...all, { name: metricName, type: '!=', value: '' }]
+  return matchers.length === 0 ? all : bounded(all)
 }
 
 /** A matcher for each label of the sets: any of their values, or none where one of them has none. */

@@ -3,9 +3,9 @@
 // names it, or an error. Owns nothing; calls go over the main thread's connections, for answers are small.
 import { describeError, MnemoError } from '../../lib/kit/errors.ts'
 import type { GrpcService } from '../../lib/kit/grpc.ts'
-import { labelValue, metricName } from '../../lib/labels/labels.ts'
+import { bounded } from '../../lib/labels/bounded-selector.ts'
+import { labelValue } from '../../lib/labels/labels.ts'
 import { formatSelector, type LabelMatcher } from '../../lib/labels/matcher.ts'
-import { compileMatcher } from '../../lib/labels/regex.ts'
 import { parseExpr } from '../../lib/promql/parse/parser.ts'
 import { selectorsOf } from '../../lib/promql/parse/selectors-of.ts'
 import type { ParseOptions } from '../../lib/promql/parse/token-stream.ts'
@@ -130,8 +130,5 @@ export class Peers {
 /** Prometheus does not know its external labels, and Thanos's sidecars pass selectors on: matchers on them are met here. */
 function leftFor({ componentType, labelSets }: Endpoint, matchers: readonly LabelMatcher[]): readonly LabelMatcher[] {
   if (componentType === 'query') return matchers
-  const left = matchers.filter(({ name }) => labelSets.every((labels) => labelValue(labels, name) === ''))
-  // A selector that matches the empty string alone would be refused.
-  const isBounded = left.some((matcher) => !compileMatcher(matcher)(''))
-  return isBounded ? left : [...left, { name: metricName, type: '!=', value: '' }]
+  return bounded(matchers.filter(({ name }) => labelSets.every((labels) => labelValue(labels, name) === '')))
 }

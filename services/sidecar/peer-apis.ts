@@ -3,7 +3,8 @@
 // what asks for them is answered here, as Prometheus does not know them. Owns these services.
 import { MnemoError } from '../../lib/kit/errors.ts'
 import type { GrpcService } from '../../lib/kit/grpc.ts'
-import { type Labels, labelValue, metricName } from '../../lib/labels/labels.ts'
+import { bounded } from '../../lib/labels/bounded-selector.ts'
+import { type Labels, labelValue } from '../../lib/labels/labels.ts'
 import { formatSelector, type LabelMatcher } from '../../lib/labels/matcher.ts'
 import { compileMatcher } from '../../lib/labels/regex.ts'
 import { parseExpr } from '../../lib/promql/parse/parser.ts'
@@ -97,9 +98,7 @@ function withoutExternal(matchers: readonly LabelMatcher[], external: Labels): (
     if (value === '') left.push(matcher)
     else if (!compileMatcher(matcher)(value)) return []
   }
-  // Prometheus refuses selectors that match the empty string alone.
-  const isBounded = left.some((matcher) => !compileMatcher(matcher)(''))
-  return [isBounded ? left : [...left, { name: metricName, type: '!=', value: '' }]]
+  return [bounded(left)]
 }
 
 async function statistics(

@@ -4,6 +4,7 @@
 
 import type { Kernels } from '../../lib/kernels/kernels.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
+import { bounded } from '../../lib/labels/bounded-selector.ts'
 import {
   compareLabels,
   compareStrings,
@@ -130,24 +131,18 @@ interface Query {
 
 type Request = Pick<SeriesRequest, 'minTime' | 'maxTime' | 'matchers' | 'withoutReplicaLabels'>
 
-/** Prometheus refuses selectors that match the empty string alone: what the external labels have decided is taken out of them. */
-const anySeries: LabelMatcher = { name: metricName, type: '!=', value: '' }
-
 /** What to ask Prometheus; undefined where an external label or the time rules all out. */
 function queryOf(request: Request, state: PrometheusState): Query | undefined {
   const { labels: external, minTime } = state.announced()
-  const matchers: LabelMatcher[] = []
-  let isBounded = request.matchers.length === 0
+  const left: LabelMatcher[] = []
   let isMatched = true
   for (const matcher of request.matchers) {
     const accepts = compileMatcher(matcher) // checked also where it is not needed: a bad one is an error
     const value = labelValue(external, matcher.name)
-    if (value === '') {
-      matchers.push(matcher)
-      isBounded ||= !accepts('')
-    } else isMatched &&= accepts(value)
+    if (value === '') left.push(matcher)
+    else isMatched &&= accepts(value)
   }
-  if (!isBounded) matchers.push(anySeries)
+  const matchers = request.matchers.length === 0 ? left : bounded(left)
   const query = { minTime: Math.max(request.minTime, minTime), maxTime: request.maxTime }
   if (!isMatched || query.minTime > query.maxTime) return undefined
   return { ...query, matchers, external, removed: new Set(request.withoutReplicaLabels) }

@@ -2,8 +2,8 @@
 // Specification: Prometheus 3.14, promql/parser/parse.go (checkAST), with its messages, in its order.
 // Owns the check; it also settles a binary operator's matching, which depends on the types of both sides.
 import type { MnemoError } from '../../kit/errors.ts'
+import { isBounded } from '../../labels/bounded-selector.ts'
 import { metricName } from '../../labels/labels.ts'
-import { compileMatcher } from '../../labels/regex.ts'
 import { quoteGo } from '../functions/go-format.ts'
 import {
   type Aggregate,
@@ -83,7 +83,7 @@ class Checker {
       const names = `${quoteGo(name)} or ${quoteGo(second.value)}`
       throw this.#error(selector, `metric name must not be set twice: ${names}`)
     }
-    if (!maySelectAll && !matchers.some((matcher) => !compileMatcher(matcher)('')))
+    if (!maySelectAll && !isBounded(matchers))
       throw this.#error(selector, 'vector selector must contain at least one non-empty matcher')
     return 'vector'
   }

@@ -2,8 +2,8 @@
 // Specification: Prometheus 3.14, web/api/v1/api.go; dedup, replicaLabels[], partial_response, max_source_resolution and storeMatch[]
 // are Thanos's (pkg/api/query/v1.go). Owns the defaults.
 import { MnemoError } from '../../../lib/kit/errors.ts'
+import { isBounded } from '../../../lib/labels/bounded-selector.ts'
 import type { LabelMatcher } from '../../../lib/labels/matcher.ts'
-import { compileMatcher } from '../../../lib/labels/regex.ts'
 import { quoteGo } from '../../../lib/promql/functions/go-format.ts'
 import { type Expr, valueType } from '../../../lib/promql/parse/ast.ts'
 import { describeType } from '../../../lib/promql/parse/check.ts'
@@ -179,8 +179,6 @@ function timingOf(params: Params): Pick<QueryRequest, 'timeoutMs' | 'lookbackMs'
 /** The match[] parameters, each of which must match something other than the empty string. Throws `bad_data`. */
 export function matcherSetsOf(params: Params): LabelMatcher[][] {
   const sets = params.all('match[]').map((text) => [...parseSelector(text)])
-  for (const set of sets)
-    if (!set.some((matcher) => !compileMatcher(matcher)('')))
-      throw bad('match[] must contain at least one non-empty matcher')
+  for (const set of sets) if (!isBounded(set)) throw bad('match[] must contain at least one non-empty matcher')
   return sets
 }
