@@ -1,4 +1,4 @@
-// The house style, held by a test: layers, import circles, dead files, file sizes and headers.
+// The house style, held by a test: layers, import circles, dead files, file sizes, headers, and the files that comments name.
 // Specification: ARCHITECTURE.md, "One way down".
 // Owns the list of layers; a new folder is added here on purpose or not at all.
 import { readdirSync, readFileSync } from 'node:fs'
@@ -53,13 +53,24 @@ test('no dead files: each source under lib/ and services/ is reached from an ent
 })
 
 test(`no file is longer than ${maxLines} lines`, () => {
-  const long = files.filter((file) => /\.(ts|mjs)$/.test(file) && lines(file).length > maxLines)
+  const long = files.filter((file) => isCode(file) && lines(file).length > maxLines)
   expect(long).toEqual([])
 })
 
 test('each source says at its head what it is', () => {
   const silent = sources.filter((file) => !lines(file)[0]?.startsWith('//'))
   expect(silent).toEqual([])
+})
+
+test('each file that a comment names is there', () => {
+  const there = [...files, ...listFiles('proto')].map((file) => `/${file}`)
+  const isThere = (name: string) => there.some((file) => file.endsWith(`/${name}`))
+  const wrong = files.filter(isCode).flatMap((file) =>
+    namedInComments(file)
+      .filter((name) => !isThere(name))
+      .map((name) => `${file} names ${name}`),
+  )
+  expect(wrong).toEqual([])
 })
 
 function mayImport(file: string, target: string): boolean {
@@ -114,6 +125,17 @@ function importsOf(file: string): string[] {
   const text = readFileSync(root + file, 'utf8')
   const specifiers = [...text.matchAll(/(?:from|import\(|import)\s*'(\.[^']+\.ts)'/g)].map((match) => match[1]!)
   return specifiers.map((specifier) => path.posix.normalize(path.posix.join(path.posix.dirname(file), specifier)))
+}
+
+function isCode(file: string): boolean {
+  return /\.(ts|mjs)$/.test(file)
+}
+
+// By their own names or with folders in front. Other projects' files are written in other languages, but for .proto files.
+function namedInComments(file: string): string[] {
+  const comments = lines(file).flatMap((line) => /(?:^|\s)\/\/.*|^\s*\/?\*.*/.exec(line)?.[0] ?? [])
+  const named = /(?<![\w/])(?:[\w./-]*\w\.(?:ts|mjs)|proto\/[\w-]+\.proto)\b/g
+  return comments.flatMap((comment) => comment.match(named) ?? [])
 }
 
 function lines(file: string): string[] {

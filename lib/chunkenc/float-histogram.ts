@@ -1,5 +1,5 @@
 // The native histogram sample as every layer sees it: counts as floats, absolute, whatever the chunk holds.
-// Definition: Prometheus model/histogram/float_histogram.go. A sample's columns live in histogram-columns.ts.
+// Definition: Prometheus model/histogram/float_histogram.go. What queries compute with is lib/histogram/histogram.ts.
 // Owns the type and the questions that its fields alone answer.
 
 /**

@@ -1,6 +1,6 @@
 // A native histogram as queries compute with it: float counts by bucket index, never changed once it is made.
 // Specification: Prometheus 3.14, model/histogram/float_histogram.go; spans are spelled out as one index a bucket.
-// Owns the type, its equality and compaction; arithmetic.ts, reset.ts and trim.ts have the operations.
+// Owns the type, its equality and compaction; sum.ts, scale.ts and reset.ts have the operations.
 
 import {
   type CounterResetHint,

@@ -1,5 +1,5 @@
 // Reads the chunks of a Series message (AggrChunk, Chunk) as objects; their data are views on the frame.
-// Specification: proto/store.proto, proto/types.proto. Owns the fields' names and numbers.
+// Specification: proto/store.proto. Owns the fields' names and numbers.
 import { ProtoReader } from './proto-reader.ts'
 import type { AggrChunk, Chunk } from './types.ts'
 

@@ -1,5 +1,5 @@
 // A query worker: parses, evaluates and encodes queries over its own connections to the stores.
-// Started by runner.ts through lib/kit/workers.ts; several jobs run in it by turns.
+// Started by backend.ts through lib/kit/workers.ts; several jobs run in it by turns.
 // Owns one connection to each store and the kernels of its queries.
 import { workerData } from 'node:worker_threads'
 import { observeClientCalls, reportClientCalls } from '../../lib/kit/grpc-client-metrics.ts'

@@ -1,5 +1,5 @@
 // Reads StoreAPI's series as they come from the wire: where the series of a frame stand, and the samples of one.
-// Specification: proto/store.proto (SeriesResponse, Series) and proto/types.proto (AggrChunk, Chunk).
+// Specification: proto/store.proto (SeriesResponse, Series, AggrChunk, Chunk).
 //
 //   SeriesResponse: 1 Series │ 4 batch { 1 Series … }          Series: 1 Label … │ 2 AggrChunk …
 //   AggrChunk: 1 min time │ 2 max time │ 3 raw Chunk           Chunk: 1 type │ 2 data │ 3 hash

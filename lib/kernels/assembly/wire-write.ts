@@ -1,5 +1,5 @@
 // Writes chunks as they stand in a segment file as the AggrChunk fields of StoreAPI's Series messages, checksum verified, hash added.
-// Specification: Prometheus tsdb/docs/format/chunks.md; proto/store.proto, proto/types.proto (wire-read.ts has the fields).
+// Specification: Prometheus tsdb/docs/format/chunks.md; proto/store.proto (wire-read.ts has the fields).
 // Only XOR chunks are written here; a series with another one, or with a bad record, is left to the writer in TypeScript.
 import { crc32c } from './crc32c'
 import { xxhash64 } from './xxhash'
