@@ -31,7 +31,7 @@ export const flags = {
     default: 'http://localhost:9090',
   }),
   prometheusReadyTimeoutMs: durationFlag('prometheus.ready_timeout', {
-    help: 'Maximum time to wait for the Prometheus instance to start up.',
+    help: 'Maximum time to wait for the Prometheus instance to start up, where blocks are shipped; without a bucket the wait has no end.',
     default: '10m',
   }),
   httpClient: stringFlag('prometheus.http-client', {

@@ -1,6 +1,6 @@
 // `mnemo sidecar`: beside a Prometheus it ships blocks to the bucket and serves fresh data over StoreAPI.
-// Without a bucket it only serves. It waits for its Prometheus, however long, and heals itself when that was down.
-// Owns the wiring.
+// Without a bucket it only serves, and waits for its Prometheus however long; one that ships gives a start up after
+// --prometheus.ready_timeout, as Thanos's does. Either heals itself when Prometheus was down later. Owns the wiring.
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Shipper } from '../../lib/blocks/shipper.ts'

@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bucketFlag, startMnemo } from '../../support/cluster.ts'
 import { freePorts } from '../../support/free-port.ts'
@@ -102,6 +103,15 @@ test('a Prometheus that never comes: with a bucket the wait ends, in a line', as
   expect(process.output.trim().split('\n')).toEqual([
     expect.stringMatching(/^mnemo sidecar: cannot ship blocks: Prometheus was not ready for 100ms: cannot ask http/),
   ])
+})
+
+test('a Prometheus that never comes: without a bucket the wait goes on', async () => {
+  const [port] = (await freePorts(1)) as [number]
+  const { process } = await startSidecar(`http://127.0.0.1:${port}`, ['--prometheus.ready_timeout=100ms'])
+  await process.waitForOutput(/Prometheus cannot be used, it is tried again/)
+  // It has been tried again by then, twice.
+  await sleep(2_500)
+  expect(process.outcome).toBeUndefined()
 })
 
 test.each([
