@@ -8,11 +8,12 @@ import { type BlockMeta, metaFileName } from '../blocks/meta.ts'
 import { newUlid, ulidBelow } from '../blocks/ulid.ts'
 import { type HashFunc, type UploadOptions, uploadBlock } from '../blocks/upload.ts'
 import { MnemoError } from '../kit/errors.ts'
+import type { Gate } from '../kit/gate.ts'
 import type { Logger } from '../kit/log.ts'
 import { makeFolder } from '../kit/make-folder.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
-import { DiskBudget, diskBytes } from './disk-budget.ts'
+import { diskBudget, diskBytes } from './disk-budget.ts'
 import type { WrittenBlock } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
 
@@ -50,11 +51,11 @@ export interface BlockToWrite {
 
 export class BlockChanges {
   readonly #options: BlockChangesOptions
-  readonly #disk: DiskBudget
+  readonly #disk: Gate
 
   constructor(options: BlockChangesOptions) {
     this.#options = options
-    this.#disk = new DiskBudget(options.diskLimitBytes ?? 0)
+    this.#disk = diskBudget(options.diskLimitBytes ?? 0)
   }
 
   /**
@@ -87,7 +88,7 @@ export class BlockChanges {
       const want = 'want at least one, which tells its origin from others'
       throw new MnemoError('bad_data', `cannot work on block ${nameless.ulid}: got no external labels, ${want}`)
     }
-    return this.#disk.within(diskBytes(inputs), signal, () => {
+    return this.#disk.run(diskBytes(inputs), signal, () => {
       return this.#write(replaced ? ulidBelow(replaced.ulid) : newUlid(this.#options.now()), work)
     })
   }

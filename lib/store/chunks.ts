@@ -6,13 +6,14 @@ import { aggregates, splitAggregates } from '../chunkenc/aggregate.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
 import { ChunkWriter } from '../kernels/chunk-writer.ts'
 import { asMnemoError } from '../kit/errors.ts'
+import type { Gate } from '../kit/gate.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { hashBytes } from '../storeapi/shard.ts'
 import { type Aggr, type AggrChunk, aggr, type Chunk } from '../storeapi/types.ts'
 import type { ChunkFields } from '../storeapi/wire-series.ts'
 import { chunkRecordLength, decodeChunkRecord, maxChunkLengthBytes, segmentPlace } from '../tsdb/chunk-format.ts'
 import { type ChunkPlaces, defaultChunkBytes } from './chunk-places.ts'
-import { allOrAbort, type FetchGate } from './fetch.ts'
+import { allOrAbort } from './fetch.ts'
 import { type PlanLimits, planFurtherReads } from './plan.ts'
 import type { KindStats } from './read-stats.ts'
 
@@ -23,7 +24,7 @@ const maxEncoding = chunkEncoding.floatHistogramSt
 
 export interface ChunkFiles {
   readonly bucket: Bucket
-  readonly gate: FetchGate
+  readonly gate: Gate
   /** The object of a segment, numbered from 0. */
   readonly nameOf: (segment: number) => string
   /** The meta's index_stats.chunk_max_size, where it has one. */

@@ -1,8 +1,10 @@
 // Byte ranges of a block's index object, read by pages through the index cache.
 // Missing pages are merged into few reads (plan.ts) that run side by side (fetch.ts).
 // Owns the way from a range to its bytes; what the bytes mean is block-index.ts.
+
+import type { Gate } from '../kit/gate.ts'
 import type { Bucket } from '../objstore/bucket.ts'
-import { allOrAbort, type FetchGate } from './fetch.ts'
+import { allOrAbort } from './fetch.ts'
 import { type IndexCache, pageBytes } from './index-cache.ts'
 import { type PlanLimits, planFurtherReads } from './plan.ts'
 import type { KindStats } from './read-stats.ts'
@@ -16,7 +18,7 @@ export interface IndexObject {
   readonly name: string
   readonly sizeBytes: number
   readonly cache: IndexCache
-  readonly gate: FetchGate
+  readonly gate: Gate
 }
 
 /** The pages that one piece of work has gathered; they stay with it, whatever the cache lets go of. */

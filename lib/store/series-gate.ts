@@ -1,14 +1,14 @@
 // How many Series calls run at once; more wait, first come first served.
 // Metrics are those of Thanos's gate. Owns the count.
-import { FetchGate } from './fetch.ts'
+import { Gate } from '../kit/gate.ts'
 import type { StoreMetrics } from './metrics.ts'
 
 export class SeriesGate {
-  readonly #gate: FetchGate
+  readonly #gate: Gate
   readonly #metrics: StoreMetrics
 
   constructor(maxConcurrent: number, metrics: StoreMetrics) {
-    this.#gate = new FetchGate({ maxReads: maxConcurrent, maxBytes: Number.POSITIVE_INFINITY })
+    this.#gate = new Gate({ maxRunning: maxConcurrent })
     this.#metrics = metrics
     metrics.queriesMax.set(maxConcurrent)
   }

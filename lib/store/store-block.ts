@@ -2,6 +2,7 @@
 // Owns the end of the index-header: closed when the block has been let go and the last request has released it.
 import type { SharedIndexHeader } from '../blocks/index-header.ts'
 import { type BlockMeta, chunksFolderName, indexFileName } from '../blocks/meta.ts'
+import type { Gate } from '../kit/gate.ts'
 import type { Labels } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { segmentName } from '../tsdb/chunk-format.ts'
@@ -10,7 +11,6 @@ import { BlockIndex, type IndexLookup } from './block-index.ts'
 import type { ReadableBlock } from './block-series.ts'
 import type { ChunkFiles } from './chunks.ts'
 import { Deleted } from './deleted.ts'
-import type { FetchGate } from './fetch.ts'
 import type { IndexCache } from './index-cache.ts'
 import type { SeriesCache } from './series-cache.ts'
 
@@ -34,7 +34,7 @@ export interface BlockReading {
   readonly bucket: Bucket
   readonly cache: IndexCache
   readonly seriesCache: SeriesCache
-  readonly gate: FetchGate
+  readonly gate: Gate
 }
 
 export class StoreBlock implements ReadableBlock {

@@ -10,7 +10,7 @@ import type { EndpointSet, EndpointStatus } from '../../lib/storeapi/endpoint-se
 import { ActiveQueries } from './active-queries.ts'
 import type { ActiveQuery, Found, LookupRequest, QueryBackend, QueryRequest } from './api/backend.ts'
 import type { EncodedResult } from './api/encode.ts'
-import { Gate } from './gate.ts'
+import { QueryGate } from './gate.ts'
 import type { EncodedFrames, FramesJob, Job, JobResult, JobResults, QueryJob, WorkerConfig } from './jobs.ts'
 
 /** Frames of the stores are let go of as soon as they are read: an often collected heap gives their memory back. */
@@ -33,7 +33,7 @@ export interface BackendOptions {
 export class WorkerBackend implements QueryBackend {
   readonly #options: BackendOptions
   readonly #pool: WorkerPool<Job, JobResult>
-  readonly #gate: Gate
+  readonly #gate: QueryGate
   readonly #active = new ActiveQueries()
 
   constructor(options: BackendOptions) {
@@ -46,7 +46,7 @@ export class WorkerBackend implements QueryBackend {
       youngHeapMiB,
       onEvent: (event) => onClientCalls(event as ClientCallReports),
     })
-    this.#gate = new Gate(maxConcurrent, registry)
+    this.#gate = new QueryGate(maxConcurrent, registry)
   }
 
   /** Has every worker connect to the stores and compile its kernels. */

@@ -1,6 +1,7 @@
 // What the main thread asks a store worker to do, as data that travels between threads.
 // Owns the shapes; worker.ts does the work, workers.ts sends it.
 
+import type { GateLimits } from '../../lib/kit/gate.ts'
 import type { LogFormat, LogLevel } from '../../lib/kit/log.ts'
 import type { MetricsData } from '../../lib/kit/metrics.ts'
 import type { ReadObjstore } from '../../lib/objstore/config.ts'
@@ -21,7 +22,7 @@ export interface StoreWorkerConfig {
   readonly objstore: ReadObjstore
   readonly indexCacheBytes: number
   readonly headerPagesBytes: number
-  readonly fetchLimits: { readonly maxReads: number; readonly maxBytes: number }
+  readonly fetchLimits: Required<GateLimits>
   readonly maxDownloadedBytes: number
   readonly limits: SeriesLimits
   readonly logLevel: LogLevel

@@ -38,7 +38,7 @@ import type { StoreWorkerConfig } from './jobs.ts'
 import { StoreWorkers } from './workers.ts'
 
 /** Range reads of the bucket under way at once, and their bytes. */
-const fetchLimits = { maxReads: 64, maxBytes: 128 << 20 }
+const fetchLimits = { maxRunning: 64, maxBytes: 128 << 20 }
 /** Pages of index-headers, besides the samples that each keeps. */
 const headerPagesBytes = 64 << 20
 /** A sync that failed is tried again sooner than the next one is due. */
@@ -105,7 +105,7 @@ function workerConfig(values: StoreFlags, objstore: ReadObjstore): StoreWorkerCo
     objstore,
     indexCacheBytes: share(values.indexCacheSizeBytes),
     headerPagesBytes: share(headerPagesBytes),
-    fetchLimits: { maxReads: share(fetchLimits.maxReads), maxBytes: share(fetchLimits.maxBytes) },
+    fetchLimits: { maxRunning: share(fetchLimits.maxRunning), maxBytes: share(fetchLimits.maxBytes) },
     maxDownloadedBytes,
     limits: limitsOf(values),
     logLevel,

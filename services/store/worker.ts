@@ -4,13 +4,13 @@
 import { workerData } from 'node:worker_threads'
 import { PageCache } from '../../lib/bytes/sync-bytes.ts'
 import { asMnemoError } from '../../lib/kit/errors.ts'
+import { Gate } from '../../lib/kit/gate.ts'
 import { createLogger } from '../../lib/kit/log.ts'
 import { Registry } from '../../lib/kit/metrics.ts'
 import { Moved, postEvent, serveWorker } from '../../lib/kit/workers.ts'
 import { createBucket } from '../../lib/objstore/config.ts'
 import { BlockMirror } from '../../lib/store/block-mirror.ts'
 import type { BlockNotice } from '../../lib/store/block-notices.ts'
-import { FetchGate } from '../../lib/store/fetch.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics, exposeIndexCache } from '../../lib/store/metrics.ts'
 import { SeriesCache } from '../../lib/store/series-cache.ts'
@@ -38,7 +38,7 @@ const metrics = createStoreMetrics(registry)
 const processEnds = new AbortController()
 const bucket = await createBucket(config.objstore, { registry })
 const blocks = new BlockMirror({
-  reading: { bucket, cache, seriesCache, gate: new FetchGate(config.fetchLimits) },
+  reading: { bucket, cache, seriesCache, gate: new Gate(config.fetchLimits) },
   pages: new PageCache(config.headerPagesBytes),
   logger,
   ask: postEvent,

@@ -16,13 +16,13 @@ import { bufferRandomAccess } from '../../lib/bytes/random-access.ts'
 import { PageCache } from '../../lib/bytes/sync-bytes.ts'
 import { planDownsampling } from '../../lib/compact/downsample-plan.ts'
 import { defaultRangesMs, groupBlocks, planGroup } from '../../lib/compact/plan.ts'
+import { Gate } from '../../lib/kit/gate.ts'
 import { createLogger } from '../../lib/kit/log.ts'
 import { Registry } from '../../lib/kit/metrics.ts'
 import { MemoryBucket } from '../../lib/objstore/memory.ts'
 import { BlockMirror } from '../../lib/store/block-mirror.ts'
 import { BlockNotices } from '../../lib/store/block-notices.ts'
 import { BlockSet } from '../../lib/store/block-set.ts'
-import { FetchGate } from '../../lib/store/fetch.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics } from '../../lib/store/metrics.ts'
 import { SeriesCache } from '../../lib/store/series-cache.ts'
@@ -123,7 +123,7 @@ test('the store takes all of them up, and chooses among them', async () => {
     bucket,
     cache: new IndexCache(1 << 20),
     seriesCache: new SeriesCache(0),
-    gate: new FetchGate({ maxReads: 4, maxBytes: 1 << 20 }),
+    gate: new Gate({ maxRunning: 4, maxBytes: 1 << 20 }),
   }
   const mirror = new BlockMirror({ reading, pages: new PageCache(1 << 20), logger, ask: () => {} })
   const set = new BlockSet({

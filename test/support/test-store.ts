@@ -7,13 +7,13 @@ import { MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
 import { deduplicateFilter } from '../../lib/blocks/filters.ts'
 import { PageCache } from '../../lib/bytes/sync-bytes.ts'
 import { asMnemoError } from '../../lib/kit/errors.ts'
+import { Gate } from '../../lib/kit/gate.ts'
 import { createLogger } from '../../lib/kit/log.ts'
 import { Registry } from '../../lib/kit/metrics.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { BlockMirror } from '../../lib/store/block-mirror.ts'
 import { BlockNotices, type ResyncEvent, sentError } from '../../lib/store/block-notices.ts'
 import { BlockSet } from '../../lib/store/block-set.ts'
-import { FetchGate } from '../../lib/store/fetch.ts'
 import { IndexCache } from '../../lib/store/index-cache.ts'
 import { createStoreMetrics } from '../../lib/store/metrics.ts'
 import { openIndexHeader } from '../../lib/store/open-index-header.ts'
@@ -59,7 +59,7 @@ export async function openTestStore(bucket: Bucket, options: TestStoreOptions = 
     bucket,
     cache: new IndexCache(options.cacheBytes ?? 16 << 20),
     seriesCache: new SeriesCache((options.cacheBytes ?? 16 << 20) / 4),
-    gate: new FetchGate({ maxReads: 16, maxBytes: 64 << 20 }),
+    gate: new Gate({ maxRunning: 16, maxBytes: 64 << 20 }),
   }
   // As between threads: what the mirror is told is data.
   const notices = new BlockNotices((notice) => mirror.apply(structuredClone(notice)))

@@ -1,15 +1,16 @@
 // The disk budget: as many as fit, in order; one that is too large alone; an abort leaves the queue.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { DiskBudget } from '../../../lib/compact/disk-budget.ts'
+import { diskBudget } from '../../../lib/compact/disk-budget.ts'
+import type { Gate } from '../../../lib/kit/gate.ts'
 
 const signal = new AbortController().signal
 
 /** Starts pieces of work; `running` are those that have begun and not ended, `end` ends one. */
-function pieces(budget: DiskBudget) {
+function pieces(budget: Gate) {
   const running = new Map<string, () => void>()
   const start = (name: string, bytes: number, own = signal) => {
-    const done = budget.within(bytes, own, async () => {
+    const done = budget.run(bytes, own, async () => {
       const { promise, resolve } = Promise.withResolvers<void>()
       running.set(name, resolve)
       await promise
@@ -29,7 +30,7 @@ function pieces(budget: DiskBudget) {
 }
 
 test('those that fit run side by side, the next in their order', async () => {
-  const { start, names, end } = pieces(new DiskBudget(100))
+  const { start, names, end } = pieces(diskBudget(100))
   start('a', 60)
   start('b', 40)
   start('c', 50)
@@ -43,7 +44,7 @@ test('those that fit run side by side, the next in their order', async () => {
 })
 
 test('one that is too large is done alone; without a limit all are done at once', async () => {
-  const { start, names, end } = pieces(new DiskBudget(100))
+  const { start, names, end } = pieces(diskBudget(100))
   start('a', 60)
   start('large', 500)
   start('b', 10)
@@ -52,14 +53,14 @@ test('one that is too large is done alone; without a limit all are done at once'
   expect(await names()).toEqual(['large'])
   end('large')
   expect(await names()).toEqual(['b'])
-  const unlimited = pieces(new DiskBudget(0))
+  const unlimited = pieces(diskBudget(0))
   unlimited.start('a', 1e15)
   unlimited.start('b', 1e15)
   expect(await unlimited.names()).toEqual(['a', 'b'])
 })
 
 test('an abort ends the waiting, and nobody waits for it', async () => {
-  const { start, names, end } = pieces(new DiskBudget(100))
+  const { start, names, end } = pieces(diskBudget(100))
   const abort = new AbortController()
   start('a', 100)
   const waiting = start('b', 100, abort.signal)

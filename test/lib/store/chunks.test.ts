@@ -2,10 +2,10 @@
 // Subject: lib/store/chunks.ts over a segment made here. Owns nothing.
 import { beforeEach, expect, test } from 'vitest'
 import { EncodeBuffer } from '../../../lib/bytes/encode-buffer.ts'
+import { Gate } from '../../../lib/kit/gate.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
 import { ChunkPlaces } from '../../../lib/store/chunk-places.ts'
 import { fetchChunks } from '../../../lib/store/chunks.ts'
-import { FetchGate } from '../../../lib/store/fetch.ts'
 import { newReadStats } from '../../../lib/store/read-stats.ts'
 import { chunkRef, encodeChunkRecord, encodeSegmentHeader } from '../../../lib/tsdb/chunk-format.ts'
 import { CountingBucket } from '../../support/counting-bucket.ts'
@@ -58,7 +58,7 @@ async function read(wanted: readonly Wanted[], chunkMaxBytes?: number) {
   const stats = newReadStats().chunks
   const files = {
     bucket,
-    gate: new FetchGate({ maxReads: 4, maxBytes: 1 << 20 }),
+    gate: new Gate({ maxRunning: 4, maxBytes: 1 << 20 }),
     nameOf: (segment: number) => `b/chunks/00000${segment + 1}`,
     chunkMaxBytes,
   }

@@ -3,10 +3,10 @@
 import { expect, test } from 'vitest'
 import { EncodeBuffer } from '../../../lib/bytes/encode-buffer.ts'
 import { createKernels } from '../../../lib/kernels/instance.ts'
+import { Gate } from '../../../lib/kit/gate.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
 import { ChunkPlaces } from '../../../lib/store/chunk-places.ts'
 import { fetchChunks } from '../../../lib/store/chunks.ts'
-import { FetchGate } from '../../../lib/store/fetch.ts'
 import { newReadStats } from '../../../lib/store/read-stats.ts'
 import { encodeSeries } from '../../../lib/storeapi/messages.ts'
 import { noBoundMs } from '../../../lib/storeapi/types.ts'
@@ -55,7 +55,7 @@ test(`fields of whole and damaged records (SEED=${seed})`, async () => {
     const { bytes, places } = randomSegment(random, total, damage)
     const bucket = new MemoryBucket()
     await bucket.upload('chunks', bytes)
-    const gate = new FetchGate({ maxReads: 4, maxBytes: 1 << 20 })
+    const gate = new Gate({ maxRunning: 4, maxBytes: 1 << 20 })
     const files = { bucket, gate, nameOf: () => 'chunks', chunkMaxBytes: undefined }
     const fetched = await fetchChunks(files, places, newReadStats().chunks, signal)
     const encoded = fetched.encode(0, counts)

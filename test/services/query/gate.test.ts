@@ -2,11 +2,11 @@
 import { expect, test } from 'vitest'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { createRegistry } from '../../../lib/kit/metrics.ts'
-import { Gate } from '../../../services/query/gate.ts'
+import { QueryGate } from '../../../services/query/gate.ts'
 
 const never = new AbortController().signal
 
-function started(gate: Gate, signal = never) {
+function started(gate: QueryGate, signal = never) {
   const { promise, resolve } = Promise.withResolvers<void>()
   const state = { running: false, end: resolve, done: Promise.resolve() }
   state.done = gate.run(signal, () => {
@@ -19,7 +19,7 @@ function started(gate: Gate, signal = never) {
 const tick = () => new Promise((resolve) => setImmediate(resolve))
 
 test('no more than the maximum run, the others in their order', async () => {
-  const gate = new Gate(2, createRegistry())
+  const gate = new QueryGate(2, createRegistry())
   const jobs = [started(gate), started(gate), started(gate), started(gate)]
   const running = () => jobs.map((job) => job.running)
   await tick()
@@ -33,7 +33,7 @@ test('no more than the maximum run, the others in their order', async () => {
 })
 
 test('who is aborted leaves the queue, and no one else does', async () => {
-  const gate = new Gate(1, createRegistry())
+  const gate = new QueryGate(1, createRegistry())
   const abort = new AbortController()
   const first = started(gate)
   const second = started(gate, abort.signal)
@@ -51,7 +51,7 @@ test('who is aborted leaves the queue, and no one else does', async () => {
 
 test('a failing job leaves its place; the metrics tell', async () => {
   const registry = createRegistry()
-  const gate = new Gate(1, registry)
+  const gate = new QueryGate(1, registry)
   await expect(gate.run(never, () => Promise.reject(new MnemoError('execution', 'no')))).rejects.toThrow('no')
   const job = started(gate)
   await tick()
