@@ -223,9 +223,13 @@ function withinSilence<S>(step: Promise<S>, timeoutMs: number): Promise<S | { re
   return new Promise((resolve) => {
     const accuse = () =>
       resolve({ error: new MnemoError('timeout', `got nothing for ${timeoutMs} ms, want a series or the end`) })
-    // What came while this thread was busy is read in the turn that follows.
-    const timer = setTimeout(() => setImmediate(accuse), timeoutMs)
+    // A turn of the event loop before and after: the request leaves in the one, what came while this thread was busy is read in the other.
+    let timer: NodeJS.Timeout | undefined
+    const asked = setImmediate(() => {
+      timer = setTimeout(() => setImmediate(accuse), timeoutMs)
+    })
     void step.then((result) => {
+      clearImmediate(asked)
       clearTimeout(timer)
       resolve(result)
     })

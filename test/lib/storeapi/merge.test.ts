@@ -187,16 +187,21 @@ describe('failure', () => {
       const how = options({ responseTimeoutMs: 30 })
       const silent = Array.from({ length: 5 }, () => [...first, 60_000])
       const outcome = merged(sources(...silent, [series({ a: '2' })]), how)
-      await nextTurn()
+      // In the first one all are asked for what comes after what they have, in the second the clocks start.
+      for (let turn = 0; turn < 2; turn++) await nextTurn()
       vi.advanceTimersByTime(30)
       expect(await outcome).toEqual(first.length > 0 ? ['{a="1"}', '{a="2"}'] : ['{a="2"}'])
       expect(how.warnings).toHaveLength(5)
     }
   })
 
-  test('what came in time while this thread was busy counts', async () => {
+  test.each([
+    ['was asked before', 0],
+    ['is asked after', 1],
+  ])('a store is not silent while this thread is busy: it %s', async (_, turns) => {
     const store = fakeStore([])
     store.series = async function* () {
+      for (let i = 0; i < turns; i++) await nextTurn()
       await stat('.')
       yield series({ a: '1' })
     }
