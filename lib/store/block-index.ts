@@ -10,7 +10,7 @@ import type { PostingsRange } from '../tsdb/postings-table.ts'
 import { decodeSeriesRecord, SeriesRecord, seriesEntryLength } from '../tsdb/series-entry.ts'
 import { allOrAbort } from './fetch.ts'
 import { pageBytes } from './index-cache.ts'
-import { type IndexObject, IndexPages } from './index-pages.ts'
+import { type IndexObject, IndexPages, onceMoreIfCorrupt } from './index-pages.ts'
 import { intersect, type PostingGroup, postingGroups, subtract, union } from './postings.ts'
 import type { ReadStats } from './read-stats.ts'
 import type { BlockSeriesCache } from './series-cache.ts'
@@ -98,13 +98,15 @@ export class BlockIndex {
       )
     }
     const pages = new IndexPages(this.#object, stats.postings)
-    await pages.load(offsets, lengths, signal)
+    const lists = await onceMoreIfCorrupt(async () => {
+      await pages.load(offsets, lengths, signal)
+      return ranges.map(({ offset, length }) =>
+        pages.decode(offset, length, (bytes) => decodePostings(bytes, this.#place('postings', offset))),
+      )
+    })
     stats.postings.fetched += ranges.length
     stats.postings.touched += ranges.length
     stats.postings.touchedBytes += bytes
-    const lists = ranges.map(({ offset, length }) =>
-      decodePostings(pages.borrow(offset, length), this.#place('postings', offset)),
-    )
     return union(lists)
   }
 
@@ -156,17 +158,25 @@ export class BlockIndex {
   async #read(refs: readonly number[], stats: ReadStats, signal: AbortSignal): Promise<IndexedSeries[]> {
     const pages = new IndexPages(this.#object, stats.series)
     const offsets = refs.map((ref) => ref * seriesAlignment)
-    await pages.load(offsets, new Array<number>(refs.length).fill(this.#entryBytes), signal)
-    await this.#loadLongEntries(offsets, pages, stats, signal)
-    const record = new SeriesRecord()
-    const copier = new IndexedSeriesCopier(refs.length)
-    return offsets.map((offset) => {
-      const bytes = pages.borrow(offset, this.#entrySize(offset, pages))
-      decodeSeriesRecord(new Cursor(bytes, this.#place('series', offset)), record)
-      const series = copier.copy(offset / seriesAlignment, record, bytes.length)
-      this.#known.keep(series)
-      return series
+    const lengths = new Array<number>(refs.length).fill(this.#entryBytes)
+    return onceMoreIfCorrupt(async () => {
+      await pages.load(offsets, lengths, signal)
+      await this.#loadLongEntries(offsets, pages, stats, signal)
+      return this.#decode(offsets, pages)
     })
+  }
+
+  #decode(offsets: readonly number[], pages: IndexPages): IndexedSeries[] {
+    const record = new SeriesRecord()
+    const copier = new IndexedSeriesCopier(offsets.length)
+    return offsets.map((offset) =>
+      pages.decode(offset, this.#entrySize(offset, pages), (bytes) => {
+        decodeSeriesRecord(new Cursor(bytes, this.#place('series', offset)), record)
+        const series = copier.copy(offset / seriesAlignment, record, bytes.length)
+        this.#known.keep(series)
+        return series
+      }),
+    )
   }
 
   /** Entries that are longer than was assumed and go on in the next page: what is missing, in one more round. */
@@ -185,11 +195,13 @@ export class BlockIndex {
   }
 
   #entrySize(offset: number, pages: IndexPages): number {
-    const place = this.#place('series', offset)
     // At least 16 bytes lie in the page where an entry begins, so that its length field is whole.
-    const size = seriesEntryLength(new Cursor(pages.borrow(offset, seriesAlignment), place))
-    if (size === undefined) throw corruptError(place, 0, 'got the end of the file, want a series')
-    return size
+    return pages.decode(offset, seriesAlignment, (bytes) => {
+      const place = this.#place('series', offset)
+      const size = seriesEntryLength(new Cursor(bytes, place))
+      if (size === undefined) throw corruptError(place, 0, 'got the end of the file, want a series')
+      return size
+    })
   }
 
   /** A symbol's text. */

@@ -54,10 +54,21 @@ export class IndexCache {
     this.added++
     for (const [oldest, page] of this.#pages) {
       if (this.#bytes <= this.maxBytes) break
-      this.#pages.delete(oldest)
-      this.evicted++
-      this.#bytes -= page.length + overheadBytes
+      this.#evict(oldest, page)
     }
+  }
+
+  /** Lets go of the page, which is not what the object has. */
+  drop(object: string, page: number): void {
+    const key = keyOf(object, page)
+    const bytes = this.#pages.get(key)
+    if (bytes) this.#evict(key, bytes)
+  }
+
+  #evict(key: string, bytes: Uint8Array): void {
+    this.#pages.delete(key)
+    this.evicted++
+    this.#bytes -= bytes.length + overheadBytes
   }
 }
 

@@ -1,7 +1,7 @@
 // Byte ranges of a block's index object, read by pages through the index cache.
-// Missing pages are merged into few reads (plan.ts) that run side by side (fetch.ts).
+// Missing pages are merged into few reads (plan.ts) that run side by side (fetch.ts); corrupt ones are let go of, in the cache too.
 // Owns the way from a range to its bytes; what the bytes mean is block-index.ts.
-
+import { asMnemoError } from '../kit/errors.ts'
 import type { Gate } from '../kit/gate.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { allOrAbort } from './fetch.ts'
@@ -110,4 +110,39 @@ export class IndexPages {
     }
     return Buffer.concat(parts, size)
   }
+
+  /**
+   * What `decode` makes of borrow(offset, length). Where it throws `corrupt`, the range's pages are let go of: the next load() reads them
+   * from the bucket.
+   */
+  decode<T>(offset: number, length: number, decode: (bytes: Uint8Array) => T): T {
+    try {
+      return decode(this.borrow(offset, length))
+    } catch (error) {
+      if (isCorrupt(error)) this.#drop(offset, length)
+      throw error
+    }
+  }
+
+  #drop(offset: number, length: number): void {
+    const last = Math.floor((offset + length - 1) / pageBytes)
+    for (let page = Math.floor(offset / pageBytes); page <= last; page++) {
+      this.#pages.delete(page)
+      this.#object.cache.drop(this.#object.name, page)
+    }
+  }
+}
+
+/** What `read` gives; where it throws `corrupt`, once more: a byte that was wrong on its way here is right then. */
+export async function onceMoreIfCorrupt<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!isCorrupt(error)) throw error
+    return read()
+  }
+}
+
+function isCorrupt(error: unknown): boolean {
+  return asMnemoError(error).code === 'corrupt'
 }

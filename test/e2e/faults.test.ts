@@ -256,24 +256,32 @@ describe.skipIf(reason !== undefined)('between store and bucket', () => {
     ['answers 403 AccessDenied', (match) => proxy.fail(match, { status: 403, code: 'AccessDenied' }), 'part', 'error'],
   ] // biome-ignore format: a line each
 
-  test.each(cases)(
-    'the bucket %s',
-    async (name, spoil, on, off) => {
-      for (const [what, match, partialResponse, expected] of [
-        ['chunks', ofChunks, true, on],
-        ['chunks', ofChunks, false, off],
-        ['index', ofIndex, true, on],
-      ] as const) {
-        spoil(match)
-        const answer = await ask(url, partialResponse)
-        proxy.heal()
-        const seen = table.add(`bucket ${name} (${what})`, partialResponse, answer)
-        expect(seen, JSON.stringify(answer).slice(-500)).toBe(expected)
-      }
-      await healed(url)
-    },
-    60_000,
-  )
+  async function check(
+    name: string,
+    spoil: (match: typeof ofChunks) => void,
+    { on, off, onIndex }: { on: Expected; off: Expected; onIndex: Expected },
+  ): Promise<void> {
+    for (const [what, match, partialResponse, expected] of [
+      ['chunks', ofChunks, true, on],
+      ['chunks', ofChunks, false, off],
+      ['index', ofIndex, true, onIndex],
+    ] as const) {
+      spoil(match)
+      const answer = await ask(url, partialResponse)
+      proxy.heal()
+      const seen = table.add(`bucket ${name} (${what})`, partialResponse, answer)
+      expect(seen, JSON.stringify(answer).slice(-500)).toBe(expected)
+    }
+    await healed(url)
+  }
+
+  test.each(cases)('the bucket %s', (name, spoil, on, off) => check(name, spoil, { on, off, onIndex: on }), 60_000)
+
+  // Of the index, postings are read and then series entries, which have the byte: it is right when they are read once more.
+  test('the bucket answers with a wrong byte twice', async () => {
+    const spoil = (match: typeof ofChunks) => proxy.spoil(match, 'corrupt', 2)
+    await check('answers with a wrong byte twice', spoil, { on: 'part', off: 'error', onIndex: 'whole' })
+  }, 60_000)
 
   test('an object deleted in between: a warning; with what replaces the block, a whole answer', async () => {
     const s3 = ceph.client()

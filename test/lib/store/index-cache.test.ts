@@ -30,3 +30,15 @@ test('a cache of no size keeps nothing', () => {
   cache.keep('a', 0, page())
   expect(cache.borrow('a', 0)).toBeUndefined()
 })
+
+test('a page that is dropped is gone, and another one is kept in its place', () => {
+  const cache = new IndexCache(2000)
+  cache.keep('a', 0, page())
+  cache.drop('a', 0)
+  cache.drop('a', 1)
+  expect(cache.borrow('a', 0)).toBeUndefined()
+  expect([cache.pages, cache.bytes]).toEqual([0, 0])
+  const right = page()
+  cache.keep('a', 0, right)
+  expect(cache.borrow('a', 0)).toBe(right)
+})
