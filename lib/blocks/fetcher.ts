@@ -7,7 +7,7 @@ import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import { Registry } from '../kit/metrics.ts'
 import type { Bucket } from '../objstore/bucket.ts'
-import { type FetcherMetrics, fetcherMetrics, type SyncState } from './fetcher-metrics.ts'
+import { type FetcherMetrics, fetcherMetrics, type SyncMetrics, type SyncState } from './fetcher-metrics.ts'
 import { type ListedBlock, listBlocks } from './listing.ts'
 import { type BlockMeta, metaFileName } from './meta.ts'
 import { MetaDiskCache } from './meta-disk-cache.ts'
@@ -56,6 +56,8 @@ export interface MetaFetcherOptions {
   readonly filters?: readonly MetaFilter[]
   /** Metas are cached below `<dataDir>/meta-syncer`; none: in memory alone. */
   readonly dataDir?: string | undefined
+  /** A block whose meta.json was read once, and is there and cannot be read any more, stays in view as it was. Unless told, it is set aside. */
+  readonly keepsKnown?: boolean
   /** How many metas are read side by side. */
   readonly concurrency?: number
   readonly logger?: Logger | undefined
@@ -69,6 +71,12 @@ const defaultConcurrency = 32
 interface CachedMeta {
   readonly meta: BlockMeta
   readonly lastModifiedMs: number
+}
+
+interface Sync {
+  readonly fetched: FetchedBlocks
+  readonly loaded: Map<string, CachedMeta>
+  readonly metrics: SyncMetrics
 }
 
 /** Reads the bucket's blocks; one fetch at a time. */
@@ -98,7 +106,7 @@ export class MetaFetcher {
     }
   }
 
-  async #fetch(sync: ReturnType<FetcherMetrics['begin']>, signal: AbortSignal | undefined): Promise<FetchedBlocks> {
+  async #fetch(metrics: SyncMetrics, signal: AbortSignal | undefined): Promise<FetchedBlocks> {
     const { bucket, logger, filters = [], concurrency = defaultConcurrency, now = Date.now } = this.#options
     this.#news.begin()
     const listing = await listBlocks(bucket, signal)
@@ -111,7 +119,7 @@ export class MetaFetcher {
         // Kept at once: after a sync that failed the next one need not read it again.
         this.#cached.set(block.ulid, entry)
       } catch (error) {
-        this.#setAside(block, asMnemoError(error), fetched, sync)
+        this.#setAside(block, asMnemoError(error), { fetched, loaded, metrics })
       }
     })
     // In the listing's order, whatever the order of reading was.
@@ -122,9 +130,9 @@ export class MetaFetcher {
     this.#cached = loaded
     await this.#disk?.keepOnly(loaded)
     const { metas } = fetched
-    const context = filterContext({ metas, listing, nowMs: now(), signal, sync })
+    const context = filterContext({ metas, listing, nowMs: now(), signal, sync: metrics })
     for (const filter of filters) await filter.apply(context)
-    sync.count('loaded', metas.size)
+    metrics.count('loaded', metas.size)
     logger?.debug({ blocks: metas.size, listed: listing.size, partial: fetched.partial.size }, 'read the block metas')
     return fetched
   }
@@ -148,44 +156,41 @@ export class MetaFetcher {
     return { meta, lastModifiedMs }
   }
 
-  #setAside(
-    block: ListedBlock,
-    reason: MnemoError,
-    { partial, unsupported }: FetchedBlocks,
-    sync: ReturnType<FetcherMetrics['begin']>,
-  ): void {
-    const { ulid, newestObjectMs } = block
+  #setAside({ ulid, newestObjectMs }: ListedBlock, reason: MnemoError, sync: Sync): void {
+    const { fetched, metrics } = sync
     switch (reason.code) {
       case 'not_found':
-        sync.count('no-meta-json')
-        partial.set(ulid, { ulid, reason, newestObjectMs, isUnfinished: true })
+        metrics.count('no-meta-json')
+        fetched.partial.set(ulid, { ulid, reason, newestObjectMs, isUnfinished: true })
         return
       case 'corrupt':
-        sync.count('corrupted-meta-json')
-        this.#warn(ulid, reason)
-        partial.set(ulid, { ulid, reason, newestObjectMs, isUnfinished: isTorn(reason) })
+        metrics.count('corrupted-meta-json')
+        if (this.#keepKnown(ulid, reason, sync)) return
+        fetched.partial.set(ulid, { ulid, reason, newestObjectMs, isUnfinished: isTorn(reason) })
         return
       case 'unsupported':
-        sync.count('failed')
-        this.#warn(ulid, reason)
-        unsupported.set(ulid, reason)
+        metrics.count('failed')
+        if (!this.#keepKnown(ulid, reason, sync)) fetched.unsupported.set(ulid, reason)
         return
       default:
-        sync.count('failed')
+        metrics.count('failed')
         throw reason
     }
   }
 
-  #warn(ulid: string, reason: MnemoError): void {
+  /** Whether a block whose meta.json cannot be read stays in view. It is tried again at each sync, since its time is not the one that is kept. */
+  #keepKnown(ulid: string, reason: MnemoError, { loaded }: Sync): boolean {
+    const { keepsKnown, logger } = this.#options
+    const known = keepsKnown ? this.#cached.get(ulid) : undefined
+    if (known) loaded.set(ulid, known)
     if (this.#news.isNew(`${ulid} ${reason.message}`))
-      this.#options.logger?.warn({ block: ulid, err: reason }, 'block set aside')
+      logger?.warn({ block: ulid, err: reason }, known ? 'block stays as it was read before' : 'block set aside')
+    return known !== undefined
   }
 }
 
 function filterContext(
-  view: Pick<FilterContext, 'metas' | 'listing' | 'nowMs' | 'signal'> & {
-    readonly sync: ReturnType<FetcherMetrics['begin']>
-  },
+  view: Pick<FilterContext, 'metas' | 'listing' | 'nowMs' | 'signal'> & { readonly sync: SyncMetrics },
 ): FilterContext {
   const { metas, listing, nowMs, signal, sync } = view
   return {

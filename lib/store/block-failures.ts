@@ -44,9 +44,9 @@ export class BlockFailures {
 
   /** Blocks that the request would have read, had they been loaded; throws where it cannot go on without them. */
   addMissing(blocks: ServedBlocks, range: TimeBounds, matchers: readonly CompiledMatcher[]): void {
-    for (const { meta, error } of blocks.missing) {
-      if (!overlaps(meta, range) || !matchersInside(meta.thanos.labels, matchers)) continue
-      this.#fail(`cannot read block ${meta.ulid}, which could not be loaded`, error)
+    for (const { ulid, meta, error } of blocks.missing) {
+      if (meta && !(overlaps(meta, range) && matchersInside(meta.thanos.labels, matchers))) continue
+      this.#fail(`cannot read block ${ulid}, which could not be loaded`, error)
     }
   }
 

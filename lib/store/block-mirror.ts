@@ -8,13 +8,7 @@ import type { Logger } from '../kit/log.ts'
 import { abortReason } from '../storeapi/merge.ts'
 import type { BlockNotice, ResyncEvent, SentError, SharedBlock } from './block-notices.ts'
 import type { WantedRange } from './choose-blocks.ts'
-import {
-  type BlockLease,
-  LoadedBlocks,
-  type ServedBlocks,
-  type SetAsideBlock,
-  type TimeRange,
-} from './loaded-blocks.ts'
+import { type BlockLease, LoadedBlocks, type MissingBlock, type ServedBlocks, type TimeRange } from './loaded-blocks.ts'
 import { type BlockReading, StoreBlock } from './store-block.ts'
 
 export interface BlockMirrorOptions {
@@ -30,7 +24,7 @@ export class BlockMirror implements ServedBlocks {
   readonly #options: BlockMirrorOptions
   readonly #loaded = new LoadedBlocks()
   readonly #waiting = new Map<string, (error: SentError | undefined) => void>()
-  missing: readonly SetAsideBlock[] = []
+  missing: readonly MissingBlock[] = []
 
   constructor(options: BlockMirrorOptions) {
     this.#options = options
@@ -45,7 +39,7 @@ export class BlockMirror implements ServedBlocks {
         this.#remove(notice.ulid)
         return
       case 'missing':
-        this.missing = notice.blocks.map(({ meta, error }) => ({ meta, error: receivedError(error) }))
+        this.missing = notice.blocks.map((block) => ({ ...block, error: receivedError(block.error) }))
         return
       case 'synced':
         this.#waiting.get(notice.token)?.(notice.error)

@@ -5,7 +5,7 @@ import type { BlockMeta } from '../blocks/meta.ts'
 import { describeError, type ErrorCode } from '../kit/errors.ts'
 import type { Tombstones } from '../tsdb/tombstones.ts'
 import type { BlockObserver } from './block-set.ts'
-import type { SetAsideBlock } from './loaded-blocks.ts'
+import type { MissingBlock } from './loaded-blocks.ts'
 import type { LoadedBlock } from './store-block.ts'
 
 export interface SharedBlock {
@@ -23,7 +23,10 @@ export interface SentError {
 export type BlockNotice =
   | { readonly kind: 'added'; readonly blocks: readonly SharedBlock[] }
   | { readonly kind: 'removed'; readonly ulid: string }
-  | { readonly kind: 'missing'; readonly blocks: readonly { readonly meta: BlockMeta; readonly error: SentError }[] }
+  | {
+      readonly kind: 'missing'
+      readonly blocks: readonly (Omit<MissingBlock, 'error'> & { readonly error: SentError })[]
+    }
   /** A sync that a thread has asked for has ended; all of its notices came before. */
   | { readonly kind: 'synced'; readonly token: string; readonly error?: SentError }
 
@@ -73,8 +76,8 @@ export class BlockNotices implements BlockObserver {
     this.#added.delete(ulid)
   }
 
-  missing(blocks: readonly SetAsideBlock[]): void {
-    const sent = blocks.map(({ meta, error }) => ({ meta, error: sentError(error) }))
+  missing(blocks: readonly MissingBlock[]): void {
+    const sent = blocks.map((block) => ({ ...block, error: sentError(block.error) }))
     this.#missing = { kind: 'missing', blocks: sent }
     this.#tell(this.#missing)
   }

@@ -5,6 +5,7 @@ import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
+import type { FetchedBlocks } from '../blocks/fetcher.ts'
 import { type BlockMeta, groupKey, metaFileName } from '../blocks/meta.ts'
 import { isUlid } from '../blocks/ulid.ts'
 import { forEachBounded } from '../kit/bounded.ts'
@@ -12,7 +13,7 @@ import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { resolutionsMs } from './choose-blocks.ts'
-import type { SetAsideBlock } from './loaded-blocks.ts'
+import type { MissingBlock } from './loaded-blocks.ts'
 import type { StoreMetrics } from './metrics.ts'
 import { removeIndexHeader } from './open-index-header.ts'
 import type { LoadedBlock, OpenIndexHeader } from './store-block.ts'
@@ -21,8 +22,8 @@ export interface BlockSetOptions {
   /** Index-headers lie in <dataDir>/<ulid>/. Folders of other names are left alone. */
   readonly dataDir: string
   readonly bucket: Bucket
-  /** The blocks that the bucket has and the filters let through. */
-  readonly fetchMetas: (signal: AbortSignal) => Promise<readonly BlockMeta[]>
+  /** The blocks that the bucket has and the filters let through, and those whose meta.json cannot be read. */
+  readonly fetchBlocks: (signal: AbortSignal) => Promise<FetchedBlocks>
   /** Opens the block's index-header in the folder; builds it where it is missing or corrupt. */
   readonly openHeader: (meta: BlockMeta, folder: string, signal: AbortSignal) => Promise<OpenIndexHeader>
   readonly loadConcurrency: number
@@ -36,7 +37,11 @@ export interface BlockSetOptions {
 export interface BlockObserver {
   added(block: LoadedBlock): void
   removed(ulid: string): void
-  missing(blocks: readonly SetAsideBlock[]): void
+  missing(blocks: readonly MissingBlock[]): void
+}
+
+interface SetAsideBlock extends MissingBlock {
+  readonly meta: BlockMeta
 }
 
 export class BlockSet {
@@ -45,7 +50,7 @@ export class BlockSet {
   /** Blocks let go of, not yet closed: the same folder must not be taken up again before. */
   readonly #closing = new Map<string, Promise<void>>()
   #setAside: readonly SetAsideBlock[] = []
-  #missing: readonly SetAsideBlock[] = []
+  #missing: readonly MissingBlock[] = []
   #running: Promise<void> | undefined
   #isFirst = true
 
@@ -58,8 +63,8 @@ export class BlockSet {
     return [...this.#blocks.values()].map(({ meta }) => meta)
   }
 
-  /** The blocks that could not be loaded and whose data no loaded block has. */
-  get missing(): readonly SetAsideBlock[] {
+  /** The blocks that could not be loaded and whose data no loaded block has, as far as can be told. */
+  get missing(): readonly MissingBlock[] {
     return this.#missing
   }
 
@@ -81,7 +86,8 @@ export class BlockSet {
   }
 
   async #sync(signal: AbortSignal): Promise<void> {
-    const metas = new Map((await this.#options.fetchMetas(signal)).map((meta) => [meta.ulid, meta]))
+    const fetched = await this.#options.fetchBlocks(signal)
+    const { metas } = fetched
     if (this.#isFirst) await this.#removeStrangers(metas)
     this.#isFirst = false
     const fresh = [...metas.values()].filter(({ ulid }) => !this.#blocks.has(ulid) && !this.#closing.has(ulid))
@@ -90,7 +96,7 @@ export class BlockSet {
     const setAside: SetAsideBlock[] = []
     await forEachBounded(fresh, this.#options.loadConcurrency, async (meta) => {
       const error = await this.#load(meta, signal)
-      if (error) setAside.push({ meta, error })
+      if (error) setAside.push({ ulid: meta.ulid, meta, error })
     })
     signal.throwIfAborted()
     this.#setAside = setAside
@@ -98,7 +104,7 @@ export class BlockSet {
       if (metas.has(block.meta.ulid) || this.#standsInForSetAside(block.meta)) continue
       this.#letGo(block)
     }
-    this.#missing = setAside.filter(({ meta }) => !this.#isCovered(meta))
+    this.#missing = [...setAside.filter(({ meta }) => !this.#isCovered(meta)), ...unreadBlocks(fetched)]
     this.#options.observer.missing(this.#missing)
     this.#options.metrics.blocksLoaded.set(this.#blocks.size)
   }
@@ -203,6 +209,15 @@ export class BlockSet {
     await Promise.all([...this.#blocks.values()].map(async ({ header }) => header.close()))
     await Promise.all(this.#closing.values())
   }
+}
+
+/** Blocks that may be whole, and whose meta.json says what cannot be read. */
+function unreadBlocks({ partial, unsupported }: FetchedBlocks): MissingBlock[] {
+  const corrupt = [...partial.values()].filter(({ isUnfinished }) => !isUnfinished)
+  return [
+    ...corrupt.map(({ ulid, reason }) => ({ ulid, meta: undefined, error: reason })),
+    ...[...unsupported].map(([ulid, error]) => ({ ulid, meta: undefined, error })),
+  ]
 }
 
 function checkResolution({ ulid, thanos: { resolutionMs } }: BlockMeta): void {

@@ -9,15 +9,17 @@ import type { StoreBlock } from './store-block.ts'
 export type TimeRange = Omit<WantedRange, 'maxResolutionMs'>
 
 /** A block that is in the bucket but could not be loaded. */
-export interface SetAsideBlock {
-  readonly meta: BlockMeta
+export interface MissingBlock {
+  readonly ulid: string
+  /** Undefined where its meta.json cannot be read: it may have any labels and times. */
+  readonly meta: BlockMeta | undefined
   readonly error: MnemoError
 }
 
 /** The blocks as requests see them. */
 export interface ServedBlocks {
   /** The blocks that could not be loaded and whose data no loaded block has. */
-  readonly missing: readonly SetAsideBlock[]
+  readonly missing: readonly MissingBlock[]
   /** See LoadedBlocks. */
   lease(wanted: WantedRange, isWanted: (block: StoreBlock) => boolean): BlockLease
   leaseAll(range: TimeRange, isWanted: (block: StoreBlock) => boolean): BlockLease

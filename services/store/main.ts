@@ -124,6 +124,7 @@ function createBlockSet(
     bucket,
     filters: filtersOf(values, bucket),
     dataDir: values.dataDir,
+    keepsKnown: true,
     concurrency: values.blockMetaFetchConcurrency,
     logger,
     registry,
@@ -131,7 +132,7 @@ function createBlockSet(
   return new BlockSet({
     dataDir: values.dataDir,
     bucket,
-    fetchMetas: async (signal) => [...(await fetcher.fetch(signal)).metas.values()],
+    fetchBlocks: (signal) => fetcher.fetch(signal),
     openHeader: ({ ulid }, folder, signal) => openIndexHeader({ ulid, folder }, { bucket, pages, logger }, signal),
     loadConcurrency: values.blockSyncConcurrency,
     logger,

@@ -130,7 +130,7 @@ test('the store takes all of them up, and chooses among them', async () => {
     dataDir: path.join(root, 'store'),
     bucket,
     observer: new BlockNotices((notice) => mirror.apply(structuredClone(notice))),
-    fetchMetas: async () => [...metas.values()],
+    fetchBlocks: async () => ({ metas: new Map(metas), partial: new Map(), unsupported: new Map() }),
     openHeader: async () => shared,
     loadConcurrency: 20,
     logger,

@@ -53,7 +53,7 @@ export async function openTestStore(bucket: Bucket, options: TestStoreOptions = 
   const logger = createLogger({ level: 'silent' })
   const metrics = createStoreMetrics(registry)
   const pages = new PageCache(1 << 20)
-  const fetcher = new MetaFetcher({ bucket, filters: options.filters ?? [deduplicateFilter()] })
+  const fetcher = new MetaFetcher({ bucket, filters: options.filters ?? [deduplicateFilter()], keepsKnown: true })
   const stopping = new AbortController()
   const reading = {
     bucket,
@@ -73,7 +73,7 @@ export async function openTestStore(bucket: Bucket, options: TestStoreOptions = 
     dataDir,
     bucket,
     observer: notices,
-    fetchMetas: async (signal) => [...(await fetcher.fetch(signal)).metas.values()],
+    fetchBlocks: (signal) => fetcher.fetch(signal),
     openHeader: ({ ulid }, folder, signal) => openIndexHeader({ ulid, folder }, { bucket, pages, logger }, signal),
     loadConcurrency: 4,
     logger,

@@ -134,3 +134,25 @@ test('what is wrong with a block is in the log once, and again when it has chang
   await bucket.upload(`${a}/meta.json`, Buffer.from('{"version": 3}'))
   expect(await told()).toEqual(['block set aside'])
 })
+
+test.each([
+  ['of another version', '{"version": 2}', 'failed'],
+  ['broken off', '{"version": 1, "ul', 'corrupted-meta-json'],
+])('a known block whose meta.json is %s stays in view where that is asked for', async (_, text, state) => {
+  await putMeta(bucket, metaOf({ ulid: a }))
+  const registry = createRegistry()
+  const keeping = new MetaFetcher({ bucket, registry, keepsKnown: true })
+  const plain = new MetaFetcher({ bucket })
+  for (const fetcher of [keeping, plain]) expect((await fetcher.fetch()).metas.size).toBe(1)
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  for (const ulid of [a, b]) await bucket.upload(`${ulid}/meta.json`, Buffer.from(text))
+  for (let i = 0; i < 2; i++) {
+    const { metas, partial, unsupported } = await keeping.fetch()
+    expect([...metas.keys()]).toEqual([a])
+    expect([...partial.keys(), ...unsupported.keys()]).toEqual([b])
+  }
+  expect(await registry.metrics()).toContain(`thanos_blocks_meta_synced{state="${state}"} 2`)
+  expect((await plain.fetch()).metas.size).toBe(0)
+  await bucket.delete(`${a}/meta.json`)
+  expect((await keeping.fetch()).metas.size).toBe(0)
+})

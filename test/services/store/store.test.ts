@@ -1,6 +1,6 @@
 // The store as a process over a bucket on disk: StoreAPI over gRPC, its endpoints, blocks that come and go, its end.
 // Subject: services/store. Owns the process and its folders.
-import { cp, mkdtemp, rename, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,10 +53,11 @@ async function start(): Promise<void> {
 }
 
 /** The block appears whole: its meta.json comes last. */
-async function addBlock(ulid: string): Promise<void> {
+async function addBlock(ulid: string, meta?: string): Promise<void> {
   const target = join(folder, 'bucket', ulid)
   await cp(goldenPath('bucket', ulid), target, { recursive: true, filter: (file) => !file.endsWith('meta.json') })
-  await cp(goldenPath('bucket', ulid, 'meta.json'), join(target, 'meta.json'))
+  if (meta === undefined) await cp(goldenPath('bucket', ulid, 'meta.json'), join(target, 'meta.json'))
+  else await writeFile(join(target, 'meta.json'), meta)
 }
 
 async function replicas(): Promise<string[]> {
@@ -101,6 +102,17 @@ test('an object that is missing for a while is a warning, then answered again', 
   expect(warnings[0]).toContain(`cannot read block ${short}`)
   await rename(join(folder, 'index'), join(folder, 'bucket', short, 'index'))
   expect(await replicas()).toEqual(['a'])
+})
+
+test('a block whose meta.json cannot be read any more is served on, one that came so is named', async () => {
+  expect(await replicas()).toEqual(['a'])
+  await writeFile(join(folder, 'bucket', short, 'meta.json'), '{"version": 2}')
+  await addBlock(long, '{"version": 2}')
+  const unread = async () => (await collectSeries(client, everything)).warnings.join()
+  await expect.poll(unread, { timeout: 10_000 }).toContain(`cannot read block ${long}, which could not be loaded`)
+  expect(await unread()).not.toContain(short)
+  expect(await replicas()).toEqual(['a'])
+  expect(await (await fetch(`${http}/metrics`)).text()).toContain('thanos_blocks_meta_synced{state="failed"} 2')
 })
 
 test('SIGTERM ends it with status 0; the next start builds no index-header anew', async () => {
