@@ -1,5 +1,5 @@
 // What a request makes of blocks that it cannot read: warnings that name them, or an error where it wants all or nothing.
-// An object that is gone is no failure at first: another process has deleted the block, and what replaced it is asked.
+// An object that is gone is no failure at first where its block is: another process has deleted that, and what replaced it is asked.
 // Owns that decision, and the warnings until they are sent; each is sent once.
 import { asMnemoError, describeError, MnemoError } from '../kit/errors.ts'
 import { abortReason } from '../storeapi/merge.ts'
@@ -8,6 +8,7 @@ import { type BlockLease, overlaps, type ServedBlocks } from './loaded-blocks.ts
 import type { TimeBounds } from './store-info.ts'
 
 export class BlockFailures {
+  readonly #blocks: ServedBlocks
   readonly #isAllOrNothing: boolean
   readonly #failed = new Set<string>()
   readonly #seen = new Set<string>()
@@ -15,16 +16,17 @@ export class BlockFailures {
   #isReplanned = false
   #isPlanLost = false
 
-  constructor(isAllOrNothing: boolean) {
+  constructor(blocks: ServedBlocks, isAllOrNothing: boolean) {
+    this.#blocks = blocks
     this.#isAllOrNothing = isAllOrNothing
   }
 
-  /** True where an object was gone, until startOver(). */
+  /** True where a block was gone, until startOver(). */
   get isPlanLost(): boolean {
     return this.#isPlanLost
   }
 
-  /** From now on an object that is gone is a failure. */
+  /** From now on a block that is gone is a failure. */
   startOver(): void {
     this.#isPlanLost = false
     this.#isReplanned = true
@@ -32,19 +34,19 @@ export class BlockFailures {
   }
 
   /** Throws where the request cannot go on without the block. */
-  add(ulid: string, error: unknown): void {
+  async add(ulid: string, error: unknown, signal: AbortSignal): Promise<void> {
     const cause = asMnemoError(error)
     if (cause.code === 'not_found' && !this.#isReplanned) {
-      this.#isPlanLost = true
-      return
+      this.#isPlanLost ||= await this.#blocks.isGone(ulid, signal)
+      if (this.#isPlanLost) return
     }
     this.#failed.add(ulid)
     this.#fail(`cannot read block ${ulid}`, cause)
   }
 
   /** Blocks that the request would have read, had they been loaded; throws where it cannot go on without them. */
-  addMissing(blocks: ServedBlocks, range: TimeBounds, matchers: readonly CompiledMatcher[]): void {
-    for (const { ulid, meta, error } of blocks.missing) {
+  addMissing(range: TimeBounds, matchers: readonly CompiledMatcher[]): void {
+    for (const { ulid, meta, error } of this.#blocks.missing) {
       if (meta && !(overlaps(meta, range) && matchersInside(meta.thanos.labels, matchers))) continue
       this.#fail(`cannot read block ${ulid}, which could not be loaded`, error)
     }

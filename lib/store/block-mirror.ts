@@ -6,6 +6,7 @@ import type { PageCache } from '../bytes/sync-bytes.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import { abortReason } from '../storeapi/merge.ts'
+import { isDeleted } from './block-deleted.ts'
 import type { BlockNotice, ResyncEvent, SentError, SharedBlock } from './block-notices.ts'
 import type { WantedRange } from './choose-blocks.ts'
 import { type BlockLease, LoadedBlocks, type MissingBlock, type ServedBlocks, type TimeRange } from './loaded-blocks.ts'
@@ -66,6 +67,12 @@ export class BlockMirror implements ServedBlocks {
 
   leaseAll(range: TimeRange, isWanted: (block: StoreBlock) => boolean): BlockLease {
     return this.#loaded.leaseAll(range, isWanted)
+  }
+
+  async isGone(ulid: string, signal: AbortSignal): Promise<boolean> {
+    const { reading, logger } = this.#options
+    // The index-header may be gone before we are told of it: by the time that the bucket has answered we have been.
+    return (await isDeleted(ulid, { bucket: reading.bucket, logger }, signal)) || !this.#loaded.has(ulid)
   }
 
   resync(signal: AbortSignal): Promise<void> {

@@ -6,12 +6,13 @@ import path from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
 import type { FetchedBlocks } from '../blocks/fetcher.ts'
-import { type BlockMeta, groupKey, metaFileName } from '../blocks/meta.ts'
+import { type BlockMeta, groupKey } from '../blocks/meta.ts'
 import { isUlid } from '../blocks/ulid.ts'
 import { forEachBounded } from '../kit/bounded.ts'
 import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { isDeleted } from './block-deleted.ts'
 import { resolutionsMs } from './choose-blocks.ts'
 import type { MissingBlock } from './loaded-blocks.ts'
 import type { StoreMetrics } from './metrics.ts'
@@ -101,7 +102,9 @@ export class BlockSet {
     signal.throwIfAborted()
     this.#setAside = setAside
     for (const block of [...this.#blocks.values()]) {
-      if (metas.has(block.meta.ulid) || this.#standsInForSetAside(block.meta)) continue
+      const { meta } = block
+      if (metas.has(meta.ulid)) continue
+      if (this.#standsInForSetAside(meta) && !(await isDeleted(meta.ulid, this.#options, signal))) continue
       this.#letGo(block)
     }
     this.#missing = [...setAside.filter(({ meta }) => !this.#isCovered(meta)), ...unreadBlocks(fetched)]
@@ -131,20 +134,11 @@ export class BlockSet {
     } catch (cause) {
       if (signal.aborted) throw cause
       const error = asMnemoError(cause)
-      if (error.code === 'not_found' && (await this.#isDeleted(meta, signal))) return undefined
+      // It may have gone while it was about to be loaded.
+      if (error.code === 'not_found' && (await isDeleted(meta.ulid, this.#options, signal))) return undefined
       metrics.blockLoadFailures.inc()
       logger.warn({ block: meta.ulid, err: error }, 'cannot load block: it is set aside until the next sync')
       return error
-    }
-  }
-
-  /** Whether the block went while it was about to be loaded: its meta.json is what goes first. */
-  async #isDeleted({ ulid }: BlockMeta, signal: AbortSignal): Promise<boolean> {
-    try {
-      return !(await this.#options.bucket.exists(`${ulid}/${metaFileName}`, signal))
-    } catch (error) {
-      this.#options.logger.warn({ block: ulid, err: error }, 'cannot tell whether a block was deleted')
-      return false
     }
   }
 

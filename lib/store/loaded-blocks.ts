@@ -23,6 +23,8 @@ export interface ServedBlocks {
   /** See LoadedBlocks. */
   lease(wanted: WantedRange, isWanted: (block: StoreBlock) => boolean): BlockLease
   leaseAll(range: TimeRange, isWanted: (block: StoreBlock) => boolean): BlockLease
+  /** Whether the block was let go of, or the bucket has it no more. One that lacks another object than meta.json is damaged: it is there. */
+  isGone(ulid: string, signal: AbortSignal): Promise<boolean>
   /** Brings the blocks up to what the bucket has, by a sync that began after the call. */
   resync(signal: AbortSignal): Promise<void>
 }

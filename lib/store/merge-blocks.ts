@@ -44,18 +44,18 @@ class Head {
 }
 
 /**
- * The streams' series, as many at a time as are at hand. `onFailure` is told of a stream that failed: where it returns, the others go on without it.
+ * The streams' series, as many at a time as are at hand. `onFailure` is told of a stream that failed: where it returns or resolves, the others go on without it.
  * At the end, and where the reader leaves, `abort` is called to cut short what still runs; it has ended when the iteration has.
  */
 export async function* mergeBlocks(
   streams: readonly BlockStream[],
-  { onFailure, abort }: { onFailure: (ulid: string, error: unknown) => void; abort: () => void },
+  { onFailure, abort }: { onFailure: (ulid: string, error: unknown) => unknown; abort: () => void },
 ): AsyncGenerator<StoreSeries[], void> {
   const refill = async (head: Head): Promise<boolean> => {
     try {
       return await head.refill()
     } catch (error) {
-      onFailure(head.stream.ulid, error)
+      await onFailure(head.stream.ulid, error)
       return false
     }
   }
@@ -85,7 +85,7 @@ export async function* mergeBlocks(
         else {
           if (out.length > 0) yield out
           out = []
-          onFailure(head.stream.ulid, outOfOrder(head.series.labels, labels))
+          await onFailure(head.stream.ulid, outOfOrder(head.series.labels, labels))
           removeTop(heap)
         }
       } while (heap.length > 0 && compareLabels(heap[0]!.series.labels, labels) === 0)

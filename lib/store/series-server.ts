@@ -1,6 +1,6 @@
 // The store gateway's StoreAPI: Series, LabelNames and LabelValues over its blocks.
 // Meaning: Thanos pkg/store/bucket.go. Where a block fails, the answer says so: a warning that names it, or an error where the request wants all or nothing.
-// Owns the order of a request: choose blocks, stream, merge, once again over a fresh list where an object was gone, then hints.
+// Owns the order of a request: choose blocks, stream, merge, once again over a fresh list where a block was gone, then hints.
 import { forEachBounded } from '../kit/bounded.ts'
 import { asMnemoError } from '../kit/errors.ts'
 import type { Labels } from '../labels/labels.ts'
@@ -105,7 +105,7 @@ class SeriesCall {
     this.#request = request
     this.#matchers = compileMatchers(request)
     this.#inShard = shardPredicate(request.shard)
-    this.#failures = new BlockFailures(request.partialResponseDisabled === true)
+    this.#failures = new BlockFailures(options.blocks, request.partialResponseDisabled === true)
     this.#stats = newReadStats(options.maxDownloadedBytes)
   }
 
@@ -127,21 +127,21 @@ class SeriesCall {
     }
   }
 
-  /** Answers from the blocks as they are known now, hints last; true where an object was gone and a new plan is due. */
+  /** Answers from the blocks as they are known now, hints last; true where a block was gone and a new plan is due. */
   async *#answer(signal: AbortSignal): AsyncGenerator<readonly SeriesResponse[], boolean> {
     const lease = this.#lease()
     const leaving = new AbortController()
     const either = AbortSignal.any([signal, leaving.signal])
     try {
-      this.#failures.addMissing(this.#options.blocks, this.#range(), this.#matchers)
+      this.#failures.addMissing(this.#range(), this.#matchers)
       const query = this.#query(lease.blocks.length)
       const streams = lease.blocks.map((block) => ({
         ulid: block.ulid,
         batches: blockSeries(block, this.#inside(block, query), this.#stats, either),
       }))
-      const onFailure = (ulid: string, error: unknown): void => {
+      const onFailure = async (ulid: string, error: unknown): Promise<void> => {
         if (signal.aborted) throw abortReason(signal)
-        this.#failures.add(ulid, error)
+        await this.#failures.add(ulid, error, signal)
       }
       for await (const batch of mergeBlocks(streams, { onFailure, abort: () => leaving.abort() })) {
         if (signal.aborted) throw abortReason(signal)
@@ -218,7 +218,7 @@ async function labelCall(
   read: ReadLabels,
 ): Promise<LabelsResponse> {
   const matchers = compileMatchers(request)
-  const failures = new BlockFailures(request.partialResponseDisabled === true)
+  const failures = new BlockFailures(options.blocks, request.partialResponseDisabled === true)
   const call = { request, matchers, failures, read, stats: newReadStats(options.maxDownloadedBytes) }
   let values: readonly string[]
   try {
@@ -254,7 +254,7 @@ async function labelsOfBlocks(
   const lease = blocks.leaseAll(range, (block) => isSelected(block, matchers))
   const found = new SortedUnion(request.limit)
   try {
-    failures.addMissing(blocks, range, matchers)
+    failures.addMissing(range, matchers)
     await forEachBounded(lease.blocks, labelCallConcurrency, async (block) => {
       if (failures.isPlanLost) return
       try {
@@ -263,7 +263,7 @@ async function labelsOfBlocks(
         found.add(await read(block, query, stats, signal))
       } catch (error) {
         if (signal.aborted) throw abortReason(signal)
-        failures.add(block.ulid, error)
+        await failures.add(block.ulid, error, signal)
       }
     })
     return found.values()

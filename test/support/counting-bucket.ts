@@ -14,6 +14,7 @@ export interface RangeRead {
 export class CountingBucket implements Bucket {
   readonly description = 'counting bucket'
   readonly reads: RangeRead[] = []
+  lists = 0
   /** Objects read whole. */
   readonly gets: string[] = []
   /** What becomes of a range read before it happens; throwing fails it. */
@@ -25,6 +26,7 @@ export class CountingBucket implements Bucket {
   }
 
   list(folder: string, options?: { recursive?: boolean; signal?: AbortSignal }) {
+    this.lists++
     return this.#inner.list(folder, options)
   }
 

@@ -148,6 +148,23 @@ test('where a compacted block cannot be loaded, its sources go on answering', as
   expect(series[0]!.chunks.length).toBe(2)
 })
 
+test('sources that are deleted are let go of, and the compacted block that cannot be loaded is named', async () => {
+  const compacted = await put(9)
+  await putMeta(bucket, {
+    ...compacted,
+    minTime: 2 * hourMs,
+    maxTime: 4 * hourMs,
+    compaction: { level: 2, sources: [ulidOf(1)] },
+  })
+  await breakIndex(ulidOf(9))
+  await store.blocks.sync(never)
+  expect(loaded()).toEqual([ulidOf(1)])
+  await deleteBlock(bucket, ulidOf(1))
+  await store.blocks.sync(never)
+  expect(loaded()).toEqual([])
+  expect(store.blocks.missing.map(({ ulid }) => ulid)).toEqual([ulidOf(9)])
+})
+
 test('a block that goes while it is about to be loaded is no failure', async () => {
   const gone = await put(2)
   await bucket.delete(`${gone.ulid}/index`)

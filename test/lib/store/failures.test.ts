@@ -1,5 +1,7 @@
 // Blocks that fail in the middle of a request: named in a warning or an error, and asked anew where an object was gone.
 // Subject: lib/store/series-server.ts over a bucket whose reads fail on purpose. Owns nothing.
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { deleteBlock } from '../../../lib/blocks/delete.ts'
 import type { BlockMeta } from '../../../lib/blocks/meta.ts'
@@ -97,7 +99,36 @@ describe.each([1, 3])('a block that cannot be read from its chunk read %i on', (
     expectWhole(series, 2)
   })
 
-  test('that stays gone is named after one new plan', async () => {
+  test('that is about to be deleted, object by object, is answered from what replaced it', async () => {
+    failChunksFrom(n, older, async ({ name }) => {
+      bucket.beforeRead = () => {}
+      const compacted = await putMadeBlock(bucket, { ...made(0, 2 * hourMs), ulid: '01ZZZZZZZZZZZZZZZZZZZZZZZZ' })
+      await putMeta(bucket, { ...compacted, compaction: { level: 2, sources: older.compaction.sources } })
+      await bucket.delete(`${older.ulid}/meta.json`)
+      await bucket.delete(name)
+    })
+    const { series, warnings } = await collectSeries(store.api, { ...everything, partialResponseDisabled: true })
+    expect(warnings).toEqual([])
+    expectWhole(series, 2)
+  })
+
+  test('that lacks an object is named, and the bucket is not listed', async () => {
+    failChunksFrom(n, older, ({ name }) => bucket.delete(name))
+    const lists = bucket.lists
+    for (let i = 0; i < 3; i++) {
+      const { warnings, queriedBlocks } = await collectSeries(store.api, everything)
+      expect(warnings).toEqual([expect.stringContaining(`cannot read block ${older.ulid}: `)])
+      expect(queriedBlocks).toEqual([newer.ulid])
+    }
+    expect(bucket.lists).toBe(lists)
+    await expect(collectSeries(store.api, { ...everything, partialResponseDisabled: true })).rejects.toMatchObject({
+      code: 'unavailable',
+      message: `cannot read block ${older.ulid}`,
+    })
+    expect(bucket.lists).toBe(lists)
+  })
+
+  test('that loses each object that is read is named once', async () => {
     failChunksFrom(n, older, ({ name }) => bucket.delete(name))
     const { series, warnings } = await collectSeries(store.api, everything)
     expect(warnings.length).toBe(1)
@@ -138,6 +169,30 @@ test('label calls: a warning, or an error', async () => {
   })
   const strict = { ...everything, partialResponseDisabled: true }
   await expect(store.api.labelValues('instance', strict, signal)).rejects.toMatchObject({ code: 'unavailable' })
+})
+
+test('a block that was let go of, its index-header with it, before this thread is told: asked for anew', async () => {
+  const compacted = await putMadeBlock(bucket, made(0, 2 * hourMs))
+  const sources = [...older.compaction.sources, compacted.ulid]
+  await putMeta(bucket, { ...compacted, compaction: { level: 2, sources } })
+  await rm(join(store.dataDir, older.ulid, 'index-header'))
+  const { exists } = bucket
+  bucket.exists = async (name, signal) => {
+    bucket.exists = exists
+    await store.blocks.sync(new AbortController().signal)
+    return exists.call(bucket, name, signal)
+  }
+  const { series, warnings } = await collectSeries(store.api, { ...everything, partialResponseDisabled: true })
+  expect(warnings).toEqual([])
+  expectWhole(series, 2)
+})
+
+test('label calls: a block that lacks its index is named, and the bucket is not listed', async () => {
+  await bucket.delete(`${older.ulid}/index`)
+  const lists = bucket.lists
+  const { warnings } = await store.api.labelNames(everything, new AbortController().signal)
+  expect(warnings).toEqual([expect.stringContaining(`cannot read block ${older.ulid}: `)])
+  expect(bucket.lists).toBe(lists)
 })
 
 test('label calls: a block that was compacted meanwhile is asked for by its new name', async () => {
