@@ -143,12 +143,13 @@ function createBlockSet(
 
 /** Thanos's filters in Thanos's order, and the one for replicas that were merged offline. */
 function filtersOf(values: StoreFlags, bucket: Bucket): MetaFilter[] {
+  const deletionMarks = ignoreDeletionMarkFilter(values.ignoreDeletionMarksDelayMs, { bucket })
   return [
     timeFilter(values.minTime, values.maxTime),
     relabelFilter(readSelectorRules(values)),
     consistencyDelayFilter(values.consistencyDelayMs),
-    ignoreDeletionMarkFilter(values.ignoreDeletionMarksDelayMs, { bucket }),
-    deduplicateFilter(),
+    deletionMarks,
+    deduplicateFilter(() => deletionMarks.marks),
     replacedReplicaFilter(),
   ]
 }

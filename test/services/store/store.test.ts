@@ -1,6 +1,6 @@
 // The store as a process over a bucket on disk: StoreAPI over gRPC, its endpoints, blocks that come and go, its end.
 // Subject: services/store. Owns the process and its folders.
-import { cp, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,9 +53,9 @@ async function start(): Promise<void> {
 }
 
 /** The block appears whole: its meta.json comes last. */
-async function addBlock(ulid: string, meta?: string): Promise<void> {
+async function addBlock(ulid: string, meta?: string, from = ulid): Promise<void> {
   const target = join(folder, 'bucket', ulid)
-  await cp(goldenPath('bucket', ulid), target, { recursive: true, filter: (file) => !file.endsWith('meta.json') })
+  await cp(goldenPath('bucket', from), target, { recursive: true, filter: (file) => !file.endsWith('meta.json') })
   if (meta === undefined) await cp(goldenPath('bucket', ulid, 'meta.json'), join(target, 'meta.json'))
   else await writeFile(join(target, 'meta.json'), meta)
 }
@@ -113,6 +113,18 @@ test('a block whose meta.json cannot be read any more is served on, one that cam
   expect(await unread()).not.toContain(short)
   expect(await replicas()).toEqual(['a'])
   expect(await (await fetch(`${http}/metrics`)).text()).toContain('thanos_blocks_meta_synced{state="failed"} 2')
+})
+
+test('a block that is marked for deletion hides no other one', async () => {
+  // Its sources are those of the block that is there, and of two the lower ULID stays.
+  const again = '01M81VCRDH86F0WF0CFPEZ0BKD'
+  const meta = await readFile(goldenPath('bucket', short, 'meta.json'), 'utf8')
+  await addBlock(again, meta.replace(`"ulid": "${short}"`, `"ulid": "${again}"`), short)
+  const queried = async () => (await collectSeries(client, everything)).queriedBlocks
+  expect(await queried()).toEqual([short])
+  const mark = { id: short, version: 1, deletion_time: Math.floor(Date.now() / 1000) }
+  await writeFile(join(folder, 'bucket', short, 'deletion-mark.json'), JSON.stringify(mark))
+  await expect.poll(queried, { timeout: 10_000 }).toEqual([again])
 })
 
 test('SIGTERM ends it with status 0; the next start builds no index-header anew', async () => {
