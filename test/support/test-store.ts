@@ -96,6 +96,8 @@ export async function openTestStore(bucket: Bucket, options: TestStoreOptions = 
     registry,
     async close() {
       stopping.abort()
+      // A thread that ends takes its files along; this one goes on.
+      for (const { ulid } of blocks.metas) mirror.apply({ kind: 'removed', ulid })
       await blocks.close()
       await rm(dataDir, { recursive: true })
     },
