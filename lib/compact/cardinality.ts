@@ -8,10 +8,10 @@ import type { RandomAccess } from '../bytes/random-access.ts'
 import { describeError } from '../kit/errors.ts'
 import { type Labels, labelsKey, labelValue, metricName } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { isOfBlock } from '../tsdb/block-error.ts'
 import { chunkPosition } from '../tsdb/chunk-format.ts'
 import { type IndexedSeries, IndexReader } from '../tsdb/index-reader.ts'
 import { alignedSeries, type SeriesCursor } from './aligned-series.ts'
-import { isOfBlock } from './block-error.ts'
 
 /** What some series have in common. */
 export interface SeriesSum {

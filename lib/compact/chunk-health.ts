@@ -10,11 +10,11 @@ import { chunkEncoding, sampleCount } from '../chunkenc/encoding.ts'
 import { createKernels } from '../kernels/instance.ts'
 import { describeError, MnemoError } from '../kit/errors.ts'
 import { formatLabels } from '../labels/labels.ts'
+import { isOfBlock } from '../tsdb/block-error.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
 import { chunkPosition, type EncodedChunk, segmentName } from '../tsdb/chunk-format.ts'
 import { ChunkReader } from '../tsdb/chunk-reader.ts'
 import type { ChunkMeta, SeriesEntry } from '../tsdb/series-entry.ts'
-import { isOfBlock } from './block-error.ts'
 
 export class ChunkHealth {
   readonly #segments: ReadonlyMap<number, ChunkReader | MnemoError>

@@ -3,8 +3,8 @@
 // Owns the writer of the new block; the arithmetic is downsample.ts's.
 
 import { createKernels } from '../kernels/instance.ts'
+import { BlockError, isOfBlock } from '../tsdb/block-error.ts'
 import { type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
-import { BlockError, isOfBlock } from './block-error.ts'
 import { SeriesDownsampler } from './downsample-series.ts'
 import type { InputBlock } from './input-block.ts'
 import type { MergeOptions } from './merge.ts'

@@ -4,7 +4,7 @@ import type { JsonObject } from '../blocks/go-json.ts'
 import type { BlockFile, BlockMeta } from '../blocks/meta.ts'
 import type { HashFunc } from '../blocks/upload.ts'
 import type { ErrorCode } from '../kit/errors.ts'
-import type { OverlapFunction } from './overlap.ts'
+import type { OverlapFunction } from '../tsdb/overlap.ts'
 
 /** Structured-cloneable. */
 export type CompactorJob =

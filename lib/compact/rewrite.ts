@@ -12,9 +12,9 @@ import { compileRelabel, type RelabelRule } from '../labels/relabel.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { type BlockChunk, type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
 import type { IndexedSeries } from '../tsdb/index-reader.ts'
+import { OverlapMerger } from '../tsdb/overlap.ts'
 import { type Interval, joinIntervals } from '../tsdb/tombstones.ts'
 import { type InputBlock, openInputBlock } from './input-block.ts'
-import { OverlapMerger } from './overlap.ts'
 
 /** What is to be deleted: whole series where there are no intervals (both ends included, in ms). */
 export interface DeletionRequest {

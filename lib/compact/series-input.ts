@@ -6,12 +6,12 @@ import { sampleCount } from '../chunkenc/encoding.ts'
 import { createKernels } from '../kernels/instance.ts'
 import type { Kernels } from '../kernels/kernels.ts'
 import { compareStrings, formatLabels } from '../labels/labels.ts'
+import { BlockError, isOfBlock } from '../tsdb/block-error.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
 import { ChunkRun } from '../tsdb/chunk-run.ts'
 import type { IndexedSeries } from '../tsdb/index-reader.ts'
 import type { SeriesRecord } from '../tsdb/series-entry.ts'
 import type { SeriesScan } from '../tsdb/series-scan.ts'
-import { BlockError, isOfBlock } from './block-error.ts'
 import type { InputBlock } from './input-block.ts'
 
 export interface SeriesInputOptions {

@@ -6,9 +6,9 @@ import { FileWriter } from '../bytes/file-writer.ts'
 import { PageCache, PagedFile } from '../bytes/sync-bytes.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { compareStrings } from '../labels/labels.ts'
+import { BlockError } from '../tsdb/block-error.ts'
 import { GrowingUint32 } from '../tsdb/growing-uint32.ts'
 import type { SymbolTable } from '../tsdb/symbol-table.ts'
-import { BlockError } from './block-error.ts'
 
 const defaultMostInMemory = 1_000_000
 const pageCacheBytes = 8 * 1024 * 1024

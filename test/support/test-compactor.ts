@@ -6,12 +6,12 @@ import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/ma
 import { Compactor, type CompactorOptions } from '../../lib/compact/compactor.ts'
 import type { RunJob } from '../../lib/compact/job.ts'
 import { type CompactMetrics, compactMetrics } from '../../lib/compact/metrics.ts'
-import type { OverlapFunction } from '../../lib/compact/overlap.ts'
 import type { Retention } from '../../lib/compact/retention.ts'
 import { runJob } from '../../lib/compact/run-job.ts'
 import { createLogger } from '../../lib/kit/log.ts'
 import { createRegistry } from '../../lib/kit/metrics.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
+import type { OverlapFunction } from '../../lib/tsdb/overlap.ts'
 
 const hourMs = 3_600_000
 

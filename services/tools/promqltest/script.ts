@@ -2,7 +2,6 @@
 // Specification: Prometheus 3.14, promql/promqltest/README.md; every instant query runs as a range query too, and with @.
 // Owns the script language and the verdict on each eval: passed, or failed and why.
 
-import type { MixedSample } from '../../../lib/compact/overlap-mixed.ts'
 import type { Histogram } from '../../../lib/histogram/histogram.ts'
 import type { Kernels } from '../../../lib/kernels/kernels.ts'
 import { parseDurationMs } from '../../../lib/kit/duration.ts'
@@ -22,6 +21,7 @@ import { parseFloatGo } from '../../../lib/promql/functions/go-format.ts'
 import type { Expr } from '../../../lib/promql/parse/ast.ts'
 import { parseExpr } from '../../../lib/promql/parse/parser.ts'
 import { everySyntax } from '../../../lib/promql/parse/token-stream.ts'
+import type { MixedSample } from '../../../lib/tsdb/overlap-mixed.ts'
 import { atVariants } from './at-variants.ts'
 import { checkAnnotations, checkFailure, checkValue, type Expectation, mismatch, parseExpectation } from './expect.ts'
 import { type ClassicSample, chunkHistogramOf, customHistogramOf } from './histograms.ts'

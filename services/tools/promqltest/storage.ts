@@ -6,7 +6,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newUlid } from '../../../lib/blocks/ulid.ts'
-import { encodeMixed, type MixedSample } from '../../../lib/compact/overlap-mixed.ts'
 import type { Kernels } from '../../../lib/kernels/kernels.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import {
@@ -26,6 +25,7 @@ import type { AggrChunk } from '../../../lib/storeapi/types.ts'
 import { BlockReader } from '../../../lib/tsdb/block-reader.ts'
 import { BlockWriter } from '../../../lib/tsdb/block-writer.ts'
 import type { IndexedSeries } from '../../../lib/tsdb/index-reader.ts'
+import { encodeMixed, type MixedSample } from '../../../lib/tsdb/overlap-mixed.ts'
 
 interface LoadedSeries {
   readonly labels: Labels

@@ -3,9 +3,9 @@
 import { expect } from 'vitest'
 import { aggregates, splitAggregates } from '../../../../lib/chunkenc/aggregate.ts'
 import { decodeHistogramChunk, isHistogramEncoding } from '../../../../lib/chunkenc/decode-histogram.ts'
-import { decodeMixed, type MixedSample } from '../../../../lib/compact/overlap-mixed.ts'
 import { createKernels } from '../../../../lib/kernels/instance.ts'
 import type { BlockChunk } from '../../../../lib/tsdb/block-writer.ts'
+import { decodeMixed, type MixedSample } from '../../../../lib/tsdb/overlap-mixed.ts'
 import type { WildSeries } from '../../../support/wild-blocks.ts'
 import { numbersOf } from './histogram-windows.ts'
 

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { type OverlapFunction, OverlapMerger } from '../../../lib/compact/overlap.ts'
 import { createKernels } from '../../../lib/kernels/instance.ts'
 import { labelsKey } from '../../../lib/labels/labels.ts'
+import { type OverlapFunction, OverlapMerger } from '../../../lib/tsdb/overlap.ts'
 import { goldenPath } from '../../support/golden.ts'
 import { loadBlock } from '../../support/local-block.ts'
 

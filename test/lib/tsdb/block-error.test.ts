@@ -1,7 +1,7 @@
 // Which errors are a block's own: of all codes, and of what is no error of ours.
 import { expect, test } from 'vitest'
-import { BlockError, isOfBlock } from '../../../lib/compact/block-error.ts'
 import { type ErrorCode, errorKinds, MnemoError } from '../../../lib/kit/errors.ts'
+import { BlockError, isOfBlock } from '../../../lib/tsdb/block-error.ts'
 
 test('bad bytes, unknown ones and missing files are the block’s; the bucket, the disk and an abort are not', () => {
   const codes = Object.keys(errorKinds) as ErrorCode[]

@@ -8,7 +8,7 @@ import { chunkEncoding, sampleCount } from '../chunkenc/encoding.ts'
 import type { HistogramSample } from '../chunkenc/float-histogram.ts'
 import { penaltyStart, walkChain, walkPenalty } from '../dedup/walk.ts'
 import type { Kernels } from '../kernels/kernels.ts'
-import type { BlockChunk } from '../tsdb/block-writer.ts'
+import type { BlockChunk } from './block-writer.ts'
 
 interface FloatSample {
   readonly timeMs: number

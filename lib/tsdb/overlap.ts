@@ -4,10 +4,10 @@
 import { chunkEncoding } from '../chunkenc/encoding.ts'
 import type { Kernels, SampleColumns } from '../kernels/kernels.ts'
 import { type ErrorCode, MnemoError } from '../kit/errors.ts'
-import type { BlockChunk } from '../tsdb/block-writer.ts'
-import { encodeChunks } from '../tsdb/series-block.ts'
 import { BlockError } from './block-error.ts'
+import type { BlockChunk } from './block-writer.ts'
 import { decodeMixed, encodeMixed, mergeMixed } from './overlap-mixed.ts'
+import { encodeChunks } from './series-block.ts'
 
 /** `one-to-one`: every sample, those of one time once. `penalty`: samples of one replica at a time. */
 export type OverlapFunction = 'one-to-one' | 'penalty'

@@ -1,11 +1,11 @@
 // Overlapping chunks of other encodings than XOR: golden chunks, each parted in two interleaved ones, come back whole.
 import { expect, test } from 'vitest'
 import { isFloatEncoding } from '../../../lib/chunkenc/decode-floats.ts'
-import { OverlapMerger } from '../../../lib/compact/overlap.ts'
-import { decodeMixed, encodeMixed } from '../../../lib/compact/overlap-mixed.ts'
 import { createKernels } from '../../../lib/kernels/instance.ts'
 import { BlockReader } from '../../../lib/tsdb/block-reader.ts'
 import type { BlockChunk } from '../../../lib/tsdb/block-writer.ts'
+import { OverlapMerger } from '../../../lib/tsdb/overlap.ts'
+import { decodeMixed, encodeMixed } from '../../../lib/tsdb/overlap-mixed.ts'
 import { goldenBlocks, readDump } from '../../support/golden.ts'
 
 const kernels = createKernels()

@@ -1,9 +1,9 @@
 // Random layouts of chunks that overlap, merged one-to-one and by penalty, against models that fold whole lists of samples.
 import { expect, test } from 'vitest'
 import { chunkEncoding } from '../../../lib/chunkenc/encoding.ts'
-import { OverlapMerger, type SourcedChunk } from '../../../lib/compact/overlap.ts'
 import { createKernels } from '../../../lib/kernels/instance.ts'
 import type { BlockChunk } from '../../../lib/tsdb/block-writer.ts'
+import { OverlapMerger, type SourcedChunk } from '../../../lib/tsdb/overlap.ts'
 import { Random, seed } from '../../support/random.ts'
 
 type Sample = readonly [timeMs: number, bits: bigint]
