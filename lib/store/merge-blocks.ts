@@ -4,6 +4,7 @@
 import { MnemoError } from '../kit/errors.ts'
 import { compareLabels, formatLabels, type Labels } from '../labels/labels.ts'
 import { joinSeries } from '../storeapi/chunk-order.ts'
+import { removeTop, siftDown, siftUp } from '../storeapi/series-heap.ts'
 import type { StoreSeries } from '../storeapi/types.ts'
 import type { Batches } from './prefetch.ts'
 
@@ -102,38 +103,4 @@ export async function* mergeBlocks(
 function outOfOrder(labels: Labels, before: Labels): MnemoError {
   const got = `got series ${formatLabels(labels)} after ${formatLabels(before)}`
   return new MnemoError('corrupt', `${got}, want series in ascending order of labels`)
-}
-
-function siftUp(heap: Head[], head: Head): void {
-  let i = heap.push(head) - 1
-  while (i > 0) {
-    const parent = (i - 1) >> 1
-    if (compareLabels(heap[parent]!.series.labels, head.series.labels) <= 0) break
-    heap[i] = heap[parent]!
-    i = parent
-  }
-  heap[i] = head
-}
-
-/** Puts the first head, which has moved on, where it belongs. */
-function siftDown(heap: Head[]): void {
-  const head = heap[0]!
-  let i = 0
-  for (;;) {
-    let child = 2 * i + 1
-    if (child >= heap.length) break
-    if (child + 1 < heap.length && compareLabels(heap[child + 1]!.series.labels, heap[child]!.series.labels) < 0)
-      child++
-    if (compareLabels(head.series.labels, heap[child]!.series.labels) <= 0) break
-    heap[i] = heap[child]!
-    i = child
-  }
-  heap[i] = head
-}
-
-function removeTop(heap: Head[]): void {
-  const last = heap.pop()!
-  if (heap.length === 0) return
-  heap[0] = last
-  siftDown(heap)
 }

@@ -4,6 +4,7 @@
 import { asMnemoError, describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
 import { compareLabels, formatLabels, type Labels, withoutLabels } from '../labels/labels.ts'
 import { joinSeries } from './chunk-order.ts'
+import { removeTop, siftDown, siftUp } from './series-heap.ts'
 import { checkHashes } from './shard.ts'
 import type { SeriesResponse, StoreSeries } from './types.ts'
 import { relabelled, WireSeries } from './wire-series.ts'
@@ -293,38 +294,4 @@ async function* resort(
 function tooMany(store: string): MnemoError {
   const limit = `want at most ${maxResortedSeries} from a store that cannot remove replica labels itself`
   return new MnemoError('resource_exhausted', `cannot sort the series of store ${store}: got more, ${limit}`)
-}
-
-function siftUp(heap: Cursor[], cursor: Cursor): void {
-  let i = heap.push(cursor) - 1
-  while (i > 0) {
-    const parent = (i - 1) >> 1
-    if (compareLabels(heap[parent]!.series.labels, cursor.series.labels) <= 0) break
-    heap[i] = heap[parent]!
-    i = parent
-  }
-  heap[i] = cursor
-}
-
-/** Puts the first cursor, which has moved on, where it belongs. */
-function siftDown(heap: Cursor[]): void {
-  const cursor = heap[0]!
-  let i = 0
-  for (;;) {
-    let child = 2 * i + 1
-    if (child >= heap.length) break
-    const right = child + 1
-    if (right < heap.length && compareLabels(heap[right]!.series.labels, heap[child]!.series.labels) < 0) child = right
-    if (compareLabels(cursor.series.labels, heap[child]!.series.labels) <= 0) break
-    heap[i] = heap[child]!
-    i = child
-  }
-  heap[i] = cursor
-}
-
-function removeTop(heap: Cursor[]): void {
-  const last = heap.pop()!
-  if (heap.length === 0) return
-  heap[0] = last
-  siftDown(heap)
 }
