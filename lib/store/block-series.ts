@@ -82,6 +82,12 @@ async function* labelledSeries(
   }
 }
 
+/** Names that series of the block have themselves, but are answered without, or with the external label's value. */
+export function hiddenNames({ externalLabels, index }: ReadableBlock, removed: ReadonlySet<string>): string[] {
+  const changed = new Set([...removed, ...externalLabels.filter((_, i) => i % 2 === 0)])
+  return index.labelNames().filter((name) => changed.has(name))
+}
+
 async function labelChange(
   block: ReadableBlock,
   refs: Uint32Array,
@@ -89,8 +95,7 @@ async function labelChange(
   { stats, signal }: { stats: ReadStats; signal: AbortSignal },
 ): Promise<LabelChange> {
   const added = withoutLabels(block.externalLabels, removed)
-  const changed = new Set([...removed, ...added.filter((_, i) => i % 2 === 0)])
-  const innerNames = block.index.labelNames().filter((name) => changed.has(name))
+  const innerNames = hiddenNames(block, removed)
   const last =
     innerNames.length > 0 && refs.length > 0 ? await block.index.entry(refs.at(-1)!, stats, signal) : undefined
   const symbol = last?.symbols[0]

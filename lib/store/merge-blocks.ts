@@ -3,14 +3,16 @@
 // Owns the heap of streams; what a failing block means is decided by the caller.
 import { MnemoError } from '../kit/errors.ts'
 import { compareLabels, formatLabels, type Labels } from '../labels/labels.ts'
-import { joinSeries } from '../storeapi/chunk-order.ts'
 import { removeTop, siftDown, siftUp } from '../storeapi/series-heap.ts'
 import type { StoreSeries } from '../storeapi/types.ts'
+import { joinBlocks, type SeriesOfBlock } from './one-origin.ts'
 import type { Batches } from './prefetch.ts'
 
 export interface BlockStream {
   /** Of the block, for the caller. */
   readonly ulid: string
+  /** Equal for blocks of equal external labels; undefined: each series may be of one of its own. */
+  readonly origin: string | undefined
   readonly batches: Batches<StoreSeries[]>
 }
 
@@ -69,10 +71,11 @@ export async function* mergeBlocks(
     let out: StoreSeries[] = []
     while (heap.length > 0) {
       const { labels } = heap[0]!.series
-      const parts: StoreSeries[] = []
+      const parts: SeriesOfBlock[] = []
       do {
         const head = heap[0]!
-        parts.push(head.series)
+        const { ulid, origin } = head.stream
+        parts.push({ ulid, origin, series: head.series })
         if (!head.step()) {
           // What is ready does not wait, and what comes after a failure is apart from what came before it.
           if (out.length > 0) yield out
@@ -90,7 +93,7 @@ export async function* mergeBlocks(
           removeTop(heap)
         }
       } while (heap.length > 0 && compareLabels(heap[0]!.series.labels, labels) === 0)
-      out.push(joinSeries(parts))
+      out.push(joinBlocks(parts))
     }
     if (out.length > 0) yield out
   } finally {

@@ -3,7 +3,7 @@
 // Owns the order of a request: choose blocks, stream, merge, once again over a fresh list where a block was gone, then hints.
 import { forEachBounded } from '../kit/bounded.ts'
 import { asMnemoError } from '../kit/errors.ts'
-import type { Labels } from '../labels/labels.ts'
+import { type Labels, labelsKey } from '../labels/labels.ts'
 import { compileMatcher } from '../labels/regex.ts'
 import { SortedUnion } from '../labels/sorted-union.ts'
 import { abortReason } from '../storeapi/merge.ts'
@@ -26,7 +26,7 @@ import {
   type LabelsQuery,
   matchersInside,
 } from './block-labels.ts'
-import { type BlockQuery, blockSeries } from './block-series.ts'
+import { type BlockQuery, blockSeries, hiddenNames } from './block-series.ts'
 import type { BlockLease, ServedBlocks } from './loaded-blocks.ts'
 import { mergeBlocks } from './merge-blocks.ts'
 import { observeReads, type StoreMetrics } from './metrics.ts'
@@ -137,6 +137,7 @@ class SeriesCall {
       const query = this.#query(lease.blocks.length)
       const streams = lease.blocks.map((block) => ({
         ulid: block.ulid,
+        origin: originOf(block, query.removedLabels),
         batches: blockSeries(block, this.#inside(block, query), this.#stats, either),
       }))
       const onFailure = async (ulid: string, error: unknown): Promise<void> => {
@@ -270,6 +271,11 @@ async function labelsOfBlocks(
   } finally {
     lease.release()
   }
+}
+
+/** Undefined where series with labels of their own are answered as one: those are not of one origin. */
+function originOf(block: StoreBlock, removed: ReadonlySet<string>): string | undefined {
+  return hiddenNames(block, removed).length === 0 ? labelsKey(block.externalLabels) : undefined
 }
 
 /** Of all chunks. */

@@ -14,7 +14,11 @@ const batchesOf = (batches: readonly string[][]) =>
   )
 
 async function merged(blocks: Readonly<Record<string, readonly string[][]>>) {
-  const streams = Object.entries(blocks).map(([ulid, batches]) => ({ ulid, batches: batchesOf(batches) }))
+  const streams = Object.entries(blocks).map(([ulid, batches]) => ({
+    ulid,
+    origin: undefined,
+    batches: batchesOf(batches),
+  }))
   const failures: string[] = []
   const series: string[] = []
   const onFailure = (ulid: string, error: unknown) => failures.push(`${ulid}: ${(error as Error).message}`)
