@@ -1,6 +1,6 @@
 // label_replace and label_join: the same samples under other labels.
 // Specification: Prometheus 3.14, promql/functions.go (evalLabelReplace, evalLabelJoin).
-// Owns the two operators; series that become equal are merged.
+// Owns the two operators, and what they refuse once they are evaluated; series that become equal are merged.
 
 import type { RE2JS } from 're2js'
 import { type Labels, labelsOf, labelValue, metricName, overlayLabels, withoutLabels } from '../../labels/labels.ts'
@@ -12,6 +12,7 @@ import { mergeEqualLabels } from './matrix.ts'
 
 export async function* labelReplaceOperator(plan: LabelReplacePlan, context: Context): SeriesStream {
   const regex = compile(plan.regex)
+  checkLabelName(plan.target, 'destination label name in label_replace()')
   const expand = [compileTemplate(plan.replacement)]
   const values = new Map<string, string | undefined>()
   const relabel = (labels: Labels) => {
@@ -23,6 +24,8 @@ export async function* labelReplaceOperator(plan: LabelReplacePlan, context: Con
 }
 
 export async function* labelJoinOperator(plan: LabelJoinPlan, context: Context): SeriesStream {
+  for (const source of plan.sources) checkLabelName(source, 'source label name in label_join()')
+  checkLabelName(plan.target, 'destination label name in label_join()')
   const relabel = (labels: Labels) => plan.sources.map((name) => labelValue(labels, name)).join(plan.separator)
   yield* mergeEqualLabels(setLabel(plan, context, relabel), context)
 }
@@ -52,4 +55,9 @@ function compile(pattern: string): RE2JS {
     // As in Prometheus, without what is wrong with it.
     throw executionError(`invalid regular expression in label_replace(): ${pattern}`)
   }
+}
+
+// Any name in UTF-8 but the empty one.
+function checkLabelName(name: string, what: string): void {
+  if (name === '' || !name.isWellFormed()) throw executionError(`invalid ${what}: ${name}`)
 }

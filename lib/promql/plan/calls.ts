@@ -180,20 +180,12 @@ function labelReplace({ vectors, exprs, planner }: Arguments): TypedPlan {
     string,
     string,
   ]
-  checkLabelName(target, 'destination label name in label_replace()')
   return vector({ kind: 'label_replace', child: vectors[0]!, target, replacement, sourceLabel: source, regex })
 }
 
 function labelJoin({ vectors, exprs, planner }: Arguments): TypedPlan {
   const [target, separator, ...sources] = exprs.slice(1).map((e) => planner.string(e)) as [string, string, ...string[]]
-  for (const source of sources) checkLabelName(source, 'source label name in label_join()')
-  checkLabelName(target, 'destination label name in label_join()')
   return vector({ kind: 'label_join', child: vectors[0]!, target, separator, sources })
-}
-
-// Any name in UTF-8 but the empty one.
-function checkLabelName(name: string, what: string): void {
-  if (name === '' || !name.isWellFormed()) throw new MnemoError('execution', `invalid ${what}: ${name}`)
 }
 
 function histogram(

@@ -39,7 +39,7 @@ import {
   wrapVector,
 } from './planning.ts'
 
-/** The plan of a query. Throws `bad_data` where the tree does not type-check, `execution` for wrong arguments. */
+/** The plan of a query. Throws `bad_data` where the tree does not type-check, `unsupported` for a function without an operator. */
 export function planQuery(expr: Expr, options: PlanOptions): QueryPlan {
   const planner = createPlanner(options, statsSelectors(expr))
   const type = valueType(expr)
