@@ -9,7 +9,7 @@ import { type Expr, valueType } from '../../../lib/promql/parse/ast.ts'
 import { describeType } from '../../../lib/promql/parse/check.ts'
 import { parseExpr, parseSelector } from '../../../lib/promql/parse/parser.ts'
 import type { ParseOptions } from '../../../lib/promql/parse/token-stream.ts'
-import { resolveDurations } from '../../../lib/promql/plan/durations.ts'
+import { type DurationTimes, resolveDurations } from '../../../lib/promql/plan/durations.ts'
 import type { LookupRequest, QueryRequest, RequestScope } from './backend.ts'
 import { inParameter, type Params, parseBool, parseDurationNs, parseLimit, parseTimeMs } from './params.ts'
 
@@ -49,12 +49,6 @@ export class RequestReader {
     return inParameter('query', () => parseExpr(params.get('query'), this.#defaults.syntax))
   }
 
-  /** The same, once durations that depend on the query's times are refused too. */
-  #exprAt(params: Params, { stepMs, rangeMs }: { stepMs: number; rangeMs: number }): Expr {
-    const expr = this.expr(params)
-    return inParameter('query', () => resolveDurations(expr, { query: params.get('query'), stepMs, rangeMs }))
-  }
-
   instant(params: Params): QueryRequest {
     const limit = inParameter('limit', () => parseLimit(params.get('limit')))
     const timeMs = timeParameter(params, 'time', this.#now())
@@ -64,8 +58,8 @@ export class RequestReader {
       params,
       this.#defaults.instantMaxSourceResolutionMs ?? 3_600_000,
     )
-    this.#exprAt(params, { stepMs: 0, rangeMs: 0 })
     const query = params.get('query')
+    checkDurations(this.expr(params), { query, stepMs: 0, rangeMs: 0 })
     return { scope, query, startMs: timeMs, endMs: timeMs, stepMs: 0, ...timing, maxSourceResolutionMs, limit }
   }
 
@@ -85,9 +79,11 @@ export class RequestReader {
     const scope = this.#scope(params)
     // At least five samples between two steps.
     const maxSourceResolutionMs = this.#maxSourceResolutionMs(params, Math.floor(stepMs / 5))
-    const type = valueType(this.#exprAt(params, { stepMs, rangeMs: endMs - startMs }))
+    const expr = this.expr(params)
+    const type = valueType(expr)
     if (type !== 'scalar' && type !== 'vector') inParameter('query', () => fail(notForRange(describeType(type))))
     const query = params.get('query')
+    checkDurations(expr, { query, stepMs, rangeMs: endMs - startMs })
     return { scope, query, startMs, endMs, stepMs, ...timing, maxSourceResolutionMs, limit }
   }
 
@@ -137,6 +133,11 @@ const maxPoints = 11_000
 
 function notForRange(type: string): string {
   return `invalid expression type ${quoteGo(type)} for range query, must be Scalar or instant Vector`
+}
+
+/** Throws `bad_data` for durations that the query's times make wrong. */
+function checkDurations(expr: Expr, times: DurationTimes): void {
+  inParameter('query', () => resolveDurations(expr, times))
 }
 
 function fail(message: string): never {

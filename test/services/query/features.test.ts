@@ -29,4 +29,7 @@ test('the API takes the syntax of the features that are on, and refuses duration
     error: 'invalid parameter "query": 8:19: duration must be greater than 0',
   })
   expect((await ask('rate(up[5m % (step() - 60)])', on)).error).toBe('invalid parameter "query": 8:25: modulo by zero')
+  expect((await ask('up[step() - 60]', on)).error).toBe(
+    'invalid parameter "query": invalid expression type "range vector" for range query, must be Scalar or instant Vector',
+  )
 })
