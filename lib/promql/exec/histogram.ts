@@ -36,9 +36,11 @@ export async function* histogramOperator(plan: HistogramPlan, context: Context):
   dropConflicts(native, classic, plan, context)
   const output = new Matrix(context)
   const byLabels = new Map<string, KeptSeries>()
+  // As in Prometheus, which looks for equal labels at the query's end where names go then, but for steps one after the other.
+  const mayBeEqual = context.query.delayedNameRemoval && context.instant
   const put = (labels: Labels, values: { values: Float64Array; present: Uint8Array }) => {
     const key = labelsKey(labels)
-    const target = byLabels.get(key) ?? output.add(labels, true)
+    const target = (mayBeEqual ? undefined : byLabels.get(key)) ?? output.add(labels, true)
     byLabels.set(key, target)
     mergeInto(target, { ...values, histograms: undefined })
   }

@@ -22,7 +22,7 @@ function counters(series: number): MemoryQueryable {
 function run(query: string, options: Partial<ExecuteOptions> = {}) {
   return execute({
     query,
-    expr: parseExpr(query),
+    expr: parseExpr(query, { experimentalFunctions: true }),
     startMs: 0,
     endMs: 10 * minuteMs,
     stepMs: minuteMs,
@@ -76,6 +76,19 @@ describe('what a query is told', () => {
       message: /histogram/,
     })
   })
+})
+
+test('with delayed name removal, labels that φ makes equal at one time are looked for at the end of the query', async () => {
+  const queryable = new MemoryQueryable()
+  for (const le of ['1', '+Inf']) queryable.add(labelsOf({ __name__: 'x_bucket', le }), [{ timeMs: 0, value: 9 }])
+  const doubled = 'histogram_quantiles(x_bucket, "q", 1, 1)'
+  const once = { queryable, endMs: 0, stepMs: 0 }
+  const delayed = { queryable, delayedNameRemoval: true }
+  expect(await run(`count(${doubled})`, { ...once, ...delayed })).toMatchObject({ samples: [{ value: 2 }] })
+  const refusal = { code: 'execution', message: 'vector cannot contain metrics with the same labelset' }
+  await expect(run(doubled, { ...once, ...delayed })).rejects.toMatchObject(refusal)
+  await expect(run(`count(${doubled})`, once)).rejects.toMatchObject(refusal)
+  await expect(run(`count(${doubled})`, delayed)).rejects.toMatchObject(refusal)
 })
 
 describe('limits', () => {
