@@ -18,15 +18,16 @@ export interface GroupHistograms {
   finish(row: Row): StepHistograms | undefined
 }
 
-export function groupHistograms(plan: AggregatePlan, context: Context): GroupHistograms {
-  return makers[plan.op](plan, context)
+/** Of a group whose floats so far are at the steps that `floats` tells, a byte a step. */
+export function groupHistograms(plan: AggregatePlan, context: Context, floats: Uint8Array): GroupHistograms {
+  return makers[plan.op](plan, context, floats)
 }
 
-type Maker = (plan: AggregatePlan, context: Context) => GroupHistograms
+type Maker = (plan: AggregatePlan, context: Context, floats: Uint8Array) => GroupHistograms
 
 const makers: { readonly [K in StreamingAggregateOp]: Maker } = {
-  sum: (plan, context) => new SummedHistograms(plan, context),
-  avg: (plan, context) => new SummedHistograms(plan, context),
+  sum: (plan, context, floats) => new SummedHistograms(plan, context, floats),
+  avg: (plan, context, floats) => new SummedHistograms(plan, context, floats),
   count: countedHistograms,
   group: countedHistograms,
   min: ignoredHistograms,
@@ -62,11 +63,18 @@ function ignoredHistograms({ op, childPos }: AggregatePlan, { query }: Context):
 class SummedHistograms implements GroupHistograms {
   readonly #plan: AggregatePlan
   readonly #context: Context
-  readonly #totals: (HistogramTotal | undefined)[]
+  /** Steps at which a float came before any histogram. */
+  readonly #floatsFirst: Uint8Array
+  /** 'mixed' where a histogram came after a float: there will be no result, and histograms are not compared. */
+  readonly #totals: (HistogramTotal | 'mixed' | undefined)[]
+  /** Metrics of which a histogram had buckets that did not fit. */
+  readonly #misfits = new Set<string>()
+  #boundsReconciled = false
 
-  constructor(plan: AggregatePlan, context: Context) {
+  constructor(plan: AggregatePlan, context: Context, floats: Uint8Array) {
     this.#plan = plan
     this.#context = context
+    this.#floatsFirst = floats
     this.#totals = new Array(context.steps.count).fill(undefined)
   }
 
@@ -74,37 +82,43 @@ class SummedHistograms implements GroupHistograms {
     const { present } = viewsOf(this.#context, row)
     for (let i = 0; i < present.length; i++) {
       const histogram = histograms?.[i]
+      const total = this.#totals[i]
       if (histogram !== undefined) this.#addAt(i, histogram, labels)
+      else if (total === undefined) this.#floatsFirst[i]! |= present[i]!
       // Once schemas did not fit, nothing more of the step counts.
-      else if (this.#totals[i]?.findings.incompatible === true) present[i] = 0
+      else if (total !== 'mixed' && total.findings.incompatible) present[i] = 0
     }
   }
 
   #addAt(step: number, histogram: NonNullable<StepHistograms[number]>, labels: SeriesRow['labels']): void {
     const total = this.#totals[step]
     if (total === undefined) {
-      this.#totals[step] = new HistogramTotal(histogram, { average: this.#plan.op === 'avg' })
+      const average = this.#plan.op === 'avg'
+      this.#totals[step] = this.#floatsFirst[step] === 1 ? 'mixed' : new HistogramTotal(histogram, { average })
       return
     }
-    if (total.findings.incompatible) return
+    if (total === 'mixed' || total.findings.incompatible) return
     total.add(histogram)
-    const { annotations } = this.#context.query
-    if (total.findings.incompatible) annotations.mixedSchemas(labelValue(labels, metricName), this.#plan.childPos)
-    if (total.findings.boundsReconciled) annotations.customBoundsReconciled('aggregation', this.#plan.childPos)
+    if (total.findings.incompatible) this.#misfits.add(labelValue(labels, metricName))
+    this.#boundsReconciled ||= total.findings.boundsReconciled
   }
 
   finish(row: Row): StepHistograms {
+    const { childPos } = this.#plan
     const { annotations } = this.#context.query
+    // Not before: of equal texts the last one's position is told, and what is below has no more to say.
+    for (const name of this.#misfits) annotations.mixedSchemas(name, childPos)
+    if (this.#boundsReconciled) annotations.customBoundsReconciled('aggregation', childPos)
     const { present } = viewsOf(this.#context, row)
     return this.#totals.map((total, i) => {
       if (total === undefined) return undefined
-      if (present[i] === 1) {
-        annotations.mixedInAggregation(this.#plan.childPos)
+      if (total === 'mixed' || present[i] === 1) {
+        annotations.mixedInAggregation(childPos)
         present[i] = 0
         return undefined
       }
       if (total.findings.incompatible) return undefined
-      if (total.findings.hintsCollide) annotations.counterResetsCollide('aggregation', this.#plan.childPos)
+      if (total.findings.hintsCollide) annotations.counterResetsCollide('aggregation', childPos)
       return compact(total.result())
     })
   }

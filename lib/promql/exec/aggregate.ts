@@ -10,7 +10,7 @@ import { extremes } from '../functions/go-math.ts'
 import { quantileOf } from '../functions/quantile.ts'
 import type { VectorPlan } from '../plan/plan.ts'
 import { type GroupHistograms, groupHistograms } from './aggregate-histograms.ts'
-import { anyHistogram, anyPresent, type Context, executionError, type SeriesStream } from './context.ts'
+import { anyHistogram, anyPresent, type Context, executionError, type SeriesStream, viewsOf } from './context.ts'
 import { groupKeys } from './grouping.ts'
 import { collect, emit, type KeptSeries, Matrix } from './matrix.ts'
 
@@ -22,6 +22,7 @@ export async function* aggregateOperator(plan: AggregatePlan<'aggregate'>, conte
   const { count } = context.steps
   const keys = groupKeys(plan.grouping)
   const groups = new Map<string, StreamingGroup>()
+  const row = kernels.row(count)
   for await (const series of run.vector(plan.child, context)) {
     const key = keys.key(series.labels)
     let group = groups.get(key)
@@ -33,13 +34,15 @@ export async function* aggregateOperator(plan: AggregatePlan<'aggregate'>, conte
     }
     // Before the floats: it decides which of them count.
     if (series.histograms !== undefined || group.histograms !== undefined) {
-      group.histograms ??= groupHistograms(plan, context)
+      if (group.histograms === undefined) {
+        group.accumulator.finish(row)
+        group.histograms = groupHistograms(plan, context, viewsOf(context, row).present.slice())
+      }
       group.histograms.add(series)
     }
     group.accumulator.add(series.row)
     group.dropName ||= series.dropName
   }
-  const row = kernels.row(count)
   for (const { labels, dropName, accumulator, histograms: group } of groups.values()) {
     accumulator.finish(row)
     const histograms = group?.finish(row)
