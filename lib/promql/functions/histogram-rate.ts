@@ -69,7 +69,6 @@ function withFirst(increase: Histogram, first: Histogram, note: OnNote): Histogr
 function increaseOf(points: readonly TimedHistogram[], counter: boolean, note: OnNote): Histogram | undefined {
   const first = points[0]!.histogram
   const last = points.at(-1)!.histogram
-  if (counter && (first.hint === 'gauge' || last.hint === 'gauge')) note('not-counter')
   // A reset right after the first sample: its buckets count for nothing, whatever their layout.
   const second = points[1]!.histogram
   const anew = counter && (startedAnew(points[0]!, points[1]!) || detectReset(second, first))
@@ -96,17 +95,23 @@ function lowestSchema(
   note: OnNote,
 ): number | undefined {
   const last = points.at(-1)!.histogram
+  const misfits = (histogram: Histogram) => isCustom(histogram) !== isCustom(start)
   let schema = Math.min(last.schema, start.schema)
-  let fits = isCustom(last) === isCustom(start)
-  if (fits && counter) {
+  let isGauge = points[0]!.histogram.hint === 'gauge' || last.hint === 'gauge'
+  if (counter && !misfits(last)) {
     for (const { histogram } of points.slice(1, -1)) {
-      if (histogram.hint === 'gauge') note('not-counter')
+      // As in Prometheus, which forgets here what it had to say before.
+      if (misfits(histogram)) {
+        note('mixed-schemas')
+        return undefined
+      }
+      isGauge ||= histogram.hint === 'gauge'
       schema = Math.min(schema, histogram.schema)
-      fits &&= isCustom(histogram) === isCustom(start)
     }
   }
-  if (!fits) note('mixed-schemas')
-  return fits ? schema : undefined
+  if (counter && isGauge) note('not-counter')
+  if (misfits(last)) note('mixed-schemas')
+  return misfits(last) ? undefined : schema
 }
 
 function addResets(sum: HistogramSum, points: readonly TimedHistogram[], start: Histogram, note: OnNote): void {
