@@ -3,7 +3,7 @@
 // Owns the columns while a series is in them.
 
 import { type HistogramPoint, sampleWeight } from '../../histogram/histogram.ts'
-import { statsOf } from '../../histogram/stats.ts'
+import { type ReadWindows, statsOf } from '../../histogram/stats.ts'
 import type { SampleColumns, Steps } from '../../kernels/kernels.ts'
 import { labelValue, metricName } from '../../labels/labels.ts'
 import type { Select, SelectorPlan } from '../plan/plan.ts'
@@ -37,7 +37,8 @@ export async function* readSeries(
   context: Context,
 ): AsyncGenerator<SeriesColumns, void, undefined> {
   const { kernels, queryable, signal, samples, annotations, analysis } = context.query
-  const result = queryable.select(select.matchers, hintsOf(select, rangeMs, context), signal)
+  const windows = readWindows(select, rangeMs, context)
+  const result = queryable.select(select.matchers, hintsOf(select, { rangeMs, windows }, context), signal)
   const columns = kernels.columns()
   const histograms: HistogramPoint[] = []
   const starts: number[] = []
@@ -57,7 +58,7 @@ export async function* readSeries(
         samples.check(columns.length + (counts?.length ?? 0) + weightOf(histograms))
         analysis?.read(select, Math.max(columns.length, counts?.length ?? 0) + histograms.length)
         if (columns.length + histograms.length + (counts?.length ?? 0) === 0) continue
-        const points = select.withoutBuckets && histograms.length > 0 ? statsOf(histograms) : histograms
+        const points = select.withoutBuckets && histograms.length > 0 ? statsOf(histograms, windows) : histograms
         yield { labels: series.labels, dropName: false, columns, histograms: points, starts, counts }
       }
     }
@@ -76,14 +77,24 @@ export function weightOf(points: readonly HistogramPoint[]): number {
   return weight
 }
 
-function hintsOf(select: Select, rangeMs: number, context: Context): SelectHints {
+/** All that is looked at for a reference time: with what lies before the range, or behind it. */
+function readWindows(select: Select, rangeMs: number, context: Context): ReadWindows {
   const reference = referenceSteps(select, context.steps)
   const { lookbackMs } = context.query
   const beforeMs = rangeMs === 0 || select.extended ? lookbackMs : 0
+  const afterMs = select.extended === 'smoothed' ? lookbackMs : 0
+  return { ...reference, startMs: reference.startMs + afterMs, rangeMs: beforeMs + rangeMs + afterMs }
+}
+
+function hintsOf(
+  select: Select,
+  { rangeMs, windows }: { rangeMs: number; windows: ReadWindows },
+  context: Context,
+): SelectHints {
   return {
     // The window is open at its left.
-    minTime: reference.startMs - rangeMs - beforeMs + 1,
-    maxTime: stepTimeMs(reference, reference.count - 1) + (select.extended === 'smoothed' ? lookbackMs : 0),
+    minTime: windows.startMs - windows.rangeMs + 1,
+    maxTime: stepTimeMs(windows, windows.count - 1),
     stepMs: context.steps.count === 1 ? 0 : context.steps.stepMs,
     rangeMs,
     func: select.func,
