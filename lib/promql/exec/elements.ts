@@ -8,6 +8,7 @@ import { arithmetic, comparisons, isTrim } from '../functions/operators.ts'
 import { valueFunctions } from '../functions/value-functions.ts'
 import { keepsName } from '../plan/names.ts'
 import type { MapPlan, ScalarPlan, VectorPlan, VectorScalarPlan } from '../plan/plan.ts'
+import type { SampleType } from './annotations.ts'
 import { anyPresent, type Context, type SeriesRow, type SeriesStream, stepTimeMs, viewsOf } from './context.ts'
 import { histogramsWithScalar } from './histogram-binary.ts'
 import { changeDroppingName, changeSeries, mapDroppingName } from './names.ts'
@@ -84,6 +85,10 @@ export async function* vectorScalarOperator(plan: VectorScalarPlan, context: Con
   const { run } = context.query
   const scalars = await run.scalar(plan.scalar, context)
   const stream = run.vector(plan.vector, context)
+  if (isTrim(plan.op) && plan.swapped) {
+    await noteUntrimmable(stream, plan, context)
+    return
+  }
   const apply = operation(plan, scalars, context)
   const change = (series: SeriesRow): SeriesRow | undefined => {
     if (series.histograms === undefined) return apply(series) ? series : undefined
@@ -93,6 +98,21 @@ export async function* vectorScalarOperator(plan: VectorScalarPlan, context: Con
   }
   const drops = keepsName(plan.op, plan.bool) ? undefined : { context, oneName: plan.oneName }
   yield* drops === undefined ? changeSeries(stream, context, change) : changeDroppingName(stream, drops, change)
+}
+
+/** Nothing trims a scalar. Of what is wrong at a step, the last sample is told, as in Prometheus. */
+async function noteUntrimmable(stream: SeriesStream, { op, pos }: VectorScalarPlan, context: Context): Promise<void> {
+  const last: SampleType[] = []
+  for await (const { row, histograms } of stream) {
+    const { present } = viewsOf(context, row)
+    for (let i = 0; i < present.length; i++) {
+      if (histograms?.[i] !== undefined) last[i] = 'histogram'
+      else if (present[i] === 1) last[i] = 'float'
+    }
+  }
+  for (const rhs of new Set(Object.values(last))) {
+    context.query.annotations.operandTypes({ lhs: 'float', op, rhs }, pos)
+  }
 }
 
 function operation(plan: VectorScalarPlan, scalars: Float64Array, context: Context): InPlace {
