@@ -136,6 +136,7 @@ async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream 
       series.histograms.length > 0 ? lastHistograms(series, reference, { context, row, times }) : undefined
     if (!anyPresent(context, row) && !anyHistogram(histograms)) continue
     context.stats?.addLast(viewsOf(context, row).present, histograms)
+    if (plan.shows === 'nothing') continue
     if (times === undefined) {
       yield { labels: series.labels, dropName: false, row, histograms }
     } else {

@@ -33,9 +33,9 @@ interface Arguments {
 export function planCall(call: Call, planner: Planner): Planned<TypedPlan> {
   const exprs = call.args.map(unwrapParens)
   const first = exprs[0]
-  const shows = call.func === 'timestamp' ? 'time' : call.func === 'start_timestamp' ? 'startTime' : undefined
-  const readable = shows === 'time' || planner.options.startTimestamps
-  if (shows !== undefined && readable && first?.kind === 'vector_selector') {
+  const started = planner.options.startTimestamps ? 'startTime' : 'nothing'
+  const shows = call.func === 'timestamp' ? 'time' : call.func === 'start_timestamp' ? started : undefined
+  if (shows !== undefined && first?.kind === 'vector_selector') {
     const { plan, invariant } = planner.times(first, shows, hintOf(call))
     return { plan: { type: 'vector', plan }, invariant }
   }

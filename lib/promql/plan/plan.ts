@@ -51,8 +51,11 @@ export type ScalarPlan =
 export interface SelectorPlan extends DropsName {
   readonly kind: 'selector'
   readonly select: Select
-  /** A time of the sample, in seconds, in place of its value, and no name: timestamp() and start_timestamp(). */
-  readonly shows: 'value' | 'time' | 'startTime'
+  /**
+   * A time of the sample, in seconds, in place of its value, and no name: timestamp() and start_timestamp().
+   * Nothing where start timestamps do not count: the sample is one that was looked at, as in Prometheus, whatever it weighs.
+   */
+  readonly shows: 'value' | 'time' | 'startTime' | 'nothing'
   /** Where annotations point. */
   readonly pos: Position
 }

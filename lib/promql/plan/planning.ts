@@ -3,7 +3,7 @@
 // Owns no logic but wrapping; it keeps planner.ts and calls.ts out of each other.
 
 import type { Expr, VectorSelector } from '../parse/ast.ts'
-import type { Grouping, MatrixPlan, ScalarPlan, VectorPlan } from './plan.ts'
+import type { Grouping, MatrixPlan, ScalarPlan, SelectorPlan, VectorPlan } from './plan.ts'
 
 /** What stands above a selector: the nearest call or aggregation, and the labels of an aggregation right above. */
 export interface Hint {
@@ -37,7 +37,7 @@ export interface Planner {
   vector(expr: Expr, hint: Hint): Planned<VectorPlan>
   matrix(expr: Expr, hint: Hint): Planned<MatrixPlan>
   /** A selector right under timestamp() or start_timestamp(). */
-  times(expr: VectorSelector, shows: 'time' | 'startTime', hint: Hint): Planned<VectorPlan>
+  times(expr: VectorSelector, shows: Exclude<SelectorPlan['shows'], 'value'>, hint: Hint): Planned<VectorPlan>
   string(expr: Expr): string
 }
 

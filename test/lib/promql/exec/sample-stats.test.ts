@@ -1,24 +1,44 @@
 // Samples by step as Prometheus counts them: what a step looks at, and what it is the first to read.
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
+import { type Histogram, noBuckets } from '../../../../lib/histogram/histogram.ts'
 import { createKernels } from '../../../../lib/kernels/instance.ts'
 import { labelsOf } from '../../../../lib/labels/labels.ts'
 import { execute } from '../../../../lib/promql/exec/engine.ts'
 import { parseExpr } from '../../../../lib/promql/parse/parser.ts'
+import type { Queryable, Series } from '../../../../lib/promql/queryable.ts'
 import { MemoryQueryable } from '../../../support/memory-queryable.ts'
 
 const kernels = createKernels()
 
-async function counts(query: string) {
+async function counts(query: string, queryable: Queryable = floats()) {
+  const times = { startMs: 60_000, endMs: 120_000, stepMs: 30_000 }
+  const signal = new AbortController().signal
+  const options = { ...times, queryable, kernels, signal, countSamples: true }
+  const expr = parseExpr(query, { experimentalFunctions: true })
+  const { total, read } = (await execute({ query, expr, ...options })).sampleCounts!
+  return { total: [...total], read: [...read] }
+}
+
+function floats(): Queryable {
   const queryable = new MemoryQueryable()
   for (const job of ['a', 'b']) {
     const samples = Array.from({ length: 20 }, (_, i) => ({ timeMs: i * 10_000 + 500, value: i }))
     queryable.add(labelsOf({ __name__: 'x_total', job }), samples)
   }
-  const times = { startMs: 60_000, endMs: 120_000, stepMs: 30_000 }
-  const signal = new AbortController().signal
-  const options = { ...times, queryable, kernels, signal, countSamples: true }
-  const { total, read } = (await execute({ query, expr: parseExpr(query), ...options })).sampleCounts!
-  return { total: [...total], read: [...read] }
+  return queryable
+}
+
+/** A native histogram of one bucket, once. */
+const histograms: Queryable = {
+  select: () => {
+    const positive = { indexes: [0], counts: [1] }
+    const nothing = { zeroThreshold: 0, zeroCount: 0, negative: noBuckets, customBounds: [] }
+    const histogram: Histogram = { hint: 'unknown', schema: 0, count: 1, sum: 1, positive, ...nothing }
+    const labels = labelsOf({ __name__: 'x' })
+    const series: Series = { labels, read: (_, points) => points.push({ timeMs: 50_000, histogram }) }
+    return { batches: Readable.from([[series]]), warnings: [] }
+  },
 }
 
 test.each([
@@ -32,4 +52,12 @@ test.each([
   ['1', [0, 0, 0], [0, 0, 0]],
 ])('%s looks at %j and reads %j', async (query, total, read) => {
   expect(await counts(query)).toEqual({ total, read })
+})
+
+test.each([
+  ['x', [12, 12, 12]],
+  ['timestamp(x)', [1, 1, 1]],
+  ['start_timestamp(x)', [1, 1, 1]],
+])('a histogram weighs more, but not where its time alone matters: %s', async (query, total) => {
+  expect(await counts(query, histograms)).toEqual({ total, read: total })
 })
