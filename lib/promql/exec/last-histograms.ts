@@ -13,7 +13,7 @@ import { type Context, stepTimeMs, viewsOf } from './context.ts'
 export function lastHistograms(
   { columns, histograms: points }: { columns: SampleColumns; histograms: readonly HistogramPoint[] },
   reference: Steps,
-  { context, row, times }: { context: Context; row: Row; times: Row | undefined },
+  { context, lookbackMs, row, times }: { context: Context; lookbackMs: number; row: Row; times: Row | undefined },
 ): (Histogram | undefined)[] | undefined {
   const { present } = viewsOf(context, row)
   const histograms: (Histogram | undefined)[] = new Array(present.length).fill(undefined)
@@ -26,7 +26,7 @@ export function lastHistograms(
     while (nextFloat < floats.length && floats[nextFloat]! <= atMs) nextFloat++
     while (nextPoint < points.length && points[nextPoint]!.timeMs <= atMs) nextPoint++
     const point = points[nextPoint - 1]
-    if (point === undefined || point.timeMs <= atMs - context.query.lookbackMs) continue
+    if (point === undefined || point.timeMs <= atMs - lookbackMs) continue
     if (nextFloat > 0 && floats[nextFloat - 1]! > point.timeMs) continue
     const isSample = point.histogram !== undefined
     present[i] = times !== undefined && isSample ? 1 : 0

@@ -133,7 +133,7 @@ async function* lastSamples(plan: SelectorPlan, context: Context): SeriesStream 
     if (lookbackMs <= 0) continue
     kernels.lookback(series.columns, reference, lookbackMs, row, times)
     const histograms =
-      series.histograms.length > 0 ? lastHistograms(series, reference, { context, row, times }) : undefined
+      series.histograms.length > 0 ? lastHistograms(series, reference, { context, lookbackMs, row, times }) : undefined
     if (!anyPresent(context, row) && !anyHistogram(histograms)) continue
     context.stats?.addLast(viewsOf(context, row).present, histograms)
     if (plan.shows === 'nothing') continue
