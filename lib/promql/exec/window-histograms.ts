@@ -55,7 +55,8 @@ const functions: { readonly [K in WindowFunction]: (window: MixedWindow) => Outc
   present_over_time: () => 1,
   last_over_time: ({ floats, points }) => later(floats.at(-1), points.at(-1)!),
   first_over_time: ({ floats, points }) => earlier(floats[0], points[0]!),
-  ts_of_last_over_time: ({ floats, points }) => Math.max(floats.at(-1)?.timeMs ?? 0, points.at(-1)!.timeMs) / 1000,
+  ts_of_last_over_time: ({ floats, points }) =>
+    Math.max(floats.at(-1)?.timeMs ?? -Infinity, points.at(-1)!.timeMs) / 1000,
   ts_of_first_over_time: ({ floats, points }) => Math.min(floats[0]?.timeMs ?? Infinity, points[0]!.timeMs) / 1000,
   changes: (window) => countPairs(window, changed),
   resets: (window) => countPairs(window, wasReset),

@@ -5,6 +5,7 @@ import { MnemoError } from '../../../../lib/kit/errors.ts'
 import { labelsOf } from '../../../../lib/labels/labels.ts'
 import { type ExecuteOptions, execute, warmUp } from '../../../../lib/promql/exec/engine.ts'
 import { parseExpr } from '../../../../lib/promql/parse/parser.ts'
+import { histogramAt } from '../../../support/histogram-queryable.ts'
 import { MemoryQueryable } from '../../../support/memory-queryable.ts'
 
 const kernels = createKernels()
@@ -89,6 +90,11 @@ test('with delayed name removal, labels that φ makes equal at one time are look
   await expect(run(doubled, { ...once, ...delayed })).rejects.toMatchObject(refusal)
   await expect(run(`count(${doubled})`, once)).rejects.toMatchObject(refusal)
   await expect(run(`count(${doubled})`, delayed)).rejects.toMatchObject(refusal)
+})
+
+test('the time of a last sample before 1970 is that of a native histogram too', async () => {
+  const before = { startMs: -minuteMs, endMs: -minuteMs, stepMs: 0, queryable: histogramAt(-2 * minuteMs) }
+  expect(await run('ts_of_last_over_time(x[5m])', before)).toMatchObject({ samples: [{ value: -120 }] })
 })
 
 describe('limits', () => {

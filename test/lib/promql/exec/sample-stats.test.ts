@@ -1,12 +1,11 @@
 // Samples by step as Prometheus counts them: what a step looks at, and what it is the first to read.
-import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { type Histogram, noBuckets } from '../../../../lib/histogram/histogram.ts'
 import { createKernels } from '../../../../lib/kernels/instance.ts'
 import { labelsOf } from '../../../../lib/labels/labels.ts'
 import { execute } from '../../../../lib/promql/exec/engine.ts'
 import { parseExpr } from '../../../../lib/promql/parse/parser.ts'
-import type { Queryable, Series } from '../../../../lib/promql/queryable.ts'
+import type { Queryable } from '../../../../lib/promql/queryable.ts'
+import { histogramAt } from '../../../support/histogram-queryable.ts'
 import { MemoryQueryable } from '../../../support/memory-queryable.ts'
 
 const kernels = createKernels()
@@ -29,18 +28,6 @@ function floats(): Queryable {
   return queryable
 }
 
-/** A native histogram of one bucket, once. */
-const histograms: Queryable = {
-  select: () => {
-    const positive = { indexes: [0], counts: [1] }
-    const nothing = { zeroThreshold: 0, zeroCount: 0, negative: noBuckets, customBounds: [] }
-    const histogram: Histogram = { hint: 'unknown', schema: 0, count: 1, sum: 1, positive, ...nothing }
-    const labels = labelsOf({ __name__: 'x' })
-    const series: Series = { labels, read: (_, points) => points.push({ timeMs: 50_000, histogram }) }
-    return { batches: Readable.from([[series]]), warnings: [] }
-  },
-}
-
 test.each([
   ['x_total', [2, 2, 2], [2, 2, 2]],
   ['x_total + x_total', [4, 4, 4], [4, 4, 4]],
@@ -59,5 +46,5 @@ test.each([
   ['timestamp(x)', [1, 1, 1]],
   ['start_timestamp(x)', [1, 1, 1]],
 ])('a histogram weighs more, but not where its time alone matters: %s', async (query, total) => {
-  expect(await counts(query, histograms)).toEqual({ total, read: total })
+  expect(await counts(query, histogramAt(50_000))).toEqual({ total, read: total })
 })
