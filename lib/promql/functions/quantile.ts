@@ -124,8 +124,8 @@ function rankOf(value: number, buckets: readonly Bucket[]): number {
   for (const { upperBound, count } of buckets) {
     if (lowerBound >= value) return Math.min(rank, total)
     if (upperBound > value) {
-      const share = lowerBound === -Infinity ? 1 : (value - lowerBound) / (upperBound - lowerBound)
-      return Math.min(rank + (count - rank) * share, total)
+      if (lowerBound === -Infinity) return Math.min(count, total)
+      return Math.min(rank + ((count - rank) * (value - lowerBound)) / (upperBound - lowerBound), total)
     }
     rank = count
     lowerBound = upperBound

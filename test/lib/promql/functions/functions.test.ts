@@ -80,6 +80,12 @@ describe('quantiles', () => {
     expect(bucketFraction(-Infinity, Infinity, buckets([1, 5], [Infinity, 20]))).toBe(1)
     expect(bucketFraction(2, 1, buckets([1, 5], [Infinity, 20]))).toBe(0)
   })
+
+  test('a fraction multiplies before it divides: its last digit, and what overflows', () => {
+    expect(bucketFraction(0, 0.1, buckets([0.7, 3], [Infinity, 20]))).toBe(0.021428571428571432)
+    expect(bucketFraction(1, 1e300, buckets([1, 5e16], [Infinity, 1e17]))).toBe(NaN)
+    expect(bucketFraction(-2, -0.5, buckets([-1, 5], [0, 10], [Infinity, 20]))).toBe(0.125)
+  })
 })
 
 describe('ranks', () => {
