@@ -46,20 +46,31 @@ function quantileInBuckets(phi: number, buckets: readonly Bucket[]): number {
   if (last < 1) return NaN
   const observations = buckets[last]!.count
   if (observations === 0) return NaN
-  let rank = phi * observations
-  let b = 0
-  while (b < last && !(buckets[b]!.count >= rank)) b++
+  const rank = phi * observations
+  const b = firstReaching(rank, buckets, last)
   if (b === last) return buckets[last - 1]!.upperBound
-  const { upperBound } = buckets[b]!
-  if (b === 0) return upperBound <= 0 ? upperBound : upperBound * (rank / buckets[0]!.count)
-  const below = buckets[b - 1]!
-  rank -= below.count
-  return below.upperBound + (upperBound - below.upperBound) * (rank / (buckets[b]!.count - below.count))
+  const { upperBound, count } = buckets[b]!
+  if (b === 0 && upperBound <= 0) return upperBound
+  const below = b === 0 ? { upperBound: 0, count: 0 } : buckets[b - 1]!
+  const share = (rank - below.count) / (count - below.count)
+  return below.upperBound + (upperBound - below.upperBound) * share
+}
+
+/** Bisects as Go's sort.Search: a count that is NaN reaches no rank, and hides what stands on its wrong side. */
+function firstReaching(rank: number, buckets: readonly Bucket[], end: number): number {
+  let low = 0
+  let high = end
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (buckets[middle]!.count >= rank) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 /** By upper bound, those of equal bounds as one; undefined where the highest is not +Inf. */
 function sortedBuckets(buckets: Bucket[]): Bucket[] | undefined {
-  buckets.sort((a, b) => (a.upperBound < b.upperBound ? -1 : a.upperBound > b.upperBound ? 1 : 0))
+  sortByBound(buckets)
   if (buckets.at(-1)?.upperBound !== Infinity) return undefined
   const merged: Bucket[] = []
   for (const bucket of buckets) {
@@ -70,6 +81,23 @@ function sortedBuckets(buckets: Bucket[]): Bucket[] | undefined {
   return merged
 }
 
+/** Longest list that Go's slices.SortFunc sorts by insertion. */
+const maxInsertion = 12
+
+// A bound that is NaN equals every other: where such a bucket comes to stand is the algorithm's doing.
+function sortByBound(buckets: Bucket[]): void {
+  if (buckets.length > maxInsertion) {
+    buckets.sort((a, b) => (a.upperBound < b.upperBound ? -1 : a.upperBound > b.upperBound ? 1 : 0))
+    return
+  }
+  for (let i = 1; i < buckets.length; i++) {
+    const bucket = buckets[i]!
+    let to = i
+    for (; to > 0 && bucket.upperBound < buckets[to - 1]!.upperBound; to--) buckets[to] = buckets[to - 1]!
+    buckets[to] = bucket
+  }
+}
+
 const smallDeltaTolerance = 1e-12
 
 // Differences that float arithmetic may have made go silently; any other decrease is raised to the count before it.
@@ -77,6 +105,7 @@ function makeMonotonic(buckets: readonly Bucket[]): BucketQuantile['forced'] {
   let minBucket = Infinity
   let maxBucket = -Infinity
   let maxDiff = 0
+  let isForced = false
   let before = buckets[0]!.count
   for (const bucket of buckets.slice(1)) {
     const { count, upperBound } = bucket
@@ -85,14 +114,15 @@ function makeMonotonic(buckets: readonly Bucket[]): BucketQuantile['forced'] {
       bucket.count = before
     } else if (count < before) {
       bucket.count = before
-      minBucket = Math.min(minBucket, upperBound)
-      maxBucket = Math.max(maxBucket, upperBound)
+      isForced = true
+      if (upperBound < minBucket) minBucket = upperBound
+      if (upperBound > maxBucket) maxBucket = upperBound
       maxDiff = Math.max(maxDiff, before - count)
     } else {
       before = count
     }
   }
-  return maxBucket === -Infinity ? undefined : { minBucket, maxBucket, maxDiff }
+  return isForced ? { minBucket, maxBucket, maxDiff } : undefined
 }
 
 const minNormal = 2 ** -1022
@@ -123,7 +153,7 @@ function rankOf(value: number, buckets: readonly Bucket[]): number {
   let lowerBound = buckets[0]!.upperBound <= 0 ? -Infinity : 0
   for (const { upperBound, count } of buckets) {
     if (lowerBound >= value) return Math.min(rank, total)
-    if (upperBound > value) {
+    if (lowerBound < value && upperBound > value) {
       if (lowerBound === -Infinity) return Math.min(count, total)
       return Math.min(rank + ((count - rank) * (value - lowerBound)) / (upperBound - lowerBound), total)
     }

@@ -81,6 +81,20 @@ describe('quantiles', () => {
     expect(bucketFraction(2, 1, buckets([1, 5], [Infinity, 20]))).toBe(0)
   })
 
+  test('counts and bounds that are NaN do what they do to Go’s search and sort', () => {
+    expect(bucketQuantile(0.2, buckets([1, 5], [2, NaN], [3, 15], [Infinity, 20]))).toEqual({ value: NaN })
+    expect(bucketQuantile(0.5, buckets([1, 10], [NaN, 4], [Infinity, 20])).forced).toEqual({
+      minBucket: Infinity,
+      maxBucket: -Infinity,
+      maxDiff: 6,
+    })
+    expect(bucketFraction(0, 1, buckets([NaN, 3], [Infinity, 20]))).toBe(1)
+    const unsorted = buckets([2, 10], [3, 10], [NaN, 10], [4, 20], [5, 20], [Infinity, 20], [1, 8])
+    expect(bucketFraction(0, 1, unsorted)).toBe(0.25)
+  })
+
+  test('φ = −0 is 0', () => expect(bucketQuantile(-0, buckets([1, 5], [Infinity, 20])).value).toBe(0))
+
   test('a fraction multiplies before it divides: its last digit, and what overflows', () => {
     expect(bucketFraction(0, 0.1, buckets([0.7, 3], [Infinity, 20]))).toBe(0.021428571428571432)
     expect(bucketFraction(1, 1e300, buckets([1, 5e16], [Infinity, 1e17]))).toBe(NaN)
