@@ -52,6 +52,7 @@ export function evaluateExtended(func: string, all: Samples, range: ExtendedRang
   const samples = countingFor(all, range)
   if (samples.times.length === 0) return undefined
   if (func === 'changes' || func === 'resets') return countChanges(func, samples, range)
+  if (range.extended === 'smoothed' && samples.times[0]! > range.endMs) return undefined
   const isCounter = func !== 'delta'
   const ends = findEnds(samples, range, isCounter)
   if (ends === undefined) return undefined
@@ -91,7 +92,7 @@ function findEnds(samples: Samples, { extended, startMs, endMs }: ExtendedRange,
   let last = times.length - 1
   let first = Math.max(0, firstAfter(times, startMs, last) - 1)
   if (smoothed) last = firstAfter(times, endMs - 1, last)
-  if (times[last]! <= startMs || (smoothed && times[first]! > endMs)) return undefined
+  if (times[last]! <= startMs) return undefined
   const left =
     smoothed && times[first]! < startMs
       ? interpolate(samples, { index: first, timeMs: startMs, isCounter })
@@ -126,7 +127,7 @@ function resetCorrection(left: number, right: number, between: Float64Array): nu
   return correction
 }
 
-/** The samples of a bare range: those within, and one at either end. */
+/** The samples of a bare range: those within, and one at either end, also where a smoothed one's all come after it. */
 export function extendSamples(all: Samples, range: ExtendedRange): Samples {
   const samples = countingFor(all, range)
   const ends = samples.times.length === 0 ? undefined : findEnds(samples, range, false)
