@@ -20,7 +20,7 @@ import { evaluateExtended, floatSamples } from './extended.ts'
 import { extendedOutcome } from './extended-histograms.ts'
 import { refuseEqualLabels } from './matrix.ts'
 import { dropName } from './names.ts'
-import { freshFloats, freshHistograms, putOutcomes, type SeriesColumns } from './samples.ts'
+import { freshFloats, freshHistograms, putOutcomes, type SeriesColumns, within } from './samples.ts'
 import { readSeries, referenceSteps } from './selector.ts'
 import { subquerySeries } from './subquery.ts'
 import { windowHistograms } from './window-histograms.ts'
@@ -110,18 +110,19 @@ class WindowCall {
 
   /** The series' floats into the row; its histograms by step, where it has any. */
   of(series: SeriesColumns, row: Row): StepHistograms | undefined {
-    this.#evaluate(series.columns, row)
+    this.#evaluate(series, row)
     return series.histograms.length + series.starts.length === 0 ? undefined : this.#mixed(series, row)
   }
 
-  #evaluate(columns: SampleColumns, row: Row): void {
+  #evaluate(series: SeriesColumns, row: Row): void {
     const { source } = this.#plan
+    const { columns } = series
     const extended = source.kind === 'range_selector' ? source.select.extended : undefined
     if (extended !== undefined) {
       this.#evaluateExtended(extended, columns, row)
       return
     }
-    this.#checkSmoothing(columns, row)
+    this.#checkSmoothing(series, row)
     const { kernels } = this.#context.query
     if (this.#uniform) {
       const params = this.#params.map((p) => p[0]!)
@@ -164,15 +165,17 @@ class WindowCall {
     })
   }
 
-  // An error only where there is a sample to smooth, as in Prometheus.
-  #checkSmoothing(columns: SampleColumns, row: Row): void {
+  // An error only where there is a sample, be it a histogram, which nothing is done with, as in Prometheus.
+  #checkSmoothing(series: SeriesColumns, row: Row): void {
     if (this.#plan.func !== 'double_exponential_smoothing') return
     const [smoothing, trend] = this.#params as [Float64Array, Float64Array]
     const outside = (v: number) => v <= 0 || v >= 1
     if (!smoothing.some(outside) && !trend.some(outside)) return
-    const { present } = this.#presence(columns, row)
+    const { present } = this.#presence(series.columns, row)
+    const points = freshHistograms(series)
     for (let i = 0; i < present.length; i++) {
-      if (present[i] === 0) continue
+      const endMs = this.#referenceAt(i)
+      if (present[i] === 0 && within(points, endMs - this.#rangeMs, endMs).length === 0) continue
       refuseFactor('smoothing', smoothing[i]!)
       refuseFactor('trend', trend[i]!)
     }
