@@ -32,7 +32,7 @@ export async function* infoOperator(plan: InfoPlan, context: Context): SeriesStr
   )
   const infos = matchers === undefined ? [] : await readInfos(plan, matchers, context)
   const join = new InfoJoin(plan, infos, context)
-  for (const series of base.series) join.add(series, isInfo(series.labels))
+  join.join(base.series, isInfo)
   base.release()
   yield* emit(join.output, context)
 }
@@ -84,11 +84,23 @@ async function readInfos(plan: InfoPlan, matchers: LabelMatcher[], context: Cont
   return infos
 }
 
+/** A base series on its way through the steps. */
+interface BaseSeries {
+  readonly series: KeptSeries
+  /** The newest information at each step, by name. */
+  readonly perName: readonly ((InfoSeries | undefined)[] | undefined)[]
+  readonly isInfo: boolean
+  /** Whose labels it had last. */
+  last?: { readonly infos: readonly InfoSeries[]; readonly target: KeptSeries }
+}
+
 class InfoJoin {
   readonly output: Matrix
   readonly #byLabels = new Map<string, KeptSeries>()
   /** By name of the information, then by whose it is: the newest series at each step, undefined where there is none. */
   readonly #infos = new Map<string, Map<string, (InfoSeries | undefined)[]>>()
+  /** By step: the first two series found that say something of one target at the same time. */
+  readonly #conflicts = new Map<number, readonly [InfoSeries, InfoSeries]>()
   readonly #dataNames: ReadonlySet<string>
   /** A series that nothing is known of stays, but where the second argument wants a label. */
   readonly #keepUnknown: boolean
@@ -110,26 +122,41 @@ class InfoJoin {
     for (let step = 0; step < count; step++) {
       if (info.present[step] === 0) continue
       const before = newest[step]
-      if (before?.timesMs[step] === info.timesMs[step]) throw sameTime(before!, info, step)
       if (before === undefined || before.timesMs[step]! < info.timesMs[step]!) newest[step] = info
+      else if (before.timesMs[step] === info.timesMs[step] && !this.#conflicts.has(step))
+        this.#conflicts.set(step, [before, info])
     }
   }
 
-  /** Adds a series' samples under the labels that they have at each step. */
-  add(series: KeptSeries, isInfo: boolean): void {
+  /**
+   * The base series' samples under the labels that they have at each step. Throws `execution` at the first step that has
+   * both a sample and a conflict: without any sample nothing is joined (promql/info.go, combineWithInfoVector).
+   */
+  join(base: readonly KeptSeries[], isInfo: (labels: Labels) => boolean): void {
+    const all = base.map((series) => this.#baseSeries(series, isInfo(series.labels)))
+    for (let step = 0; step < (base[0]?.present.length ?? 0); step++) {
+      const here = all.filter(({ series }) => hasSample(series, step))
+      const conflict = this.#conflicts.get(step)
+      if (conflict !== undefined && here.length > 0) throw sameTime(conflict, step)
+      for (const one of here) this.#add(one, step)
+    }
+  }
+
+  #baseSeries(series: KeptSeries, isInfo: boolean): BaseSeries {
     const owner = ownerOf(series.labels)
     const perName = isInfo ? [] : [...this.#infos.values()].map((owners) => owners.get(owner))
-    let last: { readonly infos: readonly InfoSeries[]; readonly target: KeptSeries } | undefined
-    for (let step = 0; step < series.present.length; step++) {
-      if (!hasSample(series, step)) continue
-      const infos = perName.map((newest) => newest?.[step]).filter((info) => info !== undefined)
-      if (!isInfo && infos.length === 0 && !this.#keepUnknown) continue
-      if (last === undefined || !sameSeries(last.infos, infos)) {
-        const labels = infos.length === 0 ? series.labels : this.#enriched(series.labels, infos)
-        last = { infos, target: this.#target(labels, series.dropName) }
-      }
-      copySample(series, last.target, step)
+    return { series, perName, isInfo }
+  }
+
+  #add(one: BaseSeries, step: number): void {
+    const { series, perName, isInfo } = one
+    const infos = perName.map((newest) => newest?.[step]).filter((info) => info !== undefined)
+    if (!isInfo && infos.length === 0 && !this.#keepUnknown) return
+    if (one.last === undefined || !sameSeries(one.last.infos, infos)) {
+      const labels = infos.length === 0 ? series.labels : this.#enriched(series.labels, infos)
+      one.last = { infos, target: this.#target(labels, series.dropName) }
     }
+    copySample(series, one.last.target, step)
   }
 
   #enriched(base: Labels, infos: readonly InfoSeries[]): Labels {
@@ -162,7 +189,7 @@ function sameSeries(a: readonly InfoSeries[], b: readonly InfoSeries[]): boolean
   return a.length === b.length && a.every((info, i) => info === b[i])
 }
 
-function sameTime(before: InfoSeries, info: InfoSeries, step: number): Error {
+function sameTime([before, info]: readonly [InfoSeries, InfoSeries], step: number): Error {
   const at = `@ ${info.timesMs[step]}`
   const [existing, added] = [formatLabelsGo(before.labels), formatLabelsGo(info.labels)]
   return executionError(`found duplicate series for info metric: existing ${existing} ${at}, new ${added} ${at}`)
