@@ -5,6 +5,7 @@ import { RE2JS } from 're2js'
 import { MnemoError } from '../kit/errors.ts'
 import type { LabelMatcher } from './matcher.ts'
 import { type Glob, globOf, globsOf, literalsOf } from './regex-shapes.ts'
+import { withoutSharedNames } from './regex-syntax.ts'
 
 export type StringPredicate = (value: string) => boolean
 
@@ -62,10 +63,12 @@ export function setMatches(pattern: string): readonly string[] | undefined {
 
 /** RE2's program of a pattern, `.` matching newlines, not anchored: for label_replace and the predicates here. */
 export function compileRe2(pattern: string): RE2JS {
+  const compiled = withoutSharedNames(pattern)
   try {
-    return RE2JS.compile(pattern, RE2JS.DOTALL)
+    return RE2JS.compile(compiled, RE2JS.DOTALL)
   } catch (error) {
-    throw new MnemoError('bad_data', messageOf(error), { cause: error })
+    const message = messageOf(error).replace(compiled, () => pattern)
+    throw new MnemoError('bad_data', message, { cause: error })
   }
 }
 

@@ -2,12 +2,11 @@
 // Specification: Prometheus 3.14, model/relabel (relabel, Config.Validate), names in UTF-8.
 // Owns the rules, from YAML to what they do; a rule that is wrong is told by its number.
 import { createHash } from 'node:crypto'
-import type { RE2JS } from 're2js'
 import { parse } from 'yaml'
 import { MnemoError } from '../kit/errors.ts'
 import { type Labels, labelsOf } from './labels.ts'
-import { compileRe2, compileRegex, type StringPredicate } from './regex.ts'
-import { compileTemplate, expandMatch, type Template } from './regex-template.ts'
+import { compileRegex, type StringPredicate } from './regex.ts'
+import { compileAnchored, compileTemplate, expandMatch, type Template } from './regex-template.ts'
 
 const actions = [
   ...['replace', 'keep', 'drop', 'keepequal', 'dropequal', 'hashmod', 'labelmap', 'labeldrop', 'labelkeep'],
@@ -140,14 +139,12 @@ class RuleReader {
     if (extra !== undefined) this.#fail(`got ${extra}, which ${action} does not take`)
     try {
       compileRegex(regex)
-      compileRe2(anchored(regex))
+      compileAnchored(regex)
     } catch (cause) {
       this.#fail(`got regex ${regex}`, cause)
     }
   }
 }
-
-const anchored = (regex: string) => `^(?s:${regex})$`
 
 /** The rules as a function: the label set that they make of one, whose names may come in any order; undefined where they drop it. */
 export function compileRelabel(rules: readonly RelabelRule[]): (labels: Labels) => Labels | undefined {
@@ -207,7 +204,7 @@ function set(labels: Map<string, string>, name: string, value: string): void {
 }
 
 function compileReplace(rule: RelabelRule, sourceOf: (labels: ReadonlyMap<string, string>) => string): Step {
-  const regex: RE2JS = compileRe2(anchored(rule.regex))
+  const regex = compileAnchored(rule.regex)
   const templates: readonly Template[] = [compileTemplate(rule.targetLabel), compileTemplate(rule.replacement)]
   return (labels) => {
     const [target = '', value = ''] = expandMatch(regex, templates, sourceOf(labels)) ?? []
@@ -217,7 +214,7 @@ function compileReplace(rule: RelabelRule, sourceOf: (labels: ReadonlyMap<string
 }
 
 function compileLabelMap(rule: RelabelRule, matches: StringPredicate): Step {
-  const regex = compileRe2(anchored(rule.regex))
+  const regex = compileAnchored(rule.regex)
   const templates = [compileTemplate(rule.replacement)]
   return (labels) => {
     for (const [name, value] of [...labels]) {

@@ -2,10 +2,8 @@
 // Specification: Prometheus 3.14, promql/functions.go (evalLabelReplace, evalLabelJoin).
 // Owns the two operators, and what they refuse once they are evaluated; series that become equal are merged.
 
-import type { RE2JS } from 're2js'
 import { type Labels, labelsOf, labelValue, metricName, overlayLabels, withoutLabels } from '../../labels/labels.ts'
-import { compileRe2 } from '../../labels/regex.ts'
-import { compileTemplate, expandMatch } from '../../labels/regex-template.ts'
+import { type AnchoredRegex, compileAnchored, compileTemplate, expandMatch } from '../../labels/regex-template.ts'
 import type { LabelJoinPlan, LabelReplacePlan } from '../plan/plan.ts'
 import { type Context, executionError, type SeriesStream } from './context.ts'
 import { mergeEqualLabels } from './matrix.ts'
@@ -48,9 +46,9 @@ async function* setLabel(
   }
 }
 
-function compile(pattern: string): RE2JS {
+function compile(pattern: string): AnchoredRegex {
   try {
-    return compileRe2(`^(?s:${pattern})$`)
+    return compileAnchored(pattern)
   } catch {
     // As in Prometheus, without what is wrong with it.
     throw executionError(`invalid regular expression in label_replace(): ${pattern}`)

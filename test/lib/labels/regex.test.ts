@@ -35,6 +35,12 @@ test('patterns are anchored at both ends and `.` matches newlines', () => {
   match('1\\.2\\.3', '1x2.3', false)
 })
 
+test('groups may share a name', () => {
+  match('(?P<n>a)|(?P<n>b)', 'b', true)
+  match('(?P<n>a)(?<n>b)', 'ab', true)
+  match('(?P<n>a)|(?P<n>b)', 'ab', false)
+})
+
 test('alternations of globs need no engine, however many they are', () => {
   const cases: [string, string, boolean][] = [
     ['web-.*|db-.+|x', 'web-', true],
@@ -96,6 +102,7 @@ test('an invalid pattern is bad_data in the words of RE2', () => {
     ['a**', 'error parsing regexp: invalid nested repetition operator: `**`'],
     ['(?!a)', 'error parsing regexp: invalid or unsupported Perl syntax: `(?!`'],
     ['\\1', 'error parsing regexp: invalid escape sequence: `\\1`'],
+    ['(?P<n>a)|(?P<n>b', 'error parsing regexp: missing closing ): `(?P<n>a)|(?P<n>b`'],
     ['a\\Qb', 'error parsing regexp: missing closing ): `^(?s:a\\Qb)$`'],
   ]
   for (const [pattern, want] of cases) {
