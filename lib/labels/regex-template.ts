@@ -11,7 +11,10 @@ export interface AnchoredRegex {
   readonly names: ReadonlyMap<string, readonly number[]>
 }
 
-/** The pattern anchored as label_replace and relabelling do. Throws `bad_data` on an invalid one. */
+/**
+ * The pattern anchored as label_replace and relabelling do: as text, so that a quotation without an end (`\Qa`) takes in
+ * the group's, where a matcher parses the pattern alone. Throws `bad_data` on an invalid one.
+ */
 export function compileAnchored(pattern: string): AnchoredRegex {
   return { regex: compileRe2(`^(?s:${pattern})$`), names: groupNames(pattern) }
 }

@@ -29,8 +29,6 @@ export function compileRegex(pattern: string): StringPredicate {
   if (globs) return compileGlobs(globs)
   checkLength(pattern, maxEnginePatternLength)
   const regex = compileRe2(pattern)
-  // Prometheus puts the pattern in a group: a quotation without an end takes in the group's.
-  if (pattern.includes('\\Q')) compileRe2(`^(?s:${pattern})$`)
   return (value) => regex.testExact(value)
 }
 

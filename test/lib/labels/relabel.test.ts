@@ -63,6 +63,7 @@ test.each([
   ['[{action: labeldrop, regex: a, source_labels: [b]}]', 'got source_labels, which labeldrop does not take'],
   ['[{action: keepequal, source_labels: [b], target_label: a, regex: c}]', 'got regex, which keepequal does not take'],
   ['[{action: drop, regex: "("}]', 'got regex ('],
+  ['[{action: drop, regex: "\\\\Qa"}]', 'got regex \\Qa'],
   ['[{action: drop, regexp: a}]', 'unknown key regexp'],
   ['[', 'no YAML'],
 ])('%s is refused', (yaml, want) => {
