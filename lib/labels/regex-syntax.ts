@@ -1,10 +1,11 @@
-// What a regular expression's text says of its groups, without compiling it.
+// What a regular expression's text says of its groups and Unicode classes, without compiling it.
 // Grammar: Go's regexp/syntax (https://pkg.go.dev/regexp/syntax), where groups may share a name.
 // Owns the scan, which takes the pattern to be valid; what is wrong with one is the engine's to say.
 
-// A quotation, an escaped character, the beginning of a class, a group with a name, one without.
-const outside = /\\Q.*?(?:\\E|$)|\\.|(?<open>\[\^?\]?)|\(\?P?<(?<name>\w+)>|(?<group>\()(?!\?)/gsu
-const inClass = /\[:\^?\w+:\]|\\.|(?<close>\])/gsu
+// A quotation, a Unicode class, an escaped character, the beginning of a class, a group with a name, one without.
+const outside =
+  /\\Q.*?(?:\\E|$)|\\[pP]\{\^?(?<property>\w+)\}|\\.|(?<open>\[\^?\]?)|\(\?P?<(?<name>\w+)>|(?<group>\()(?!\?)/gsu
+const inClass = /\[:\^?\w+:\]|\\[pP]\{\^?(?<property>\w+)\}|\\.|(?<close>\])/gsu
 
 function* tokensOf(pattern: string): Generator<RegExpExecArray> {
   let grammar = outside
@@ -46,4 +47,12 @@ export function withoutSharedNames(pattern: string): string {
     seen.add(name)
   }
   return text + pattern.slice(end)
+}
+
+/** The first Unicode class that has one of these names, as it is written (`\p{Emoji}`); undefined where none has. */
+export function classNamed(pattern: string, names: ReadonlySet<string>): string | undefined {
+  for (const { 0: token, groups } of tokensOf(pattern)) {
+    if (groups?.property !== undefined && names.has(groups.property)) return token
+  }
+  return undefined
 }

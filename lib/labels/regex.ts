@@ -5,7 +5,7 @@ import { RE2JS } from 're2js'
 import { MnemoError } from '../kit/errors.ts'
 import type { LabelMatcher } from './matcher.ts'
 import { type Glob, globOf, globsOf, literalsOf } from './regex-shapes.ts'
-import { withoutSharedNames } from './regex-syntax.ts'
+import { classNamed, withoutSharedNames } from './regex-syntax.ts'
 
 export type StringPredicate = (value: string) => boolean
 
@@ -14,6 +14,18 @@ export const maxPatternLength = 256 * 1024
 
 /** Longest pattern that may go to the engine; what a program of RE2 instructions costs grows with it. */
 const maxEnginePatternLength = 32 * 1024
+
+const propertyNames =
+  'ASCII_Hex_Digit Alphabetic Dash Emoji Emoji_Component Emoji_Modifier Emoji_Modifier_Base Emoji_Presentation ' +
+  'Extended_Pictographic Hex_Digit Lowercase Math Quotation_Mark Terminal_Punctuation Uppercase White_Space'
+const newerScripts =
+  'Beria_Erfe Garay Gurung_Khema Kirat_Rai Ol_Onal Sidetic Sunuwar Tai_Yo Todhri Tolong_Siki Tulu_Tigalari Unknown'
+
+/** Unicode classes of the engine that Go's tables, of Unicode 15, do not have. */
+const unknownClasses: ReadonlySet<string> = new Set(`${propertyNames} ${newerScripts}`.split(' '))
+
+/** Those that Go has since 1.25 alone, and Prometheus's parser of matchers, a copy of an older one, has not. */
+const unknownToMatchers: ReadonlySet<string> = new Set(['Assigned', 'Ascii', 'Lc'])
 
 /**
  * The predicate of a regular expression over a whole value. Throws `bad_data` with RE2's own words
@@ -29,6 +41,7 @@ export function compileRegex(pattern: string): StringPredicate {
   if (globs) return compileGlobs(globs)
   checkLength(pattern, maxEnginePatternLength)
   const regex = compileRe2(pattern)
+  refuseClasses(pattern, unknownToMatchers)
   return (value) => regex.testExact(value)
 }
 
@@ -62,12 +75,21 @@ export function setMatches(pattern: string): readonly string[] | undefined {
 /** RE2's program of a pattern, `.` matching newlines, not anchored: for label_replace and the predicates here. */
 export function compileRe2(pattern: string): RE2JS {
   const compiled = withoutSharedNames(pattern)
+  let regex: RE2JS
   try {
-    return RE2JS.compile(compiled, RE2JS.DOTALL)
+    regex = RE2JS.compile(compiled, RE2JS.DOTALL)
   } catch (error) {
     const message = messageOf(error).replace(compiled, () => pattern)
     throw new MnemoError('bad_data', message, { cause: error })
   }
+  refuseClasses(pattern, unknownClasses)
+  return regex
+}
+
+function refuseClasses(pattern: string, names: ReadonlySet<string>): void {
+  const unknown = classNamed(pattern, names)
+  if (unknown !== undefined)
+    throw new MnemoError('bad_data', `error parsing regexp: invalid character class range: \`${unknown}\``)
 }
 
 // The engine writes DOTALL as a prefix of the pattern and quotes it in its messages; Go's RE2 does not, and always quotes something.

@@ -109,6 +109,11 @@ test('an invalid pattern is bad_data in the words of RE2', () => {
     ['a**', 'error parsing regexp: invalid nested repetition operator: `**`'],
     ['(?!a)', 'error parsing regexp: invalid or unsupported Perl syntax: `(?!`'],
     ['\\1', 'error parsing regexp: invalid escape sequence: `\\1`'],
+    ['\\p{Emoji}', 'error parsing regexp: invalid character class range: `\\p{Emoji}`'],
+    ['a|[^b\\P{^White_Space}]', 'error parsing regexp: invalid character class range: `\\P{^White_Space}`'],
+    ['\\p{Garay}', 'error parsing regexp: invalid character class range: `\\p{Garay}`'],
+    ['\\p{Assigned}', 'error parsing regexp: invalid character class range: `\\p{Assigned}`'],
+    ['\\p{Letter}', 'error parsing regexp: invalid character class range: `\\p{Letter}`'],
     ['(?P<n>a)|(?P<n>b', 'error parsing regexp: missing closing ): `(?P<n>a)|(?P<n>b`'],
   ]
   for (const [pattern, want] of cases) {
@@ -116,6 +121,14 @@ test('an invalid pattern is bad_data in the words of RE2', () => {
     expect(error.message).toBe(want)
     expect(error.code).toBe('bad_data')
   }
+})
+
+test('Unicode classes are those of Go', () => {
+  match('\\p{Lu}\\p{Greek}[\\pN\\P{L}]', 'Éα٣', true)
+  match('\\Q\\p{Emoji}', '\\p{Emoji}', true)
+  match('\\\\p\\{Emoji\\}', '\\p{Emoji}', true)
+  expect(compileRe2('\\p{Assigned}').matches('a')).toBe(true)
+  expect(thrownBy(() => compileRe2('\\p{Emoji}')).code).toBe('bad_data')
 })
 
 test('hostile patterns end in time', () => {
