@@ -7,7 +7,8 @@ import type { LabelMatcher } from '../../labels/matcher.ts'
 import { compileMatcher } from '../../labels/regex.ts'
 import { formatLabelsGo } from '../functions/go-format.ts'
 import type { VectorPlan } from '../plan/plan.ts'
-import { type Context, duplicateSeries, executionError, type SeriesStream, viewsOf } from './context.ts'
+import { anyHistogram, type Context, duplicateSeries, executionError, type SeriesStream, viewsOf } from './context.ts'
+import { lastHistograms } from './last-histograms.ts'
 import { collect, emit, hasSample, type KeptSeries, Matrix, setHistogram } from './matrix.ts'
 import { readSeries, referenceSteps } from './selector.ts'
 
@@ -73,9 +74,12 @@ async function readInfos(plan: InfoPlan, matchers: LabelMatcher[], context: Cont
   const row = kernels.row(count)
   const times = kernels.row(count)
   const infos: InfoSeries[] = []
-  for await (const { labels, columns, histograms } of readSeries(select, 0, context)) {
-    if (histograms.length > 0) throw executionError('info sample should be float')
+  for await (const series of readSeries(select, 0, context)) {
+    const { labels, columns, histograms } = series
     kernels.lookback(columns, steps, lookbackMs, row, times)
+    // Whether or not there is a base at the step (promql/engine.go, evalSeries).
+    if (histograms.length > 0 && anyHistogram(lastHistograms(series, steps, { context, row, times: undefined })))
+      throw executionError(`this should be an info metric, with float samples: ${formatLabelsGo(labels)}`)
     const present = viewsOf(context, row).present.slice()
     context.stats?.addLast(present, undefined)
     if (present.includes(1)) infos.push({ labels, timesMs: viewsOf(context, times).values.slice(), present })
