@@ -78,7 +78,8 @@ async function readInfos(plan: InfoPlan, matchers: LabelMatcher[], context: Cont
     const { labels, columns, histograms } = series
     kernels.lookback(columns, steps, lookbackMs, row, times)
     // Whether or not there is a base at the step (promql/engine.go, evalSeries).
-    if (histograms.length > 0 && anyHistogram(lastHistograms(series, steps, { context, row, times: undefined })))
+    const last = { context, lookbackMs, row, times: undefined }
+    if (histograms.length > 0 && anyHistogram(lastHistograms(series, steps, last)))
       throw executionError(`this should be an info metric, with float samples: ${formatLabelsGo(labels)}`)
     const present = viewsOf(context, row).present.slice()
     context.stats?.addLast(present, undefined)
