@@ -153,6 +153,8 @@ describe.skipIf(reason !== undefined)('through sidecar and querier', () => {
         expect(await prometheus.api<unknown[]>('query_exemplars', exemplarQuery)).toHaveLength(2)
         const { groups } = await prometheus.api<{ groups: { rules: { health: string }[] }[] }>('rules')
         expect(groups[0]!.rules[0]!.health).toBe('err')
+        const { activeTargets } = await prometheus.api<{ activeTargets: { health: string }[] }>('targets')
+        expect(activeTargets.map(({ health }) => health).sort()).toEqual(['down', 'up'])
       },
       { timeout: 20_000, interval: 200 },
     )
