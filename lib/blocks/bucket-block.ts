@@ -2,7 +2,7 @@
 // Sizes come from meta.json where it tells them, else from the bucket.
 // Owns nothing: the bucket stays the caller's.
 import type { RandomAccess } from '../bytes/random-access.ts'
-import type { Bucket } from '../objstore/bucket.ts'
+import type { ReadableBucket } from '../objstore/bucket.ts'
 import { bucketRandomAccess } from '../objstore/random-access.ts'
 import { type BlockMeta, chunksFolderName, indexFileName } from './meta.ts'
 
@@ -14,7 +14,11 @@ export interface BucketBlock {
 }
 
 /** The block's index and chunk segments; where meta.json names no segments the bucket is asked. */
-export async function openBucketBlock(bucket: Bucket, meta: BlockMeta, signal?: AbortSignal): Promise<BucketBlock> {
+export async function openBucketBlock(
+  bucket: ReadableBucket,
+  meta: BlockMeta,
+  signal?: AbortSignal,
+): Promise<BucketBlock> {
   const sizes = new Map(meta.thanos.files.map((file) => [file.relPath, file.sizeBytes]))
   const names = await segmentPaths(bucket, meta, signal)
   const open = (relPath: string) => {
@@ -28,7 +32,11 @@ export async function openBucketBlock(bucket: Bucket, meta: BlockMeta, signal?: 
   return { meta, index: index!, segments }
 }
 
-async function segmentPaths(bucket: Bucket, meta: BlockMeta, signal: AbortSignal | undefined): Promise<string[]> {
+async function segmentPaths(
+  bucket: ReadableBucket,
+  meta: BlockMeta,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
   const folder = `${chunksFolderName}/`
   const { files, segmentFiles } = meta.thanos
   const named = files.map((file) => file.relPath).filter((relPath) => relPath.startsWith(folder))

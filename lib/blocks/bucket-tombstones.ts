@@ -2,7 +2,7 @@
 // Specification: Prometheus's tombstones file beside index and chunks. Thanos neither ships nor reads it; Mnemo does both.
 // Owns when the bucket is asked for it: most blocks have none, and most metas tell.
 import { MnemoError } from '../kit/errors.ts'
-import type { Bucket } from '../objstore/bucket.ts'
+import type { ReadableBucket } from '../objstore/bucket.ts'
 import { decodeTombstones, maxTombstonesBytes, type Tombstones, tombstonesFile } from '../tsdb/tombstones.ts'
 import type { BlockMeta } from './meta.ts'
 
@@ -10,7 +10,11 @@ import type { BlockMeta } from './meta.ts'
  * Deleted intervals by series reference; none where the block has no such file. The bucket is asked where meta.json lists
  * the file, counts tombstones or lists no files at all. Throws `corrupt`, `not_found` for a file that is listed, `unavailable`.
  */
-export async function readBucketTombstones(bucket: Bucket, meta: BlockMeta, signal?: AbortSignal): Promise<Tombstones> {
+export async function readBucketTombstones(
+  bucket: ReadableBucket,
+  meta: BlockMeta,
+  signal?: AbortSignal,
+): Promise<Tombstones> {
   const { files } = meta.thanos
   const isListed = files.some(({ relPath }) => relPath === tombstonesFile)
   if (!isListed && files.length > 0 && !meta.stats.numTombstones) return new Map()

@@ -4,7 +4,7 @@
 import type { BlockMeta } from '../blocks/meta.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { compareStrings } from '../labels/labels.ts'
-import type { Bucket } from '../objstore/bucket.ts'
+import type { ReadableBucket } from '../objstore/bucket.ts'
 import type { IndexReaderOptions } from '../tsdb/index-reader.ts'
 import { type InputBlock, openInputBlock } from './input-block.ts'
 import { SeriesInput } from './series-input.ts'
@@ -14,7 +14,7 @@ import { SeriesInput } from './series-input.ts'
  * Large tables of its index are copied to `spoolPath`, where it is given.
  */
 export async function checkBlock(
-  bucket: Bucket,
+  bucket: ReadableBucket,
   meta: BlockMeta,
   signal: AbortSignal,
   options: IndexReaderOptions = {},

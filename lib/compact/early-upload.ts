@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { BlockFile } from '../blocks/meta.ts'
 import { type HashFunc, withHash } from '../blocks/upload.ts'
-import type { Bucket } from '../objstore/bucket.ts'
+import type { WorkBucket } from '../objstore/bucket.ts'
 import { LocalFile } from '../objstore/local-file.ts'
 import type { WrittenSegment } from '../tsdb/chunk-writer.ts'
 
@@ -13,13 +13,13 @@ import type { WrittenSegment } from '../tsdb/chunk-writer.ts'
 const takeBackTimeoutMs = 30_000
 
 export class EarlyUpload {
-  readonly #bucket: Bucket
+  readonly #bucket: WorkBucket
   readonly #ulid: string
   readonly #hashFunc: HashFunc
   readonly #signal: AbortSignal
   readonly #files: BlockFile[] = []
 
-  constructor(bucket: Bucket, block: { readonly ulid: string; readonly hashFunc: HashFunc }, signal: AbortSignal) {
+  constructor(bucket: WorkBucket, block: { readonly ulid: string; readonly hashFunc: HashFunc }, signal: AbortSignal) {
     this.#bucket = bucket
     this.#ulid = block.ulid
     this.#hashFunc = block.hashFunc

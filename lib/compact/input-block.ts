@@ -6,7 +6,7 @@ import { readBucketTombstones } from '../blocks/bucket-tombstones.ts'
 import type { BlockMeta } from '../blocks/meta.ts'
 import { ForwardWindow } from '../bytes/forward-window.ts'
 import { highWord } from '../bytes/varint.ts'
-import type { Bucket } from '../objstore/bucket.ts'
+import type { ReadableBucket } from '../objstore/bucket.ts'
 import { ChunkReader } from '../tsdb/chunk-reader.ts'
 import type { ChunkRun } from '../tsdb/chunk-run.ts'
 import { IndexReader, type IndexReaderOptions } from '../tsdb/index-reader.ts'
@@ -48,7 +48,7 @@ export function windowBytesOf(blocks: number): number {
  * Throws `corrupt`, `not_found` or what the bucket says.
  */
 export async function openInputBlock(
-  bucket: Bucket,
+  bucket: ReadableBucket,
   meta: BlockMeta,
   signal: AbortSignal,
   options: InputBlockOptions = {},

@@ -7,7 +7,7 @@ import { formatMeta } from '../blocks/meta-format.ts'
 import { describeError } from '../kit/errors.ts'
 import { makeFolder } from '../kit/make-folder.ts'
 import { systemCode } from '../kit/system-errors.ts'
-import type { Bucket } from '../objstore/bucket.ts'
+import type { WorkBucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
 import { BlockError, isOfBlock } from '../tsdb/block-error.ts'
 import type { BlockContents } from '../tsdb/block-writer.ts'
@@ -23,13 +23,13 @@ import { compactedMeta, downsampledMeta, withIndexStats } from './new-meta.ts'
  * Writes the new block into the job's folder, or checks one. Throws what has nothing to do with one input: the bucket,
  * the disk, an abort; and `corrupt` where a checked block is not whole.
  */
-export async function runJob(bucket: Bucket, job: CompactorJob, signal: AbortSignal): Promise<JobOutcome> {
+export async function runJob(bucket: WorkBucket, job: CompactorJob, signal: AbortSignal): Promise<JobOutcome> {
   if (job.kind !== 'check') return write(bucket, job, signal)
   await checkBlock(bucket, job.meta, signal, { spoolPath: job.spoolPath })
   return { kind: 'whole', meta: job.meta, uploaded: [] }
 }
 
-async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Promise<JobOutcome> {
+async function write(bucket: WorkBucket, job: WritingJob, signal: AbortSignal): Promise<JobOutcome> {
   const { ulid, segmentBytes, hashFunc = '' } = job
   const opened: InputBlock[] = []
   const early = new EarlyUpload(bucket, { ulid, hashFunc }, signal)
@@ -73,7 +73,7 @@ async function write(bucket: Bucket, job: WritingJob, signal: AbortSignal): Prom
 }
 
 async function openNamed(
-  bucket: Bucket,
+  bucket: WorkBucket,
   meta: BlockMeta,
   signal: AbortSignal,
   options: InputBlockOptions,

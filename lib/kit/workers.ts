@@ -1,7 +1,7 @@
 // Worker threads behind a typed pool, and the worker's side of it: requests with one answer, or with a stream of parts.
 // Several jobs a worker at once, the least loaded worker first; a job can be canceled; a worker that dies is replaced.
 // Owns the threads. A handler that computes without awaiting polls `canceled()`, a flag in shared memory.
-import { parentPort, type Transferable, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, parentPort, type Transferable, Worker } from 'node:worker_threads'
 import { asMnemoError, describeError, type ErrorCode, MnemoError } from './errors.ts'
 
 export interface WorkerPoolOptions {
@@ -14,6 +14,8 @@ export interface WorkerPoolOptions {
   readonly youngHeapMiB?: number
   /** What a worker is told first, in order, when it starts: see tell(). */
   readonly greeting?: () => readonly unknown[]
+  /** Takes this end of a channel to each worker that starts; its module finds the other end as `workerData.port`. */
+  readonly onPort?: (port: MessagePort) => void
   /** Takes what workers say by themselves. */
   readonly onEvent?: (event: unknown) => void
 }
@@ -227,9 +229,9 @@ export class WorkerPool<Request, Response> {
   }
 
   #start(slot: Slot<Response>): void {
-    const { workerData, youngHeapMiB } = this.#options
+    const { youngHeapMiB } = this.#options
     const limits = youngHeapMiB === undefined ? {} : { resourceLimits: { maxYoungGenerationSizeMb: youngHeapMiB } }
-    const worker = new Worker(this.#url, { workerData, name: this.#name, ...limits })
+    const worker = new Worker(this.#url, { ...this.#givenData(), name: this.#name, ...limits })
     let reason: unknown
     slot.worker = worker
     for (const notice of this.#options.greeting?.() ?? [])
@@ -244,6 +246,14 @@ export class WorkerPool<Request, Response> {
       this.#fail(slot, new MnemoError('internal', `cannot finish the job: the ${this.#name} died (${exitCode})`, cause))
       if (!this.#closed) this.#restartLater(slot)
     })
+  }
+
+  #givenData(): { workerData: unknown; transferList?: Transferable[] } {
+    const { workerData, onPort } = this.#options
+    if (!onPort) return { workerData }
+    const { port1, port2 } = new MessageChannel()
+    onPort(port1)
+    return { workerData: { ...(workerData as object | undefined), port: port2 }, transferList: [port2] }
   }
 
   #restartLater(slot: Slot<Response>): void {

@@ -40,3 +40,11 @@ export interface Bucket {
   delete(name: string, signal?: AbortSignal): Promise<void>
   close(): Promise<void>
 }
+
+/** What reading blocks takes of a bucket. */
+export type ReadableBucket = Pick<Bucket, 'list' | 'getRange' | 'attributes'>
+
+/** What making a block of others takes. */
+export interface WorkBucket extends ReadableBucket, Pick<Bucket, 'delete'> {
+  upload(name: string, body: LocalFile, signal?: AbortSignal): Promise<void>
+}

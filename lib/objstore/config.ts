@@ -9,7 +9,7 @@ import type { Logger } from '../kit/log.ts'
 import type { Registry } from '../kit/metrics.ts'
 import type { Bucket } from './bucket.ts'
 import { FilesystemBucket } from './filesystem.ts'
-import { type BucketCall, reportingBucket } from './measured.ts'
+import { metricsBucket } from './metrics.ts'
 import { prefixBucket } from './prefix.ts'
 import { parseS3Config } from './s3-config.ts'
 
@@ -61,8 +61,6 @@ export function requireObjstoreConfig(values: ObjstoreFlagValues, prefix = 'objs
 export interface CreateBucketOptions {
   /** Where the bucket's metrics go; none: they are not kept. */
   readonly registry?: Registry
-  /** In a worker thread, instead of a registry: tells of each call, for the main thread's metrics. */
-  readonly report?: (call: BucketCall) => void
   readonly logger?: Logger
 }
 
@@ -88,16 +86,8 @@ export async function createBucket(
   const config = root.section('config')
   root.end()
   const { bucket, name } = await openBucket(type, config, options.logger)
-  return prefixBucket(await measured(bucket, name, options), prefix)
-}
-
-async function measured(bucket: Bucket, name: string, { registry, report }: CreateBucketOptions): Promise<Bucket> {
-  if (registry) {
-    // Not in worker threads, which have no registry: what makes metrics is a third of what they would load.
-    const { metricsBucket } = await import('./metrics.ts')
-    return metricsBucket(bucket, name, registry)
-  }
-  return report ? reportingBucket(bucket, name, report) : bucket
+  const { registry } = options
+  return prefixBucket(registry ? metricsBucket(bucket, name, registry) : bucket, prefix)
 }
 
 async function openBucket(

@@ -18,26 +18,6 @@ export interface BucketMetrics {
   uploaded(): void
 }
 
-/** Structured-cloneable. */
-export type BucketCall = {
-  [K in keyof BucketMetrics]: { readonly bucket: string; readonly call: K; readonly args: Parameters<BucketMetrics[K]> }
-}[keyof BucketMetrics]
-
-/** The bucket, told of in calls that can be posted to another thread; there replayBucketCalls() counts them. */
-export function reportingBucket(inner: Bucket, name: string, report: (call: BucketCall) => void): Bucket {
-  const post =
-    <K extends keyof BucketMetrics>(call: K) =>
-    (...args: Parameters<BucketMetrics[K]>) =>
-      report({ bucket: name, call, args } as BucketCall)
-  return new MeasuredBucket(inner, {
-    started: post('started'),
-    failed: post('failed'),
-    done: post('done'),
-    moved: post('moved'),
-    uploaded: post('uploaded'),
-  })
-}
-
 export class MeasuredBucket implements Bucket {
   readonly description: string
   readonly #inner: Bucket

@@ -1,23 +1,13 @@
 // What is done to a bucket as metrics of a registry.
 // Specification: metric names, labels and buckets of Thanos's objstore package.
-// Owns those metrics; measured.ts tells what there is to count, in worker threads without a registry, too.
+// Owns those metrics; measured.ts tells what there is to count.
 import { counter, gauge, histogram, type Registry } from '../kit/metrics.ts'
 import type { Bucket } from './bucket.ts'
-import { type BucketCall, type BucketMetrics, MeasuredBucket, operations, transferring } from './measured.ts'
+import { type BucketMetrics, MeasuredBucket, operations, transferring } from './measured.ts'
 
 /** The bucket, counting into the registry under the label bucket=`name`. */
 export function metricsBucket(inner: Bucket, name: string, registry: Registry): Bucket {
   return new MeasuredBucket(inner, bucketMetrics(name, registry))
-}
-
-/** Counts calls of buckets in other threads into the registry. */
-export function replayBucketCalls(registry: Registry): (call: BucketCall) => void {
-  const buckets = new Map<string, BucketMetrics>()
-  return ({ bucket, call, args }) => {
-    const metrics = buckets.get(bucket) ?? bucketMetrics(bucket, registry)
-    buckets.set(bucket, metrics)
-    ;(metrics[call] as (...args: unknown[]) => void)(...args)
-  }
 }
 
 function bucketMetrics(bucket: string, registry: Registry): BucketMetrics {

@@ -3,11 +3,11 @@
 // Owns nothing: the bucket stays the caller's.
 import type { RandomAccess } from '../bytes/random-access.ts'
 import { MnemoError } from '../kit/errors.ts'
-import type { Bucket } from './bucket.ts'
+import type { ReadableBucket } from './bucket.ts'
 
 /** The object as RandomAccess; asks the bucket for its size unless the caller knows it. */
 export async function bucketRandomAccess(
-  bucket: Bucket,
+  bucket: ReadableBucket,
   name: string,
   { sizeBytes, signal }: { sizeBytes?: number; signal?: AbortSignal } = {},
 ): Promise<RandomAccess> {

@@ -14,9 +14,7 @@ import type { ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { gauge } from '../../lib/kit/metrics.ts'
 import { WorkerPool } from '../../lib/kit/workers.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
-import type { ReadObjstore } from '../../lib/objstore/config.ts'
-import type { BucketCall } from '../../lib/objstore/measured.ts'
-import { replayBucketCalls } from '../../lib/objstore/metrics.ts'
+import { serveBucket } from '../../lib/objstore/port-bucket.ts'
 import { type CompactConfig, rangesOf, replicaLabelsOf, retentionOf } from './config.ts'
 
 /** Through which the bucket is seen; with `dataDir` metas are kept on disk. */
@@ -46,19 +44,8 @@ export function createSources(
   return { fetcher, deletionMarks, duplicates, noCompactMarks, noDownsampleMarks }
 }
 
-/** What workers do to the bucket, which they tell, counts as if the main thread did it. */
-function countBucketCalls({ registry }: ServiceContext, onRead?: (bytes: number) => void): (call: BucketCall) => void {
-  const replay = replayBucketCalls(registry)
-  return (call) => {
-    replay(call)
-    if (call.call === 'moved' && call.args[0] === 'get_range') onRead?.(call.args[1])
-  }
-}
-
 export interface CompactorParts {
   readonly bucket: Bucket
-  /** The bucket's configuration, for the workers' own connections. */
-  readonly objstore: ReadObjstore
   readonly sources: ViewSources
   readonly metrics: CompactMetrics
   readonly onView: (view: BucketView) => void
@@ -67,19 +54,15 @@ export interface CompactorParts {
 }
 
 export function createCompactor(config: CompactConfig, ctx: ServiceContext, parts: CompactorParts): Compactor {
-  const { objstore, sources, bucket, metrics, onView } = parts
-  const countCall = countBucketCalls(ctx, parts.onRead)
-  const startWorkers = () =>
-    new WorkerPool<CompactorJob, JobOutcome>(new URL('./worker.ts', import.meta.url), {
-      size: Math.max(config.concurrency, config.downsampleConcurrency),
-      workerData: { objstore },
-      name: 'compactor',
-      youngHeapMiB: 6,
-      onEvent: (calls) => (calls as BucketCall[]).forEach(countCall),
-    })
-  // A round that finds nothing to do needs none.
-  let pool: ReturnType<typeof startWorkers> | undefined
-  ctx.onStop('workers', () => pool?.close())
+  const { sources, bucket, metrics, onView, onRead } = parts
+  // Started at once: loading a thread's modules takes as long as reading the bucket's metas.
+  const pool = new WorkerPool<CompactorJob, JobOutcome>(new URL('./worker.ts', import.meta.url), {
+    size: Math.max(config.concurrency, config.downsampleConcurrency),
+    name: 'compactor',
+    youngHeapMiB: 6,
+    onPort: (port) => serveBucket(bucket, port, { onRead }),
+  })
+  ctx.onStop('workers', () => pool.close())
   gauge(ctx.registry, { name: 'thanos_delete_delay_seconds', help: 'Configured delete delay in seconds.' }).set(
     config.deleteDelayMs / 1000,
   )
@@ -87,10 +70,7 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
     ...sources,
     bucket,
     onView,
-    runJob: (job, signal) => {
-      pool ??= startWorkers()
-      return pool.run(job, { signal })
-    },
+    runJob: (job, signal) => pool.run(job, { signal }),
     workFolder: join(config.dataDir, 'compact'),
     upload: { concurrency: config.filesConcurrency, hashFunc: config.hashFunc },
     diskLimitBytes: config.diskLimitBytes,

@@ -65,7 +65,7 @@ async function run(config: CompactConfig, ctx: ServiceContext): Promise<void> {
     progress?.start(view)
   }
   const onRead = (bytes: number) => progress?.read(bytes)
-  const compactor = createCompactor(config, ctx, { bucket, objstore, sources, metrics, onView, onRead })
+  const compactor = createCompactor(config, ctx, { bucket, sources, metrics, onView, onRead })
   ctx.onStop('progress', () => progress?.done())
   await serve(config, ctx, { bucket, views, logger })
   await checkAccess(bucket, logger, ctx.signal)

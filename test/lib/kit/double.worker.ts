@@ -1,5 +1,5 @@
 // The worker of workers.test.ts.
-import { workerData } from 'node:worker_threads'
+import { type MessagePort, workerData } from 'node:worker_threads'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { Moved, postEvent, serveWorker } from '../../../lib/kit/workers.ts'
 import type { Answer, Order } from './workers.test.ts'
@@ -49,6 +49,9 @@ async function answer(order: Order, signal: AbortSignal, canceled: () => boolean
       const bytes = new Uint8Array(order.bytes)
       return new Moved({ value: bytes.length, bytes: bytes.buffer }, [bytes.buffer])
     }
+    case 'port':
+      ;(workerData as { port: MessagePort }).port.postMessage('from a worker')
+      return { value: 0 }
     case 'notices':
       postEvent({ asked: notices.length })
       return { value: notices.length, data: notices }

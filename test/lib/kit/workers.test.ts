@@ -9,7 +9,7 @@ export type Order =
   | { kind: 'wait' | 'spin'; seen: SharedArrayBuffer }
   | { kind: 'move'; bytes: ArrayBuffer }
   | { kind: 'count'; to: number; seen: SharedArrayBuffer; fails?: boolean }
-  | { kind: 'notices' }
+  | { kind: 'notices' | 'port' }
 export interface Answer {
   value: number
   data?: unknown
@@ -199,4 +199,27 @@ test('notices reach every worker in order, one that starts later first what it i
   await until(async () => (await workers.runOnEach({ kind: 'notices' })).every(({ status }) => status === 'fulfilled'))
   const again = await workers.runOnAll({ kind: 'notices' })
   expect(again.map(({ value }) => value).sort()).toEqual([2, 4])
+})
+
+test('each worker has a port of its own, one that replaces another a new one, beside what it is given', async () => {
+  const heard: string[] = []
+  let closed = 0
+  let ports = 0
+  pool = new WorkerPool<Order, Answer>(siblingModule(import.meta.url, 'double.worker'), {
+    size: 2,
+    workerData: { greeting: 'hello' },
+    onPort: (port) => {
+      const number = ++ports
+      port.on('message', (message) => heard.push(`${message}, port ${number}`))
+      port.on('close', () => closed++)
+    },
+  })
+  const workers = pool
+  await workers.runOnAll({ kind: 'port' })
+  await until(() => heard.length === 2)
+  expect(heard.toSorted()).toEqual(['from a worker, port 1', 'from a worker, port 2'])
+  await expect(workers.run({ kind: 'die' })).rejects.toThrow()
+  await until(async () => (await workers.runOnEach({ kind: 'port' })).every(({ status }) => status === 'fulfilled'))
+  await until(() => heard.includes('from a worker, port 3'))
+  expect({ ports, closed }).toEqual({ ports: 3, closed: 1 })
 })

@@ -1,16 +1,20 @@
 // The bucket on S3, against a real Ceph RADOS Gateway: the contract, broken connections, encryption, what is left of parts.
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import * as fs from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { GetObjectCommand, HeadObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { MnemoError } from '../../../lib/kit/errors.ts'
 import { createRegistry } from '../../../lib/kit/metrics.ts'
 import type { Bucket } from '../../../lib/objstore/bucket.ts'
 import { createBucket } from '../../../lib/objstore/config.ts'
 import { type Ceph, startCeph, whyNoCeph } from '../../support/ceph.ts'
+import { portOf } from '../../support/free-port.ts'
 import { HoldProxy, type ProxiedRequest } from '../../support/hold-proxy.ts'
 import { bucketContract, fails, pieces, pseudoRandom } from './bucket-contract.ts'
 
@@ -232,10 +236,52 @@ describe.skipIf(reason !== undefined)('S3', async () => {
     await bucket.upload('large', Readable.from([pseudoRandom(9 * mebibyte)]))
     const bodies = proxy.requests.filter((request) => request.method === 'PUT')
     expect(bodies).toHaveLength(3)
-    for (const request of bodies) expect(request.headers['content-md5']).toMatch(/^.{22}==$/)
+    for (const { headers } of bodies) {
+      expect(headers['content-md5']).toMatch(/^.{22}==$/)
+      expect(headers.authorization).toMatch(/SignedHeaders=[^,]*content-md5/)
+      expect(headers['x-amz-content-sha256']).toBe('UNSIGNED-PAYLOAD')
+    }
     for (const key of ['small', 'large']) {
       const head = await s3.send(new HeadObjectCommand({ Bucket: name, Key: key }))
       expect(head.Metadata).toEqual({ owner: 'sre', team: 'night' })
     }
+  })
+
+  test.each(['true', 'false'])(
+    'bytes that change on their way to the server are refused (send_content_md5: %s)',
+    async (md5) => {
+      const relay = createServer((client) => {
+        const upstream = connect(ceph.port, '127.0.0.1')
+        client.on('data', (bytes) =>
+          upstream.write(bytes.toString('latin1').replace('as it was', 'as it is!'), 'latin1'),
+        )
+        upstream.on('data', (bytes) => client.write(bytes))
+        for (const [one, other] of [
+          [client, upstream],
+          [upstream, client],
+        ] as const)
+          one.on('close', () => other.destroy()).on('error', () => {})
+      })
+      await once(relay.listen(0, '127.0.0.1'), 'listening')
+      onTestFinished(() => void relay.close())
+      const name = await freshName()
+      const lines = [`send_content_md5: ${md5}`, 'max_retries: 1']
+      const config = ceph.config(name, { lines, endpoint: `127.0.0.1:${portOf(relay)}` })
+      const bucket = await createBucket(config)
+      await expect(bucket.upload('object', Buffer.from('as it was'))).rejects.toBeInstanceOf(MnemoError)
+      await bucket.upload('other', Buffer.from('as it should be'))
+      await bucket.close()
+      const direct = await open(name)
+      expect(await direct.exists('object')).toBe(false)
+      expect(await direct.exists('other')).toBe(true)
+    },
+  )
+
+  test('without Content-MD5 the SHA-256 of a body is signed', async () => {
+    const { proxy, bucket } = await openProxied(['send_content_md5: false'])
+    await bucket.upload('small', Buffer.from('x'))
+    const [put] = proxy.requests.filter((request) => request.method === 'PUT')
+    expect(put!.headers['content-md5']).toBeUndefined()
+    expect(put!.headers['x-amz-content-sha256']).toBe(createHash('sha256').update('x').digest('hex'))
   })
 })
