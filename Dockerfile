@@ -1,16 +1,17 @@
 # One image for all services: `docker run mnemo <service> [--flag=value …]`.
-# Built from package-lock.json; the last stage has Debian's base, Node.js, our sources and their dependencies, nothing that builds.
+# Built from package-lock.json; the last stage has Debian's base, Node.js, our bundle and the dependencies, nothing that builds.
 # Runs as nobody (65534), as Prometheus's image does, so that a sidecar may share its volume; needs no writable root, only
-# /var/lib/mnemo (and /tmp for some tools). Its TypeScript is compiled for that user; any other one compiles it at each start.
+# /var/lib/mnemo (and /tmp for some tools). Its modules are compiled for that user; any other one compiles them at each start.
 ARG NODE_IMAGE=node:24-bookworm-slim
 ARG BASE_IMAGE=debian:bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /mnemo
 COPY package.json package-lock.json .npmrc ./
-COPY scripts/bootstrap.mjs scripts/node.mjs scripts/
+COPY scripts/bootstrap.mjs scripts/bundle.mjs scripts/node.mjs scripts/
 COPY proto proto
-COPY lib/kernels/assembly lib/kernels/assembly
+COPY lib lib
+COPY services services
 # The image has its own Node.js: the one among the dependencies stays out, as do compilers, types and source maps.
 RUN node scripts/bootstrap.mjs \
   && npm prune --omit=dev --no-audit --no-fund \
@@ -28,8 +29,6 @@ COPY --from=build /mnemo/proto proto
 COPY package.json LICENSE ./
 COPY bin bin
 COPY scripts/make-bucket.mjs scripts/
-COPY services services
-COPY lib lib
 COPY deploy/docker/healthcheck /usr/local/bin/healthcheck
 RUN ln -s /mnemo/bin/mnemo /usr/local/bin/mnemo \
   && mkdir /var/lib/mnemo /mnemo/compiled \

@@ -14,6 +14,7 @@ import { SeriesDecoder } from '../lib/storeapi/series-decoder.ts'
 import { askSeries } from './support/ask-series.ts'
 import { openBucketPlace } from './support/bucket-place.ts'
 import { firstMs, writeBenchBucket } from './support/compact-data.ts'
+import { median } from './support/median.ts'
 import { writeSmallBlocks } from './support/small-blocks.ts'
 import { StoreProcess } from './support/store-process.ts'
 
@@ -177,8 +178,4 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   const startMs = performance.now()
   await work()
   return (performance.now() - startMs) / 1000
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!
 }

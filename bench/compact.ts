@@ -8,6 +8,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { openBucketPlace } from './support/bucket-place.ts'
 import { type BenchBucket, writeBenchBucket } from './support/compact-data.ts'
+import { median } from './support/median.ts'
 import { type Measured, runMeasured } from './support/run-measured.ts'
 
 const { values: flags } = parseArgs({
@@ -60,16 +61,16 @@ async function main(): Promise<void> {
     if (flags.only && !one.name.includes(flags.only)) continue
     const input = path.join(folder, 'input')
     const samples = (await writeBenchBucket(input, one.bucket)) / 1e6
-    const ours = await best(input, mnemo, ['compact', ...one.args])
-    const theirs = thanos ? await best(input, thanos, ['compact', ...one.args]) : undefined
+    const ours = await medians(input, mnemo, ['compact', ...one.args])
+    const theirs = thanos ? await medians(input, thanos, ['compact', ...one.args]) : undefined
     await rm(input, { recursive: true })
     print(one.name, samples, ours, theirs)
   }
 }
 
-/** The fastest of the runs, each over a fresh copy of the bucket. */
-async function best(input: string, command: string, args: readonly string[]): Promise<Measured> {
-  let fastest: Measured | undefined
+/** The medians of the runs, each over a fresh copy of the bucket. */
+async function medians(input: string, command: string, args: readonly string[]): Promise<Measured> {
+  const measured: Measured[] = []
   for (let i = 0; i < runs; i++) {
     const work = path.join(folder, 'work')
     await mkdir(work)
@@ -78,12 +79,11 @@ async function best(input: string, command: string, args: readonly string[]): Pr
     const config = path.join(work, 'bucket.yaml')
     await writeFile(config, await place.put(path.join(work, 'bucket')))
     const common = ['--http-address=127.0.0.1:0', `--data-dir=${work}/data`, `--objstore.config-file=${config}`]
-    const measured = await runMeasured(command, [...args, ...common])
+    measured.push(await runMeasured(command, [...args, ...common]))
     await place.stop()
-    if (!fastest || measured.seconds < fastest.seconds) fastest = measured
     await rm(work, { recursive: true })
   }
-  return fastest!
+  return { seconds: median(measured.map((run) => run.seconds)), peakMiB: median(measured.map((run) => run.peakMiB)) }
 }
 
 function print(name: string, samples: number, ours: Measured, theirs: Measured | undefined): void {

@@ -1,8 +1,9 @@
-// Brings a checkout to where it can run: locked dependencies, kernels as WebAssembly, protobuf modules. Does only what is out of date.
+// Brings a checkout to where it can run: locked dependencies, kernels as WebAssembly, protobuf modules, the bundle of all modules.
+// Does only what is out of date.
 // Plain JavaScript for Node.js 18 and later, nothing but node: imports. Owns node_modules/ and build/.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { fail, findNode, root } from './node.mjs'
 
 /** Installs and builds what is out of date; prints one line for each step it takes. */
@@ -48,6 +49,9 @@ export function bootstrap() {
     writeFileSync(`${root}build/proto.js`, modules.replace('import * as $protobuf', 'import $protobuf'))
     run(node, ['node_modules/protobufjs-cli/bin/pbts', '-o', 'build/proto.d.ts', 'build/proto.js'])
   })
+  const sources = ['lib', 'services', 'proto'].flatMap(files)
+  const bundled = ['package-lock.json', 'scripts/bundle.mjs', ...sources]
+  step('bundle', bundled, `${root}build/bundle/services-mnemo.js`, 'bundling', () => run(node, ['scripts/bundle.mjs']))
 }
 
 function step(name, inputs, output, saying, work) {
@@ -55,7 +59,11 @@ function step(name, inputs, output, saying, work) {
   for (const file of inputs) hash.update(file).update(readFileSync(root + file))
   const want = hash.digest('hex')
   const stamp = `${root}build/.${name}`
-  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return
+  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === want) {
+    // bin/mnemo tells by times whether a source was edited.
+    const now = new Date()
+    return utimesSync(output, now, now)
+  }
   console.error(`${saying} …`)
   work()
   writeFileSync(stamp, want)

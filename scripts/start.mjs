@@ -4,7 +4,12 @@ import { bootstrap } from './bootstrap.mjs'
 import { findNode, root } from './node.mjs'
 
 bootstrap()
-const args = ['--disable-warning=ExperimentalWarning', `${root}services/mnemo.ts`, 'cluster', ...process.argv.slice(2)]
+const args = [
+  '--disable-warning=ExperimentalWarning',
+  `${root}build/bundle/services-mnemo.js`,
+  'cluster',
+  ...process.argv.slice(2),
+]
 const cluster = spawn(findNode(), args, { stdio: 'inherit' })
 // A terminal's Ctrl-C reaches the whole group; a signal to this process alone is handed on.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => cluster.kill(signal))

@@ -1,18 +1,23 @@
-// A file that is written front to back through a buffer, can be patched and read back, and is on disk when finish() returns.
+// A file that is written front to back through two buffers, one of which is filled while the other goes to the file; it can be patched
+// and read back, and is on disk when finish() returns.
 // Owns its descriptor: finish() or abort() must be called.
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32c } from './crc32c.ts'
 import { fileError } from './random-access.ts'
 
-const defaultBufferBytes = 1024 * 1024
+const defaultBufferBytes = 256 * 1024
 
 export class FileWriter {
   readonly path: string
   readonly #handle: FileHandle
-  readonly #buffer: Buffer
+  #buffer: Buffer
   #buffered = 0
+  /** Bytes that are in the file, or on their way to it. */
   #written = 0
+  /** What is on its way: an outcome, not a rejection, which whoever comes next is told. */
+  #writing: Promise<{ readonly error?: unknown }> = Promise.resolve({})
+  #other: Buffer | undefined
 
   private constructor(path: string, handle: FileHandle, bufferBytes: number) {
     this.path = path
@@ -38,6 +43,7 @@ export class FileWriter {
   async append(bytes: Uint8Array): Promise<void> {
     if (bytes.length > this.room) await this.#flush()
     if (bytes.length > this.#buffer.length) {
+      await this.#drain()
       await this.#writeAt(bytes, this.#written)
       this.#written += bytes.length
       return
@@ -65,13 +71,13 @@ export class FileWriter {
 
   /** Overwrites bytes that were appended before. */
   async patch(bytes: Uint8Array, offset: number): Promise<void> {
-    await this.#flush()
+    await this.#drain()
     await this.#writeAt(bytes, offset)
   }
 
   /** Bytes that were appended before. */
   async read(offset: number, length: number): Promise<Uint8Array> {
-    await this.#flush()
+    await this.#drain()
     const bytes = new Uint8Array(length)
     for (let done = 0; done < length; ) {
       const { bytesRead } = await this.#handle
@@ -97,25 +103,49 @@ export class FileWriter {
   /** Writes what is buffered and closes; on disk unless not `durable`. */
   async finish({ durable = true } = {}): Promise<void> {
     try {
-      await this.#flush()
+      await this.#drain()
       if (durable) await this.#handle.sync()
     } catch (error) {
       throw fileError(`cannot write ${this.path}`, error)
     } finally {
-      await this.#handle.close()
+      await this.#close()
     }
   }
 
   /** Closes; what is in the file is of no use. */
   async abort(): Promise<void> {
+    await this.#close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#writing
     await this.#handle.close()
   }
 
+  /** Sends what is buffered on its way, once what was sent before has arrived. */
   async #flush(): Promise<void> {
+    await this.#arrived()
     if (this.#buffered === 0) return
-    await this.#writeAt(this.#buffer.subarray(0, this.#buffered), this.#written)
+    const full = this.#buffer
+    this.#writing = this.#writeAt(full.subarray(0, this.#buffered), this.#written).then(
+      () => ({}),
+      (error: unknown) => ({ error }),
+    )
     this.#written += this.#buffered
     this.#buffered = 0
+    this.#buffer = this.#other ?? Buffer.allocUnsafeSlow(full.length)
+    this.#other = full
+  }
+
+  /** All that was appended is in the file. */
+  async #drain(): Promise<void> {
+    await this.#flush()
+    await this.#arrived()
+  }
+
+  async #arrived(): Promise<void> {
+    const { error } = await this.#writing
+    if (error !== undefined) throw error
   }
 
   async #writeAt(bytes: Uint8Array, offset: number): Promise<void> {

@@ -4,6 +4,8 @@
 import type { RandomAccess } from './random-access.ts'
 
 const defaultWindowBytes = 1024 * 1024
+/** Of what was read ahead so much of a window is joined to the end of the one at hand where bytes stand across both. */
+const bridgePart = 1 / 8
 
 /** Bytes at hand. */
 export interface Window {
@@ -38,7 +40,7 @@ export class ForwardWindow implements RandomAccess {
   readonly #readsAhead: boolean
   readonly #past: Uint8Array[] = []
   #window = nothing
-  /** Follows the window. */
+  /** Begins where the window ends, or, once its first bytes have been joined to it, inside. */
   #ahead: Ahead | undefined
 
   constructor(source: RandomAccess, options: ForwardWindowOptions = {}) {
@@ -65,18 +67,19 @@ export class ForwardWindow implements RandomAccess {
     return this.#window
   }
 
-  /** Has the window begin at the offset, which is in the source. */
-  async moveTo(offset: number, signal?: AbortSignal): Promise<void> {
-    await this.#move(offset, 0, signal)
+  /** Has the offset, which is in the source, and `likelyBytes` behind it at hand, or as many of them as a window holds. */
+  async moveTo(offset: number, likelyBytes: number, signal?: AbortSignal): Promise<void> {
+    await this.#move(offset, Math.min(likelyBytes, this.#windowBytes, this.sizeBytes - offset), signal)
   }
 
   async #move(offset: number, atLeast: number, signal: AbortSignal | undefined): Promise<Window> {
-    const before = this.#window
-    const bytes = (await this.#joined(offset, atLeast)) ?? (await this.#read(offset, atLeast, signal))
-    if (this.#releasable) this.#past.push(before.bytes)
-    const window = { start: offset, bytes }
+    const window = (await this.#fromAhead(offset, atLeast)) ?? {
+      start: offset,
+      bytes: await this.#read(offset, atLeast, signal),
+    }
+    if (this.#releasable) this.#past.push(this.#window.bytes)
     this.#window = window
-    if (this.#readsAhead) this.#readOn(signal)
+    if (this.#readsAhead && this.#ahead === undefined) this.#readOn(signal)
     return window
   }
 
@@ -94,25 +97,33 @@ export class ForwardWindow implements RandomAccess {
     this.#ahead = { start, outcome }
   }
 
-  /** What the window has from the offset on, and what was read ahead behind it; undefined where that is not what is wanted. */
-  async #joined(offset: number, atLeast: number): Promise<Uint8Array | undefined> {
-    const { start, bytes } = this.#window
+  /** From what was read ahead; undefined where that does not have the bytes that are wanted, and is dropped. */
+  async #fromAhead(offset: number, atLeast: number): Promise<Window | undefined> {
     const ahead = this.#ahead
-    this.#ahead = undefined
     if (ahead === undefined) return undefined
     const outcome = await ahead.outcome
-    // Read again, to be told why.
-    if ('error' in outcome) return undefined
-    const following = outcome.bytes
+    // Another read has taken it meanwhile.
+    if (this.#ahead !== ahead) return undefined
+    const { start, bytes } = this.#window
+    // What failed is read again, to be told why.
+    const following = 'error' in outcome ? undefined : outcome.bytes
     const isOfUse =
-      offset >= start &&
-      offset <= ahead.start &&
-      start + bytes.length === ahead.start &&
+      following !== undefined &&
+      start <= offset &&
+      ahead.start <= start + bytes.length &&
       offset + atLeast <= ahead.start + following.length
-    if (offset === ahead.start && isOfUse) return following
-    const joined = isOfUse ? joinBytes(bytes.subarray(offset - start), following) : undefined
-    free(following)
-    return joined
+    if (!isOfUse) {
+      this.#ahead = undefined
+      if (following) free(following)
+      return undefined
+    }
+    if (offset < ahead.start) {
+      const rest = bytes.subarray(offset - start, ahead.start - start)
+      const bridge = following.subarray(0, Math.max(Math.ceil(this.#windowBytes * bridgePart), atLeast - rest.length))
+      return { start: offset, bytes: joinBytes(rest, bridge) }
+    }
+    this.#ahead = undefined
+    return { start: ahead.start, bytes: following }
   }
 
   /** Frees what is at hand, too: nothing is borrowed any more. */

@@ -20,7 +20,8 @@ export async function downsampleBlock(source: InputBlock, options: MergeOptions)
   const isRaw = source.meta.thanos.resolutionMs === resolutions.raw
   const writer = await BlockWriter.create({ folder, symbols: source.index.symbols, ...options.writing })
   const input = new SeriesInput(source, signal)
-  const downsampler = new SeriesDownsampler(createKernels())
+  const kernels = createKernels()
+  const downsampler = new SeriesDownsampler(kernels)
   try {
     for (await input.next(); input.series; await input.next()) {
       signal.throwIfAborted()
@@ -28,6 +29,7 @@ export async function downsampleBlock(source: InputBlock, options: MergeOptions)
       const chunks = await input.chunks()
       const coarser = naming(source, () => (isRaw ? downsampler.fromRaw(chunks) : downsampler.fromFiveMinutes(chunks)))
       if (coarser.length > 0) await writer.addSeries(labels, coarser, input.labelRefs)
+      kernels.reuseEncoded()
     }
     return await writer.finish(meta)
   } catch (error) {

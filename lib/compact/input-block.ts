@@ -36,10 +36,14 @@ export interface InputBlockOptions extends IndexReaderOptions {
 
 const defaultWindowBytes = 2 * 1024 * 1024
 const leastWindowBytes = 256 * 1024
+/** Of all blocks that are read side by side. */
+const windowsBytes = 4 * 1024 * 1024
+/** Few chunks are larger: those of histograms with many buckets. */
+const likelyChunkBytes = 16 * 1024
 
 /** For each of so many blocks that are read side by side: small enough for memory, and long enough for the next one to come meanwhile. */
 export function windowBytesOf(blocks: number): number {
-  return Math.max(leastWindowBytes, Math.floor(defaultWindowBytes / blocks))
+  return Math.max(leastWindowBytes, Math.min(defaultWindowBytes, Math.floor(windowsBytes / blocks)))
 }
 
 /**
@@ -89,8 +93,9 @@ async function moveAndTake(
   signal: AbortSignal,
 ): Promise<boolean> {
   const offset = chunkRefs[0]! % highWord
+  const likelyBytes = chunkRefs[chunkCount - 1]! - chunkRefs[0]! + likelyChunkBytes
   // A run that is larger than the window, or ends behind the segment.
   if (offset === window.atHand.start || offset >= window.sizeBytes) return false
-  await window.moveTo(offset, signal)
+  await window.moveTo(offset, likelyBytes, signal)
   return into.take(window.atHand, chunkRefs, chunkCount) === 'taken'
 }

@@ -67,6 +67,7 @@ async function mergeSeries(
         const [{ input, refs, length }] = members as [MergeHead]
         if (chunks.length > 0)
           await writer.addSeries(input.series!.labels, merger.merge(chunks), refs.subarray(0, length))
+        kernels.reuseEncoded()
       }
       for (const head of members) {
         const later = head.advance(symbols)

@@ -186,6 +186,10 @@ class Instance implements Kernels {
     return copy
   }
 
+  reuseEncoded(): void {
+    this.slabUsed = 0
+  }
+
   dropStale(columns: SampleColumns, from: number): void {
     const { length, timesPtr, valuesPtr } = columns
     const after = from > 0 ? columns.times()[from - 1]! : Number.NEGATIVE_INFINITY

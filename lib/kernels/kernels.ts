@@ -126,6 +126,8 @@ export interface Kernels {
   decodePlain(fields: Uint8Array, range: WireRange, into: SampleColumns): boolean
   /** Encodes samples [from, to) as one XOR chunk, byte for byte as Prometheus's appender. The bytes are the caller's, but share memory with others: they must not be transferred. */
   encodeXor(from: SampleColumns, fromIndex: number, toIndex: number): Uint8Array
+  /** What encodeXor() and encodeXor2() gave before is not read any more, and its memory is used again: garbage of this kind is collected late. */
+  reuseEncoded(): void
   /**
    * As decodeXor for an XOR2 chunk. `startsPtr`, where it is not 0, is the address of a float64 for each sample of the
    * chunk: start timestamps in ms, 0 where they are not known.

@@ -12,6 +12,8 @@ export interface WorkerPoolOptions {
   readonly name?: string
   /** Where a worker's short-lived objects may live; less of it is collected more often, which costs little where few survive. */
   readonly youngHeapMiB?: number
+  /** What a worker's heap may come to at most, behind which it dies. The less it is, the sooner garbage is collected, from the first MiB on. */
+  readonly heapMiB?: number
   /** What a worker is told first, in order, when it starts: see tell(). */
   readonly greeting?: () => readonly unknown[]
   /** Takes this end of a channel to each worker that starts; its module finds the other end as `workerData.port`. */
@@ -229,9 +231,12 @@ export class WorkerPool<Request, Response> {
   }
 
   #start(slot: Slot<Response>): void {
-    const { youngHeapMiB } = this.#options
-    const limits = youngHeapMiB === undefined ? {} : { resourceLimits: { maxYoungGenerationSizeMb: youngHeapMiB } }
-    const worker = new Worker(this.#url, { ...this.#givenData(), name: this.#name, ...limits })
+    const { youngHeapMiB, heapMiB } = this.#options
+    const resourceLimits = {
+      ...(youngHeapMiB !== undefined && { maxYoungGenerationSizeMb: youngHeapMiB }),
+      ...(heapMiB !== undefined && { maxOldGenerationSizeMb: heapMiB }),
+    }
+    const worker = new Worker(this.#url, { ...this.#givenData(), name: this.#name, resourceLimits })
     let reason: unknown
     slot.worker = worker
     for (const notice of this.#options.greeting?.() ?? [])
@@ -403,10 +408,4 @@ class RunningJob {
       })
     this.abort.signal.throwIfAborted()
   }
-}
-
-/** The URL of a module beside the caller's, with the caller's own extension: .ts in a checkout, .js in a package. */
-export function siblingModule(importMetaUrl: string, name: string): URL {
-  const extension = importMetaUrl.slice(importMetaUrl.lastIndexOf('.'))
-  return new URL(`./${name}${extension}`, importMetaUrl)
 }

@@ -5,12 +5,13 @@ import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { makeFolder } from '../../lib/kit/make-folder.ts'
+import { moduleUrl } from '../../lib/kit/module-url.ts'
 import type { ChildOptions } from './children.ts'
 import { type ClusterConfig, folders } from './config.ts'
 import { freshBlockMs } from './demo-bucket.ts'
 import { type Replica, replicas } from './demo-series.ts'
 
-const executable = fileURLToPath(new URL('../mnemo.ts', import.meta.url))
+const executable = fileURLToPath(moduleUrl('services/mnemo.ts'))
 
 /** Targets of each Prometheus: three services, two sidecars, two Prometheus. */
 export const scrapedTargets = 7

@@ -12,10 +12,14 @@ import type { CompactorJob, JobOutcome } from '../../lib/compact/job.ts'
 import type { CompactMetrics } from '../../lib/compact/metrics.ts'
 import type { ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { gauge } from '../../lib/kit/metrics.ts'
+import { moduleUrl } from '../../lib/kit/module-url.ts'
 import { WorkerPool } from '../../lib/kit/workers.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { serveBucket } from '../../lib/objstore/port-bucket.ts'
 import { type CompactConfig, rangesOf, replicaLabelsOf, retentionOf } from './config.ts'
+
+/** Far more than a job takes, whose memory does not grow with its blocks. */
+const workerHeapMiB = 1024
 
 /** Through which the bucket is seen; with `dataDir` metas are kept on disk. */
 export function createSources(
@@ -56,10 +60,11 @@ export interface CompactorParts {
 export function createCompactor(config: CompactConfig, ctx: ServiceContext, parts: CompactorParts): Compactor {
   const { sources, bucket, metrics, onView, onRead } = parts
   // Started at once: loading a thread's modules takes as long as reading the bucket's metas.
-  const pool = new WorkerPool<CompactorJob, JobOutcome>(new URL('./worker.ts', import.meta.url), {
+  const pool = new WorkerPool<CompactorJob, JobOutcome>(moduleUrl('services/compact/worker.ts'), {
     size: Math.max(config.concurrency, config.downsampleConcurrency),
     name: 'compactor',
     youngHeapMiB: 6,
+    heapMiB: workerHeapMiB,
     onPort: (port) => serveBucket(bucket, port, { onRead }),
   })
   ctx.onStop('workers', () => pool.close())

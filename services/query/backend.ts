@@ -4,7 +4,8 @@
 import { MnemoError } from '../../lib/kit/errors.ts'
 import type { ClientCallReports } from '../../lib/kit/grpc-client-metrics.ts'
 import type { Registry } from '../../lib/kit/metrics.ts'
-import { siblingModule, WorkerPool } from '../../lib/kit/workers.ts'
+import { moduleUrl } from '../../lib/kit/module-url.ts'
+import { WorkerPool } from '../../lib/kit/workers.ts'
 import type { Labels } from '../../lib/labels/labels.ts'
 import type { EndpointSet, EndpointStatus } from '../../lib/storeapi/endpoint-set.ts'
 import { ActiveQueries } from './active-queries.ts'
@@ -39,7 +40,7 @@ export class WorkerBackend implements QueryBackend {
   constructor(options: BackendOptions) {
     const { workers: size, config: workerData, maxConcurrent, registry, onClientCalls } = options
     this.#options = options
-    this.#pool = new WorkerPool(siblingModule(import.meta.url, 'worker'), {
+    this.#pool = new WorkerPool(moduleUrl('services/query/worker.ts'), {
       size,
       workerData,
       name: 'query worker',

@@ -2,7 +2,8 @@
 // Owns the threads, their metrics as they were read last, and the gate of Series calls.
 import { asMnemoError } from '../../lib/kit/errors.ts'
 import type { MetricsData } from '../../lib/kit/metrics.ts'
-import { siblingModule, WorkerPool } from '../../lib/kit/workers.ts'
+import { moduleUrl } from '../../lib/kit/module-url.ts'
+import { WorkerPool } from '../../lib/kit/workers.ts'
 import { BlockNotices, type ResyncEvent, sentError } from '../../lib/store/block-notices.ts'
 import type { SeriesGate } from '../../lib/store/series-gate.ts'
 import type { TimeBounds } from '../../lib/store/store-info.ts'
@@ -32,7 +33,7 @@ export class StoreWorkers implements Omit<WireStoreApi, 'info'> {
 
   constructor(options: StoreWorkersOptions) {
     this.#options = options
-    this.#pool = new WorkerPool(siblingModule(import.meta.url, 'worker'), {
+    this.#pool = new WorkerPool(moduleUrl('services/store/worker.ts'), {
       size: options.size,
       workerData: options.config,
       name: 'store worker',

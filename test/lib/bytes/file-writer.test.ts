@@ -1,5 +1,5 @@
 // FileWriter: what is appended in pieces of any size is the file, patches and read-backs included.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 test('pieces below, at and above the buffer, patched, aligned and read back', async () => {
   const path = join(folder, 'file')
   const file = await FileWriter.create(path)
-  const sizes = [1, 0, 1000, 2 ** 20, 2 ** 20 + 1, 17, 2 ** 20 - 1, 5]
+  const sizes = [1, 0, 1000, 2 ** 18, 2 ** 18 + 1, 17, 2 ** 18 - 1, 5, ...Array(50).fill(60_000), 2 ** 20 + 1]
   const want: Buffer[] = []
   for (const [i, size] of sizes.entries()) {
     const piece = Buffer.alloc(size, i + 1)
@@ -33,6 +33,21 @@ test('pieces below, at and above the buffer, patched, aligned and read back', as
   await file.finish()
   expect(readFileSync(path).equals(all)).toBe(true)
 })
+
+test.runIf(existsSync('/dev/full'))(
+  'a disk that is full (/dev/full, where there is one) is told before the file is taken for whole',
+  async () => {
+    for (const pieces of [1, 9, 30]) {
+      const file = await FileWriter.create('/dev/full')
+      const work = async () => {
+        for (let i = 0; i < pieces; i++) await file.append(Buffer.alloc(2 ** 16))
+        await file.finish()
+      }
+      await expect(work()).rejects.toMatchObject({ message: expect.stringContaining('/dev/full') })
+      await file.abort().catch(() => {})
+    }
+  },
+)
 
 test('a folder that is missing is not_found', async () => {
   await expect(FileWriter.create(join(folder, 'none', 'file'))).rejects.toMatchObject({ code: 'not_found' })

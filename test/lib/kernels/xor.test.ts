@@ -47,6 +47,25 @@ test(`encodes as the twin does, and decodes to the same bits (SEED=${seed})`, ()
   decoded.free()
 })
 
+test('what was encoded stays as it is until its memory is used again', () => {
+  const random = new Random(seed)
+  const encode = () => {
+    fill(columns, wildSeries(random, 20))
+    const chunk = kernels.encodeXor(columns, 0, columns.length)
+    return { chunk, want: chunk.slice() }
+  }
+  for (let round = 0; round < 100; round++) {
+    const encoded = Array.from({ length: 1 + random.below(300) }, encode)
+    for (const { chunk, want } of encoded) expect(chunk).toEqual(want)
+    kernels.reuseEncoded()
+  }
+  const first = encode()
+  kernels.reuseEncoded()
+  const second = encode()
+  expect(second.chunk.buffer).toBe(first.chunk.buffer)
+  expect(second.chunk.byteOffset).toBe(0)
+})
+
 test(`cut and changed chunks decode as the twin does, or are corrupt for both (SEED=${seed})`, () => {
   const random = new Random(seed)
   for (let round = 0; round < 1500; round++) {

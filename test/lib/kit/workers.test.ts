@@ -1,7 +1,7 @@
 // The worker pool: answers, errors with their codes, cancels, deaths and restarts, load.
 import { afterEach, describe, expect, test } from 'vitest'
 import { MnemoError } from '../../../lib/kit/errors.ts'
-import { siblingModule, WorkerPool } from '../../../lib/kit/workers.ts'
+import { WorkerPool } from '../../../lib/kit/workers.ts'
 
 export type Order =
   | { kind: 'double'; value: number }
@@ -19,7 +19,7 @@ export interface Answer {
 let pool: WorkerPool<Order, Answer> | undefined
 
 function start(size: number, workerData?: unknown): WorkerPool<Order, Answer> {
-  pool = new WorkerPool(siblingModule(import.meta.url, 'double.worker'), { size, workerData, name: 'doubler' })
+  pool = new WorkerPool(new URL('./double.worker.ts', import.meta.url), { size, workerData, name: 'doubler' })
   return pool
 }
 
@@ -181,7 +181,7 @@ describe('a stream', () => {
 
 test('notices reach every worker in order, one that starts later first what it is greeted with; events come back', async () => {
   const events: unknown[] = []
-  pool = new WorkerPool<Order, Answer>(siblingModule(import.meta.url, 'double.worker'), {
+  pool = new WorkerPool<Order, Answer>(new URL('./double.worker.ts', import.meta.url), {
     size: 2,
     greeting: () => ['hello', 'you'],
     onEvent: (event) => events.push(event),
@@ -205,7 +205,7 @@ test('each worker has a port of its own, one that replaces another a new one, be
   const heard: string[] = []
   let closed = 0
   let ports = 0
-  pool = new WorkerPool<Order, Answer>(siblingModule(import.meta.url, 'double.worker'), {
+  pool = new WorkerPool<Order, Answer>(new URL('./double.worker.ts', import.meta.url), {
     size: 2,
     workerData: { greeting: 'hello' },
     onPort: (port) => {
