@@ -1,13 +1,15 @@
 // Puts each service's modules, and those that it takes from node_modules, into few files of build/bundle: a store that loads 60
 // instead of 580 starts sooner, and holds less. bin/mnemo runs them while no source is newer.
 // Entries: the executable and the modules of worker threads, named as lib/kit/module-url.ts looks for them.
-import { readdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { rolldown } from 'rolldown'
 import { root } from './node.mjs'
 
 /** All files are in one folder, two below the root: URLs beside or above a module are the same for each. */
 const output = `${root}build/bundle`
 const made = `${output}.${process.pid}`
+/** Processes that run may load what they have of an earlier bundle. */
+const keptMs = 24 * 60 * 60 * 1000
 
 const entries = readdirSync(`${root}services`, { recursive: true, encoding: 'utf8' })
   .filter((path) => path === 'mnemo.ts' || /(^|[/.])worker\.ts$/.test(path))
@@ -17,8 +19,8 @@ const bundle = await rolldown({
   cwd: root,
   input: Object.fromEntries(entries.map((path) => [path.replaceAll('/', '-').replace(/\.ts$/, ''), path])),
   platform: 'node',
-  // Machine code is found beside its own package.
-  external: ['snappy'],
+  // The one is machine code beside its package, the other reads files of its own.
+  external: ['snappy', '@grpc/reflection'],
   onLog(level, log, handle) {
     // A warning is about the code of packages, which is as it is.
     if (level !== 'warn') handle(level, log)
@@ -26,5 +28,15 @@ const bundle = await rolldown({
 })
 await bundle.write({ dir: made, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' })
 await bundle.close()
-rmSync(output, { recursive: true, force: true })
-renameSync(made, output)
+
+mkdirSync(output, { recursive: true })
+const names = readdirSync(made)
+// What others load comes before them.
+for (const name of names.toSorted((a, b) => isEntry(a) - isEntry(b))) renameSync(`${made}/${name}`, `${output}/${name}`)
+rmSync(made, { recursive: true })
+for (const name of readdirSync(output))
+  if (!names.includes(name) && Date.now() - statSync(`${output}/${name}`).mtimeMs > keptMs) rmSync(`${output}/${name}`)
+
+function isEntry(name) {
+  return Number(name.startsWith('services-'))
+}

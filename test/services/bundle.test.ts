@@ -15,7 +15,9 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Client, credentials } from '@grpc/grpc-js'
 import { afterAll, beforeEach, expect, test } from 'vitest'
+import { TestProcess } from '../support/process.ts'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(path.join(tmpdir(), 'mnemo-bundle-'))
@@ -78,4 +80,23 @@ test('the bundle has the executable and each worker, as lib/kit/module-url.ts na
   expect(workers.length).toBeGreaterThan(2)
   const names = ['services-mnemo.js', ...workers.map((name) => `services-${name}-worker.js`)]
   expect(readdirSync(`${project}build/bundle`)).toEqual(expect.arrayContaining(names))
+})
+
+test('packages that read files of their own find them: gRPC reflection of the process lists what it serves', async () => {
+  const args = ['query', '--http-address=127.0.0.1:0', '--grpc-address=127.0.0.1:0']
+  const querier = await TestProcess.start({ command: `${project}bin/mnemo`, args })
+  try {
+    const [, address] = await querier.waitForOutput(/serving gRPC" address=(\S+)/)
+    const client = new Client(address!, credentials.createInsecure())
+    const method = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'
+    const same = (bytes: Buffer) => bytes
+    const call = client.makeBidiStreamRequest<Buffer, Buffer>(method, same, same)
+    // list_services, field 7, of all
+    call.end(Buffer.from([0x3a, 1, 0x2a]))
+    const [answer] = await Array.fromAsync(call as AsyncIterable<Buffer>)
+    expect(answer?.toString('latin1')).toContain('thanos.Query')
+    client.close()
+  } finally {
+    await querier.stop()
+  }
 })
