@@ -2,31 +2,20 @@
 // Each service's module exports main(argv); only the one that is asked for is loaded.
 // Owns the list of services; flags are the services' own.
 import { enableCompileCache, flushCompileCache } from 'node:module'
+import { moduleUrl } from '../lib/kit/module-url.ts'
 import { version } from '../lib/kit/version.ts'
 
 interface ServiceModule {
   main(argv: string[]): Promise<void>
 }
 
-const services: Readonly<Record<string, { summary: string; load: () => Promise<ServiceModule> }>> = {
-  sidecar: {
-    summary: 'beside a Prometheus: ships its blocks to the bucket, serves its fresh data over StoreAPI',
-    load: () => import('./sidecar/main.ts'),
-  },
-  store: {
-    summary: "serves the bucket's blocks over StoreAPI",
-    load: () => import('./store/main.ts'),
-  },
-  query: {
-    summary: "Prometheus's HTTP API and page over StoreAPIs: fans out, deduplicates replicas, runs PromQL",
-    load: () => import('./query/main.ts'),
-  },
-  compact: {
-    summary: "merges, deduplicates and downsamples the bucket's blocks, deletes what retention says",
-    load: () => import('./compact/main.ts'),
-  },
-  tools: { summary: "a person's tools over a bucket", load: () => import('./tools/main.ts') },
-  cluster: { summary: 'a whole small cluster on this machine, to try it out', load: () => import('./cluster/main.ts') },
+const services: Readonly<Record<string, string>> = {
+  sidecar: 'beside a Prometheus: ships its blocks to the bucket, serves its fresh data over StoreAPI',
+  store: "serves the bucket's blocks over StoreAPI",
+  query: "Prometheus's HTTP API and page over StoreAPIs: fans out, deduplicates replicas, runs PromQL",
+  compact: "merges, deduplicates and downsamples the bucket's blocks, deletes what retention says",
+  tools: "a person's tools over a bucket",
+  cluster: 'a whole small cluster on this machine, to try it out',
 }
 
 /** The file's cache is written at exit; a process that is killed would leave none, so it is written after the start too. */
@@ -47,20 +36,19 @@ async function main([name, ...argv]: string[]): Promise<void> {
     return
   }
   enableCompileCache()
-  if (name === 'compile') return (await import('./compile/main.ts')).main()
-  const service = Object.hasOwn(services, name) ? services[name] : undefined
-  if (!service) {
+  // Of nobody's concern but an image's.
+  if (name !== 'compile' && !Object.hasOwn(services, name)) {
     console.error(`mnemo: got unknown service "${name}", want one of ${Object.keys(services).join(', ')}`)
     process.exitCode = 2
     return
   }
   setTimeout(flushCompileCache, flushAfterMs).unref()
-  const { main: run } = await service.load()
-  await run(argv)
+  const service: ServiceModule = await import(moduleUrl(`services/${name}/main.ts`).href)
+  await service.main(argv)
 }
 
 function usage(): string {
-  const lines = Object.entries(services).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  const lines = Object.entries(services).map(([name, summary]) => `  ${name.padEnd(10)}${summary}`)
   return [
     'usage: mnemo <service> [<flags>]',
     '',

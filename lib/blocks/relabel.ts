@@ -1,25 +1,11 @@
 // Sharding by external labels: the selector relabel configuration of store and compactor.
 // Specification: Prometheus's relabel_config, of which Thanos allows keep, drop and hashmod here.
-// Owns the flags and what a block shows to the rules; the rules themselves are lib/labels/relabel.ts.
-import { readFileSync } from 'node:fs'
-import { MnemoError } from '../kit/errors.ts'
-import { type FlagValues, stringFlag } from '../kit/flags.ts'
+// Owns what a block shows to the rules; the flags are selector-flags.ts's, the rules themselves lib/labels/relabel.ts's.
+import type { FlagValues } from '../kit/flags.ts'
 import { type Labels, withoutLabels } from '../labels/labels.ts'
 import { compileRelabel, parseRelabelConfig, type RelabelRule } from '../labels/relabel.ts'
 import type { MetaFilter } from './fetcher.ts'
-
-export const selectorFlags = {
-  selectorRelabelConfig: stringFlag('selector.relabel-config', {
-    help:
-      "Alternative to 'selector.relabel-config-file' flag (mutually exclusive). Content of YAML file with relabeling " +
-      'configuration that allows selecting blocks to act on based on their external labels. It follows thanos ' +
-      'sharding relabel-config syntax. For format details see: ' +
-      'https://thanos.io/tip/thanos/sharding.md/#relabelling',
-  }),
-  selectorRelabelConfigFile: stringFlag('selector.relabel-config-file', {
-    help: 'Path to YAML file with relabeling configuration that allows selecting blocks to act on.',
-  }),
-}
+import { readSelectorText, type selectorFlags, selectorsName, wrongSelector } from './selector-flags.ts'
 
 /** The rules of the selector flags; none: no rules. Throws `config`. */
 export function readSelectorRules(values: FlagValues<typeof selectorFlags>): RelabelRule[] {
@@ -28,34 +14,13 @@ export function readSelectorRules(values: FlagValues<typeof selectorFlags>): Rel
     return text === undefined ? [] : parseRelabelRules(text)
   } catch (cause) {
     const file = values.selectorRelabelConfigFile
-    throw file ? wrong(`--selector.relabel-config-file=${file}`, cause) : cause
-  }
-}
-
-/** The YAML text of the selector flags; undefined where neither is given. Throws `config`. */
-export function readSelectorText(values: FlagValues<typeof selectorFlags>): string | undefined {
-  const inline = values.selectorRelabelConfig || undefined
-  const file = values.selectorRelabelConfigFile || undefined
-  if (inline !== undefined && file !== undefined)
-    throw wrong('got both --selector.relabel-config and --selector.relabel-config-file, want one of them')
-  if (file === undefined) return inline
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw wrong(`--selector.relabel-config-file=${file}`, cause)
+    throw file ? wrongSelector(`--selector.relabel-config-file=${file}`, cause) : cause
   }
 }
 
 /** The rules of a YAML text. Throws `config`, naming what is wrong. */
 export function parseRelabelRules(yamlText: string): RelabelRule[] {
-  return parseRelabelConfig(yamlText, { what, allowed: ['keep', 'drop', 'hashmod'] })
-}
-
-const what = 'the selector relabel configuration'
-
-function wrong(problem: string, cause?: unknown): MnemoError {
-  const message = `cannot use ${what}: ${problem}`
-  return new MnemoError('config', message, cause === undefined ? {} : { cause })
+  return parseRelabelConfig(yamlText, { what: selectorsName, allowed: ['keep', 'drop', 'hashmod'] })
 }
 
 /** A label that rules may select by: the block's ULID. */

@@ -2,7 +2,7 @@
 // Specification: Thanos cmd/thanos/compact.go.
 // Owns the checks of what the flags say together.
 import { createHash } from 'node:crypto'
-import { readSelectorText, selectorFlags } from '../../lib/blocks/relabel.ts'
+import { readSelectorText, selectorFlags } from '../../lib/blocks/selector-flags.ts'
 import { hashFuncs } from '../../lib/blocks/upload.ts'
 import type { ForecastOptions } from '../../lib/compact/forecast.ts'
 import { defaultRangesMs } from '../../lib/compact/plan.ts'

@@ -1,7 +1,7 @@
 // The querier's flags, named and defaulted as Thanos's (cmd/thanos/query.go); those of ours say so.
 // Owns what they mean beyond their type: addresses, replica labels given as a list.
 import { availableParallelism } from 'node:os'
-import { selectorFlags } from '../../lib/blocks/relabel.ts'
+import { selectorFlags } from '../../lib/blocks/selector-flags.ts'
 import { formatDurationMs } from '../../lib/kit/duration.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import {

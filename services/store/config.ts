@@ -1,7 +1,7 @@
 // The store gateway's flags, named and defaulted as Thanos's (cmd/thanos/store.go).
 // Owns what they mean beyond their type: which of them cannot go together.
 import { availableParallelism } from 'node:os'
-import { selectorFlags } from '../../lib/blocks/relabel.ts'
+import { selectorFlags } from '../../lib/blocks/selector-flags.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { bytesFlag, durationFlag, type FlagValues, intFlag, stringFlag, timeFlag } from '../../lib/kit/flags.ts'
 import { commonFlags } from '../../lib/kit/lifecycle.ts'

@@ -3,7 +3,8 @@
 // Owns the command; what is deleted is decided by lib/compact/cleaner.ts.
 import { consistencyDelayFilter } from '../../lib/blocks/filters.ts'
 import { ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
-import { readSelectorRules, relabelFilter, selectorFlags } from '../../lib/blocks/relabel.ts'
+import { readSelectorRules, relabelFilter } from '../../lib/blocks/relabel.ts'
+import { selectorFlags } from '../../lib/blocks/selector-flags.ts'
 import { Cleaner } from '../../lib/compact/cleaner.ts'
 import { compactMetrics } from '../../lib/compact/metrics.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -75,11 +76,24 @@ test('an image has no sources', () => {
   expect(run()).toBe('bundle')
 })
 
-test('the bundle has the executable and each worker, as lib/kit/module-url.ts names them', () => {
-  const workers = readdirSync(`${project}services`).filter((name) => existsSync(`${project}services/${name}/worker.ts`))
-  expect(workers.length).toBeGreaterThan(2)
-  const names = ['services-mnemo.js', ...workers.map((name) => `services-${name}-worker.js`)]
-  expect(readdirSync(`${project}build/bundle`)).toEqual(expect.arrayContaining(names))
+test.each(['main', 'worker'])(
+  "the bundle has the executable and each service's %s.ts, as lib/kit/module-url.ts names them",
+  (module) => {
+    const services = readdirSync(`${project}services`).filter((name) =>
+      existsSync(`${project}services/${name}/${module}.ts`),
+    )
+    expect(services.length).toBeGreaterThan(2)
+    const names = ['services-mnemo.js', ...services.map((name) => `services-${name}-${module}.js`)]
+    expect(readdirSync(`${project}build/bundle`)).toEqual(expect.arrayContaining(names))
+  },
+)
+
+test('the texts of the bundle take a byte a character in memory', () => {
+  const bundle = `${project}build/bundle`
+  // Beyond Latin-1 all of a text takes two. Other files may be an earlier bundle's.
+  const entries = readdirSync(bundle).filter((name) => name.startsWith('services-'))
+  const wide = entries.filter((name) => /[^\0-\xff]/.test(readFileSync(`${bundle}/${name}`, 'utf8')))
+  expect(wide).toEqual([])
 })
 
 test('packages that read files of their own find them: gRPC reflection of the process lists what it serves', async () => {
