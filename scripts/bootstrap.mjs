@@ -27,7 +27,19 @@ export function bootstrap() {
     run(node, [
       'node_modules/assemblyscript/bin/asc.js',
       'lib/kernels/assembly/index.ts',
-      ...['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--importMemory', '--initialMemory', '1'],
+      ...[
+        '-O3',
+        '--noAssert',
+        '--runtime',
+        'stub',
+        '--enable',
+        'simd',
+        '--enable',
+        'relaxed-simd',
+        '--importMemory',
+        '--initialMemory',
+        '1',
+      ],
       ...['--outFile', made],
     ])
     renameSync(root + made, `${root}build/kernels.wasm`)

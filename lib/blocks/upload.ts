@@ -2,7 +2,6 @@
 // Specification: Thanos pkg/block/block.go (Upload); the files' sizes and the upload time go into meta.json.
 // Owns the order, and that a block which is whole in the bucket is never written again.
 
-import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
@@ -30,7 +29,7 @@ export interface UploadOptions {
   readonly hashFunc?: HashFunc
   /** For buckets of blocks that a Prometheus alone reads: they need no external labels. */
   readonly withoutLabels?: boolean
-  /** Files that are in the bucket already, and no longer in the folder: chunk segments, in order. */
+  /** Chunk segments that are in the bucket already, in order, whether they are in the folder or not. */
   readonly alreadyThere?: readonly BlockFile[]
   /** Nobody writes to the files any more: see LocalFile. */
   readonly mayLink?: boolean
@@ -76,7 +75,8 @@ export async function uploadBlock(
       )
     return { uploaded: false, meta: there }
   }
-  const listed = await listBlockFiles(folder)
+  const isThere = new Set(alreadyThere.map(({ relPath }) => relPath))
+  const listed = (await listBlockFiles(folder)).filter(({ relPath }) => !isThere.has(relPath))
   const local = await Promise.all(listed.map((file) => withHash(folder, file, hashFunc)))
   const files = [...alreadyThere, ...local]
   const written = alreadyThere.map(({ relPath }) => `${ulid}/${relPath}`)
@@ -103,6 +103,8 @@ export async function uploadBlock(
 export async function withHash(folder: string, file: BlockFile, func: HashFunc): Promise<BlockFile> {
   if (func === '' || file.relPath === metaFileName) return file
   const name = path.join(folder, file.relPath)
+  // Loaded for who asks for it alone: it is much, and each thread would have it.
+  const { createHash } = await import('node:crypto')
   const hash = createHash('sha256')
   try {
     await pipeline(createReadStream(name), hash)

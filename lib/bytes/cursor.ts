@@ -93,15 +93,8 @@ export class Cursor {
 
   /** A uvarint that is a safe integer; `corrupt` where it is not. */
   uvarint(): number {
-    const at = this.position
-    if (at < this.end) {
-      const first = this.bytes[at]!
-      if (first < 0x80) {
-        this.position = at + 1
-        return first
-      }
-    }
-    return this.#safe(this.#longUvarint(0, 1))
+    const short = this.#shortUvarint()
+    return short >= 0 ? short : this.#safe(this.#longUvarint(0, 1))
   }
 
   /** A uvarint that fits 32 bits: a length, a count, a symbol's number. */
@@ -120,6 +113,8 @@ export class Cursor {
 
   /** A zigzag varint; beyond ±Number.MAX_SAFE_INTEGER it is clamped to that (int64's extremes mean "no bound"). */
   varintClamped(): number {
+    const short = this.#shortUvarint()
+    if (short >= 0) return (short >>> 1) ^ -(short & 1)
     const first = this.bytes[this.skip(1)]!
     // The lowest bit is the sign. Taking it off first leaves a magnitude that is exact up to 2^53.
     const low = (first & 0x7f) >>> 1
@@ -130,12 +125,12 @@ export class Cursor {
 
   /** A uvarint that carries an int64 in two's complement, as Go's conversions make them; `corrupt` beyond 53 bits. */
   uvarintSigned(): number {
+    const short = this.#shortUvarint()
+    if (short >= 0) return short
     const at = this.position
-    const first = this.bytes[this.skip(1)]!
-    if (first < 0x80) return first
     // Ten bytes hold 28 + 28 + 8 bits; put together from the top, every partial sum is exact where the result is.
-    const parts = [first & 0x7f, 0, 0]
-    for (let i = 1; i < maxVarintBytes; i++) {
+    const parts = [0, 0, 0]
+    for (let i = 0; i < maxVarintBytes; i++) {
       const byte = this.u8()
       parts[i >> 2]! += (byte & 0x7f) << (7 * (i & 3))
       if (byte < 0x80) {
@@ -145,6 +140,34 @@ export class Cursor {
     }
     this.position = at
     return this.fail(`got a varint longer than ${maxVarintBytes} bytes`)
+  }
+
+  /** A uvarint of at most four bytes, as nearly all are: in integers, without a loop. Negative where it is longer or ends near the end: nothing is read then. */
+  #shortUvarint(): number {
+    const { bytes, position: at } = this
+    if (at + 4 > this.end) return -1
+    let byte = bytes[at]!
+    let value = byte & 0x7f
+    if (byte < 0x80) {
+      this.position = at + 1
+      return value
+    }
+    byte = bytes[at + 1]!
+    value |= (byte & 0x7f) << 7
+    if (byte < 0x80) {
+      this.position = at + 2
+      return value
+    }
+    byte = bytes[at + 2]!
+    value |= (byte & 0x7f) << 14
+    if (byte < 0x80) {
+      this.position = at + 3
+      return value
+    }
+    byte = bytes[at + 3]!
+    if (byte >= 0x80) return -1
+    this.position = at + 4
+    return value | (byte << 21)
   }
 
   /** The rest of a varint whose value so far is `value`; its next byte counts `scale`. */

@@ -2,18 +2,21 @@
 // Specification: Prometheus tsdb/encoding (Encbuf).
 // Owns its memory; bytes() is a view that the next write may outgrow.
 import { MnemoError } from '../kit/errors.ts'
-import { crc32c } from './crc32c.ts'
+import { Crc32cRanges } from './crc32c.ts'
 import { highWord, maxVarintBytes, uvarintBytes } from './varint.ts'
 
+const maxInt = 0x7fff_ffff
 /** UTF-8 takes at most three bytes for a UTF-16 code unit. */
 const maxBytesPerCodeUnit = 3
 
 export class EncodeBuffer {
   #bytes: Buffer
+  #checksums: Crc32cRanges
   #length = 0
 
   constructor(capacityBytes = 256) {
     this.#bytes = Buffer.alloc(Math.max(16, capacityBytes))
+    this.#checksums = new Crc32cRanges(this.#bytes)
   }
 
   get length(): number {
@@ -42,6 +45,7 @@ export class EncodeBuffer {
       const bigger = Buffer.alloc(Math.max(at + count, this.#bytes.length * 2))
       bigger.set(this.#bytes.subarray(0, at))
       this.#bytes = bigger
+      this.#checksums = new Crc32cRanges(bigger)
     }
     this.#length = at + count
     return at
@@ -73,7 +77,7 @@ export class EncodeBuffer {
   /** A non-negative safe integer. */
   uvarint(value: number): void {
     checkSafe(value, 0)
-    this.#putVarint(value & 0x7f, Math.floor(value / 0x80))
+    this.#putVarint(value)
   }
 
   /** A safe integer, zigzag. */
@@ -81,26 +85,35 @@ export class EncodeBuffer {
     checkSafe(value, -Number.MAX_SAFE_INTEGER)
     // Zigzag doubles the magnitude, which may pass 2^53: the sign bit goes into the first byte by itself.
     const magnitude = value < 0 ? -(value + 1) : value
-    this.#putVarint(((magnitude % 64) << 1) | (value < 0 ? 1 : 0), Math.floor(magnitude / 64))
+    const lowest = ((magnitude % 64) << 1) | (value < 0 ? 1 : 0)
+    if (magnitude < 64) this.u8(lowest)
+    else {
+      this.u8(lowest | 0x80)
+      this.#putVarint(Math.floor(magnitude / 64))
+    }
   }
 
-  #putVarint(lowest: number, above: number): void {
-    if (above === 0) {
-      this.u8(lowest)
-      return
-    }
+  #putVarint(value: number): void {
     let at = this.#grow(maxVarintBytes)
     const bytes = this.#bytes
-    bytes[at++] = lowest | 0x80
-    let rest = above
-    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80
-    bytes[at++] = rest
+    let rest = value
+    for (; rest > maxInt; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80
+    // Nearly all are small: in integers, without a division.
+    let small = rest | 0
+    for (; small >= 0x80; small >>= 7) bytes[at++] = (small & 0x7f) | 0x80
+    bytes[at++] = small
     this.#length = at
   }
 
   raw(bytes: Uint8Array): void {
     const at = this.#grow(bytes.length)
     this.#bytes.set(bytes, at)
+  }
+
+  /** What another buffer holds. */
+  append(other: EncodeBuffer): void {
+    const at = this.#grow(other.#length)
+    other.#bytes.copy(this.#bytes, at, 0, other.#length)
   }
 
   /** UTF-8 with its length in bytes as a uvarint in front. */
@@ -122,7 +135,7 @@ export class EncodeBuffer {
 
   /** Appends the CRC-32C of the bytes from `start` on. */
   crc32c(start = 0): void {
-    this.u32(crc32c(this.borrowBytes(start)))
+    this.u32(this.#checksums.of(start, this.#length))
   }
 }
 

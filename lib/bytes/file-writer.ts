@@ -41,7 +41,7 @@ export class FileWriter {
 
   /** Appends; the bytes may be reused once the promise is fulfilled. */
   async append(bytes: Uint8Array): Promise<void> {
-    if (bytes.length > this.room) await this.#flush()
+    await this.makeRoom(bytes.length)
     if (bytes.length > this.#buffer.length) {
       await this.#drain()
       await this.#writeAt(bytes, this.#written)
@@ -55,6 +55,11 @@ export class FileWriter {
   /** What can be appended without waiting, in bytes. */
   get room(): number {
     return this.#buffer.length - this.#buffered
+  }
+
+  /** Makes room for so many bytes, or all that there can be. */
+  async makeRoom(bytes: number): Promise<void> {
+    if (bytes > this.room) await this.#flush()
   }
 
   /** Appends at once; there must be room. */

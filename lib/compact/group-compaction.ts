@@ -4,7 +4,7 @@
 // point loses nothing.
 import type { BlockMeta } from '../blocks/meta.ts'
 import { forEachBounded } from '../kit/bounded.ts'
-import { asMnemoError } from '../kit/errors.ts'
+import { asMnemoError, MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { OverlapFunction } from '../tsdb/overlap.ts'
 import type { BlockChanges } from './block-changes.ts'
@@ -13,6 +13,8 @@ import { confirming, type JobOutcome, type RunJob } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
 import { type BlockGroup, groupBlocks, type Plan, planGroup } from './plan.ts'
 import type { Round } from './round.ts'
+
+const marksSideBySide = 8
 
 export interface GroupCompactionOptions {
   readonly blocks: BlockSync
@@ -71,7 +73,7 @@ export class GroupCompaction {
   async #compactOrFail(group: BlockGroup, plan: Plan, { round, signal }: InRound): Promise<void> {
     const { logger, metrics } = this.#options
     try {
-      await this.#compact(group, plan, { round, signal })
+      await this.#compactVerified(group, plan, { round, signal })
     } catch (error) {
       signal.throwIfAborted()
       round.failed(group.key, asMnemoError(error))
@@ -80,29 +82,53 @@ export class GroupCompaction {
     }
   }
 
-  async #compact(group: BlockGroup, plan: Plan, { round, signal }: InRound): Promise<void> {
-    const { changes, runJob, overlap, logger, metrics } = this.#options
-    const { merge, reason } = plan
+  /** Chunks that are copied are verified once, in the new block; where one is bad, its input is looked for. */
+  async #compactVerified(group: BlockGroup, plan: Plan, { round, signal }: InRound): Promise<void> {
     await this.#markPlanned(plan, { round, signal })
-    if (merge.length === 0) return
+    if (plan.merge.length === 0) return
+    if (!(await this.#compact(group, plan, { round, signal, isVerified: false })))
+      await this.#compact(group, plan, { round, signal, isVerified: true })
+  }
+
+  /** False where inputs that were not verified have made a block that is not whole: nothing stays of it. */
+  async #compact(
+    group: BlockGroup,
+    { merge, reason }: Plan,
+    { round, signal, isVerified }: InRound & { readonly isVerified: boolean },
+  ): Promise<boolean> {
+    const { changes, runJob, overlap, logger, metrics } = this.#options
     metrics.runsStarted.inc(labelsOf(group))
     const inputs = merge.map((meta) => meta.ulid)
     // Two that are merged do not cover each other: only one that is rewritten alone has all sources of what comes of it.
     const replaced = merge.length === 1 ? merge[0] : undefined
+    let isWhole = true
     await changes.writeBlock({ inputs: merge, replaced, signal }, async (block) => {
       logger.info({ group: group.description, blocks: inputs, reason, output: block.ulid }, 'compacting')
       const { extensions } = group
-      const outcome = await runJob({ kind: 'compact', inputs: merge, overlap, extensions, ...block }, signal)
+      const outcome = await runJob(
+        { kind: 'compact', inputs: merge, overlap, isVerified, extensions, ...block },
+        signal,
+      )
       if (outcome.kind === 'bad_input') return this.#setAside(group, outcome, { round, signal })
-      await changes.publish(outcome, block.folder, signal)
-      for (const input of inputs)
+      try {
+        await changes.publish(outcome, block.folder, signal)
+      } catch (error) {
+        if (isVerified || !(error instanceof MnemoError) || error.code !== 'corrupt') throw error
+        isWhole = false
+        logger.warn({ output: block.ulid, err: error }, 'merged block is not whole: its inputs are verified now')
+        return
+      }
+      // In any order: the new block covers each of them already.
+      await forEachBounded(inputs, marksSideBySide, async (input) => {
         await changes.mark(input, 'deletion', { details: `source of compacted block ${block.ulid}`, signal })
+      })
       metrics.runsCompleted.inc(labelsOf(group))
       metrics.compactions.inc(labelsOf(group))
       if (reason === 'overlap') metrics.verticalCompactions.inc(labelsOf(group))
       const { numSamples } = outcome.meta.stats
       logger.info({ group: group.description, output: block.ulid, samples: numSamples }, 'compacted')
     })
+    return isWhole
   }
 
   /** Marks the blocks that the plan leaves out for good. */

@@ -19,10 +19,10 @@ export interface InputBlock {
   readonly chunks: ChunkReader
   readonly tombstones: Tombstones
   /**
-   * Finds the chunks of a series, at least one, as a run in the window, their checksums verified; false where they are none, or
+   * Finds the chunks of a series, at least one, as a run in the window, their checksums not verified; false where they are none, or
    * not as they should be: chunks.read() tells. A promise only where the window must move.
    */
-  takeRun(record: SeriesRecord, into: ChunkRun, signal: AbortSignal): boolean | Promise<boolean>
+  findRun(record: SeriesRecord, into: ChunkRun, signal: AbortSignal): boolean | Promise<boolean>
   /** Frees the memory of chunks that have been read: their bytes must not be used any more. */
   release(): void
   /** Closes the file that large tables of the index were copied to, and frees what was read of chunks. */
@@ -72,22 +72,22 @@ export async function openInputBlock(
     options,
   )
   let segment = 0
-  const takeRun: InputBlock['takeRun'] = ({ chunkRefs, chunkCount }, into, signal) => {
+  const findRun: InputBlock['findRun'] = ({ chunkRefs, chunkCount }, into, signal) => {
     const number = Math.floor(chunkRefs[0]! / highWord)
     const window = windows[number]
     if (window === undefined) return false
     for (; segment < number; segment++) windows[segment]!.close()
-    const outcome = into.take(window.atHand, chunkRefs, chunkCount)
-    return outcome === 'cut' ? moveAndTake(window, { chunkRefs, chunkCount, into }, signal) : outcome === 'taken'
+    const outcome = into.find(window.atHand, chunkRefs, chunkCount)
+    return outcome === 'cut' ? moveAndFind(window, { chunkRefs, chunkCount, into }, signal) : outcome === 'found'
   }
   const close = () => {
     index.close()
     for (const window of windows) window.close()
   }
-  return { meta, index, chunks, tombstones, takeRun, release, close }
+  return { meta, index, chunks, tombstones, findRun, release, close }
 }
 
-async function moveAndTake(
+async function moveAndFind(
   window: ForwardWindow,
   { chunkRefs, chunkCount, into }: Pick<SeriesRecord, 'chunkRefs' | 'chunkCount'> & { readonly into: ChunkRun },
   signal: AbortSignal,
@@ -97,5 +97,5 @@ async function moveAndTake(
   // A run that is larger than the window, or ends behind the segment.
   if (offset === window.atHand.start || offset >= window.sizeBytes) return false
   await window.moveTo(offset, likelyBytes, signal)
-  return into.take(window.atHand, chunkRefs, chunkCount) === 'taken'
+  return into.find(window.atHand, chunkRefs, chunkCount) === 'found'
 }

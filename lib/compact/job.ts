@@ -17,6 +17,8 @@ export type WritingJob = NewBlock &
         readonly kind: 'compact'
         readonly inputs: readonly BlockMeta[]
         readonly overlap: OverlapFunction
+        /** Whether chunks are verified before they are copied: else it is the new block's check that finds a bad one, and cannot name its input. */
+        readonly isVerified: boolean
         /** For the new block's meta. */
         readonly extensions?: JsonObject | undefined
       }
@@ -36,7 +38,7 @@ interface NewBlock {
 /** A block that a job has written. */
 export interface WrittenBlock {
   readonly meta: BlockMeta
-  /** Its files that are in the bucket already, and no longer on the disk. */
+  /** Its files that are in the bucket already, whether they are on the disk or not; of a block without samples none is. */
   readonly uploaded: readonly BlockFile[]
 }
 

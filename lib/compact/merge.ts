@@ -18,18 +18,22 @@ export interface MergeOptions {
   readonly meta: (contents: BlockContents) => string
   readonly signal: AbortSignal
   /** How files are written, and what becomes of segments that are whole; see BlockWriterOptions. */
-  readonly writing?: Pick<BlockWriterOptions, 'segmentBytes' | 'onSegment' | 'durable'>
+  readonly writing?: Pick<BlockWriterOptions, 'segmentBytes' | 'onSegment' | 'onLastSegment' | 'durable'>
+}
+
+export interface BlocksMergeOptions extends MergeOptions {
+  /** What becomes of samples that blocks share. */
+  readonly overlap: OverlapFunction
+  /** False: the checksums of chunks that are copied are left to checkBlock(), which must see the new block before it counts. */
+  readonly isVerified?: boolean
 }
 
 /**
- * Writes the series of all sources as one block. Sources ascend in time; `overlap` says what becomes of samples that they share.
+ * Writes the series of all sources, which ascend in time, as one block.
  * Memory does not grow with the blocks. Throws a BlockError where one source's bytes are bad, and `internal` where the new
  * block does not hold every sample that was read.
  */
-export async function mergeBlocks(
-  sources: readonly InputBlock[],
-  options: MergeOptions & { readonly overlap: OverlapFunction },
-): Promise<BlockContents> {
+export async function mergeBlocks(sources: readonly InputBlock[], options: BlocksMergeOptions): Promise<BlockContents> {
   const symbols = new SymbolMerge(
     sources.map(({ meta: { ulid }, index }) => ({ ulid, symbols: index.symbols })),
     { path: `${options.folder}.symbols` },
@@ -44,16 +48,16 @@ export async function mergeBlocks(
 async function mergeSeries(
   sources: readonly InputBlock[],
   symbols: SymbolMerge,
-  options: MergeOptions & { readonly overlap: OverlapFunction },
+  options: BlocksMergeOptions,
 ): Promise<BlockContents> {
-  const { folder, meta, signal } = options
+  const { folder, meta, signal, isVerified = true } = options
   const writer = await BlockWriter.create({ folder, symbols: symbols.merged(), ...options.writing })
   const kernels = createKernels()
   // SymbolMerge has seen that the blocks' symbols ascend.
   const inputOptions = { kernels, ascendingSymbols: true }
   const heads = sources.map((source, i) => new MergeHead(new SeriesInput(source, signal, inputOptions), i))
   const merger = new OverlapMerger(kernels, options.overlap)
-  const copier = new SeriesCopier(writer)
+  const copier = new SeriesCopier(writer, { isVerified })
   let taken = 0
   try {
     for (const head of heads) await head.advance(symbols)

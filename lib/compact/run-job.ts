@@ -46,6 +46,7 @@ async function write(bucket: WorkBucket, job: WritingJob, signal: AbortSignal): 
       signal,
       writing: {
         onSegment: early.take.bind(early),
+        onLastSegment: early.copy.bind(early),
         ...(segmentBytes !== undefined && { segmentBytes }),
         // The bucket's copy is what lasts: the work folder is emptied at each start.
         durable: false,
@@ -60,8 +61,11 @@ async function write(bucket: WorkBucket, job: WritingJob, signal: AbortSignal): 
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     const contents =
       job.kind === 'compact'
-        ? await mergeBlocks(opened, { ...options, overlap: job.overlap })
+        ? await mergeBlocks(opened, { ...options, overlap: job.overlap, isVerified: job.isVerified })
         : await downsampleBlock(opened[0]!, options)
+    const { numSamples } = contents.stats
+    // Of nothing no block is made.
+    if (numSamples === 0) await early.takeBack()
     return { kind: 'whole', meta: metaOf(contents), uploaded: early.files }
   } catch (error) {
     if (!signal.aborted) await early.takeBack()

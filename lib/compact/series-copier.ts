@@ -5,15 +5,19 @@ import type { BlockWriter } from '../tsdb/block-writer.ts'
 import type { ChunkRun } from '../tsdb/chunk-run.ts'
 import { SeriesRecord } from '../tsdb/series-entry.ts'
 import type { MergeHead } from './merge-head.ts'
+import type { SeriesInput } from './series-input.ts'
 
 export class SeriesCopier {
   readonly #writer: BlockWriter
+  readonly #isVerified: boolean
   readonly #record = new SeriesRecord()
   readonly #runs: ChunkRun[] = []
   #numSamples = 0
 
-  constructor(writer: BlockWriter) {
+  /** `isVerified`: chunks are copied once their checksums have been verified. */
+  constructor(writer: BlockWriter, { isVerified }: { readonly isVerified: boolean }) {
     this.#writer = writer
+    this.#isVerified = isVerified
   }
 
   /** Samples copied so far. */
@@ -25,18 +29,22 @@ export class SeriesCopier {
   copy(members: readonly MergeHead[]): boolean | Promise<boolean> {
     if (!this.#join(members)) return false
     for (let i = 0; i < members.length; i++) {
-      const taken = members[i]!.input.takeRun()
-      if (typeof taken !== 'boolean') return this.#copyLater(members, i, taken)
-      if (!taken) return false
+      const found = this.#find(members[i]!.input)
+      if (typeof found !== 'boolean') return this.#copyLater(members, i, found)
+      if (!found) return false
     }
     return this.#write(members)
   }
 
   /** Goes on with the member of number `at`, whose window is moving. */
-  async #copyLater(members: readonly MergeHead[], at: number, taken: Promise<boolean>): Promise<boolean> {
-    if (!(await taken)) return false
-    for (const { input } of members.slice(at + 1)) if (!(await input.takeRun())) return false
+  async #copyLater(members: readonly MergeHead[], at: number, found: Promise<boolean>): Promise<boolean> {
+    if (!(await found)) return false
+    for (const { input } of members.slice(at + 1)) if (!(await this.#find(input))) return false
     return this.#write(members)
+  }
+
+  #find(input: SeriesInput): boolean | Promise<boolean> {
+    return this.#isVerified ? input.takeRun() : input.findRun()
   }
 
   /** The entry of all members; false where their chunks are not in order of time. */
@@ -61,12 +69,23 @@ export class SeriesCopier {
     return true
   }
 
-  #write(members: readonly MergeHead[]): boolean {
+  #write(members: readonly MergeHead[]): boolean | Promise<boolean> {
     const runs = this.#runs
     runs.length = 0
     for (const { input } of members) runs.push(input.run)
-    if (!this.#writer.copyNow(this.#record, runs)) return false
-    for (const { count, sampleCounts } of runs) for (let i = 0; i < count; i++) this.#numSamples += sampleCounts[i]!
+    if (!this.#writer.copyNow(this.#record, runs)) return this.#writeLater()
+    this.#countSamples()
     return true
+  }
+
+  async #writeLater(): Promise<boolean> {
+    if (!(await this.#writer.copy(this.#record, this.#runs))) return false
+    this.#countSamples()
+    return true
+  }
+
+  #countSamples(): void {
+    for (const { count, sampleCounts } of this.#runs)
+      for (let i = 0; i < count; i++) this.#numSamples += sampleCounts[i]!
   }
 }

@@ -25,7 +25,7 @@ export interface SeriesInputOptions {
 export class SeriesInput {
   /** Where the series at hand was read from; undefined before the first and behind the last. */
   record: SeriesRecord | undefined
-  /** The chunks that takeRun() has taken. */
+  /** The chunks that findRun() or takeRun() has found. */
   readonly run: ChunkRun
   readonly #source: InputBlock
   readonly #scan: SeriesScan
@@ -137,17 +137,26 @@ export class SeriesInput {
     )
   }
 
-  /**
-   * Takes the chunks of the series at hand, at least one, into `run`, checked as chunks() checks them; false where they are not as
-   * simple as that, or not as they should be: chunks() gives or tells them. The bytes are borrowed until the next call of either.
-   */
+  /** As findRun(), with their checksums verified. */
   takeRun(): boolean | Promise<boolean> {
+    const found = this.findRun()
+    return typeof found === 'boolean'
+      ? found && this.run.isWhole()
+      : found.then((isThere) => isThere && this.run.isWhole())
+  }
+
+  /**
+   * Finds the chunks of the series at hand, at least one, as a run, checked as chunks() checks them but for their checksums; false
+   * where they are not as simple as that, or not as they should be: chunks() gives or tells them. The bytes are borrowed until the
+   * next call of any of the three.
+   */
+  findRun(): boolean | Promise<boolean> {
     const { ref, record } = this.#scan
     this.#source.release()
     if (record.chunkCount === 0 || !this.#timesAreRight(record) || this.#source.tombstones.has(ref)) return false
     try {
-      const taken = this.#source.takeRun(record, this.run, this.#signal)
-      return typeof taken === 'boolean' ? taken : this.#namingLater(taken)
+      const found = this.#source.findRun(record, this.run, this.#signal)
+      return typeof found === 'boolean' ? found : this.#namingLater(found)
     } catch (error) {
       throw this.#blamed(error)
     }

@@ -69,18 +69,23 @@ const longestRestartDelayMs = 10_000
 export class WorkerPool<Request, Response> {
   readonly #url: URL
   readonly #options: WorkerPoolOptions
-  readonly #slots: Slot<Response>[]
+  readonly #slots: Slot<Response>[] = []
   #nextId = 1
   #closed = false
 
   constructor(url: URL, options: WorkerPoolOptions) {
     this.#url = url
     this.#options = options
-    this.#slots = Array.from({ length: options.size }, () => {
+    this.grow(options.size)
+  }
+
+  /** Starts workers until there are `size`. */
+  grow(size: number): void {
+    while (this.#slots.length < size) {
       const slot: Slot<Response> = { worker: undefined, jobs: new Map(), deaths: 0, restart: undefined }
       this.#start(slot)
-      return slot
-    })
+      this.#slots.push(slot)
+    }
   }
 
   /** Number of jobs that run now. */

@@ -12,7 +12,7 @@ import type { Labels } from '../labels/labels.ts'
 import { chunksFolder, indexFile } from './block-reader.ts'
 import type { EncodedChunk } from './chunk-format.ts'
 import type { ChunkRun } from './chunk-run.ts'
-import { ChunkWriter, type ChunkWriterOptions } from './chunk-writer.ts'
+import { ChunkWriter, type ChunkWriterOptions, type WrittenSegment } from './chunk-writer.ts'
 import { type IndexStats, IndexStatsTally } from './index-stats.ts'
 import { IndexWriter } from './index-writer.ts'
 import type { SeriesRecord } from './series-entry.ts'
@@ -56,6 +56,8 @@ export interface BlockWriterOptions {
   readonly durable?: boolean
   /** Called with each segment that is whole while more follow: its file may be taken away, the block's other files refer to it by number. */
   readonly onSegment?: ChunkWriterOptions['onSegment']
+  /** Called with the last segment, which must stay; the index is finished meanwhile. */
+  readonly onLastSegment?: ChunkWriterOptions['onSegment']
 }
 
 interface BlockFields {
@@ -64,6 +66,7 @@ interface BlockFields {
   readonly index: IndexWriter
   readonly chunks: ChunkWriter
   readonly durable: boolean
+  readonly onLastSegment: BlockWriterOptions['onLastSegment']
 }
 
 export class BlockWriter {
@@ -73,6 +76,7 @@ export class BlockWriter {
   readonly #chunks: ChunkWriter
   readonly #indexStats = new IndexStatsTally()
   readonly #durable: boolean
+  readonly #onLastSegment: BlockWriterOptions['onLastSegment']
   #numSamples = 0
   #numFloatSamples = 0
   #numHistogramSamples = 0
@@ -86,11 +90,12 @@ export class BlockWriter {
     this.#index = fields.index
     this.#chunks = fields.chunks
     this.#durable = fields.durable
+    this.#onLastSegment = fields.onLastSegment
   }
 
   /** Starts a block. Throws `already_exists` where its folder is there; what an earlier attempt left is removed. */
   static async create(options: BlockWriterOptions): Promise<BlockWriter> {
-    const { folder, symbols, segmentBytes, onSegment, durable = true } = options
+    const { folder, symbols, segmentBytes, onSegment, onLastSegment, durable = true } = options
     if (existsSync(folder)) throw new MnemoError('already_exists', `cannot write a block: got ${folder}, want no such`)
     const temporary = `${folder}${temporarySuffix}`
     await rm(temporary, { recursive: true, force: true })
@@ -102,7 +107,7 @@ export class BlockWriter {
         durable,
       })
       const index = await IndexWriter.create(join(temporary, indexFile), symbols)
-      return new BlockWriter({ folder, temporary, index, chunks, durable })
+      return new BlockWriter({ folder, temporary, index, chunks, durable, onLastSegment })
     } catch (error) {
       await rm(temporary, { recursive: true, force: true })
       throw error
@@ -124,9 +129,16 @@ export class BlockWriter {
     for (const chunk of chunks) this.#count(chunk)
   }
 
+  /** As copyNow(), once there is room; false where a segment may have to be cut among the chunks: addSeries() does it. */
+  async copy(record: SeriesRecord, runs: readonly ChunkRun[]): Promise<boolean> {
+    await this.#index.makeRoomFor(record)
+    await this.#chunks.makeRoom(runs)
+    return this.copyNow(record, runs)
+  }
+
   /**
    * Adds a series whose chunks are those of the runs, copied as they are; the record has their times, its references are written
-   * over. False where it must wait: nothing has been done then, and addSeries() does it.
+   * over. False where it must wait: nothing has been done then.
    */
   copyNow(record: SeriesRecord, runs: readonly ChunkRun[]): boolean {
     if (!this.#index.hasRoomFor(record) || !this.#chunks.copyNow(runs, record.chunkRefs)) return false
@@ -163,7 +175,7 @@ export class BlockWriter {
     try {
       const segments = await this.#chunks.finish()
       const files = segments.map(({ name, sizeBytes }) => ({ relPath: `${chunksFolder}/${name}`, sizeBytes }))
-      files.push({ relPath: indexFile, sizeBytes: await this.#index.finish({ durable: this.#durable }) })
+      files.push({ relPath: indexFile, sizeBytes: await this.#finishIndex(segments.at(-1)) })
       if (options?.tombstones === true) {
         const sizeBytes = await writeTombstones(join(this.#temporary, tombstonesFile), new Map())
         files.push({ relPath: tombstonesFile, sizeBytes })
@@ -175,6 +187,18 @@ export class BlockWriter {
       await this.abort()
       throw error
     }
+  }
+
+  /** Nothing reads a file any more when this returns or throws. */
+  async #finishIndex(last: WrittenSegment | undefined): Promise<number> {
+    const file = join(this.#temporary, chunksFolder, last?.name ?? '')
+    const [taken, finished] = await Promise.allSettled([
+      last && this.#onLastSegment?.(file, last),
+      this.#index.finish({ durable: this.#durable }),
+    ])
+    if (taken.status === 'rejected') throw taken.reason
+    if (finished.status === 'rejected') throw finished.reason
+    return finished.value
   }
 
   #contents(files: BlockContents['files']): BlockContents {

@@ -1,5 +1,5 @@
 // Chunks of one series that lie in a segment one behind the other, as they do in every block that was written in one go:
-// checked where they are, and copied as one.
+// found where they are, and copied as one.
 // Specification: chunk-format.ts.
 // Owns where the records begin; the bytes are borrowed from a window. What is unusual is left to chunk-reader.ts, errors too.
 import type { Window } from '../bytes/forward-window.ts'
@@ -9,8 +9,8 @@ import type { Kernels } from '../kernels/kernels.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { type EncodedChunk, maxChunkDataBytes, maxChunkLengthBytes } from './chunk-format.ts'
 
-/** `taken`; `cut`: the window does not have all of them; `other`: they are no run, or not what their format says. */
-export type RunOutcome = 'taken' | 'cut' | 'other'
+/** `found`; `cut`: the window does not have all of them; `other`: they are no run, or not what their format says. */
+export type RunOutcome = 'found' | 'cut' | 'other'
 
 export class ChunkRun {
   readonly #kernels: Kernels
@@ -33,8 +33,8 @@ export class ChunkRun {
     return this.starts[this.count]! - this.starts[0]!
   }
 
-  /** Finds the records of `count` chunks, at least one, in the window, and verifies their checksums. The window must be of the first one's segment. */
-  take({ start, bytes }: Window, refs: Float64Array, count: number): RunOutcome {
+  /** Finds the records of `count` chunks, at least one, in the window, which must be of the first one's segment. */
+  find({ start, bytes }: Window, refs: Float64Array, count: number): RunOutcome {
     if (this.encodings.length < count) this.#grow(count)
     const first = refs[0]!
     const from = (first % highWord) - start
@@ -65,11 +65,15 @@ export class ChunkRun {
       this.sampleCounts[i] = samples
       at = dataEnd + 4
     }
-    if (!this.#kernels.recordsAreWhole(bytes.subarray(from, at))) return 'other'
     this.starts[count] = at
     this.bytes = bytes
     this.count = count
-    return 'taken'
+    return 'found'
+  }
+
+  /** Whether each record that was found has the checksum of its bytes. */
+  isWhole(): boolean {
+    return this.#kernels.recordsAreWhole(this.bytes.subarray(this.starts[0], this.starts[this.count]))
   }
 
   /** A chunk with its record, as views of the window. */

@@ -30,7 +30,7 @@ export interface ChunkWriterOptions {
   readonly segmentBytes?: number
   /** False: what is written need not outlive a power cut. */
   readonly durable?: boolean
-  /** Called with each segment that is whole while more follow: its file may be taken away. The last one is never among them. */
+  /** Called with each segment that is whole while more follow, and awaited: its file may be taken away. The last one is never among them. */
   readonly onSegment?: ((file: string, segment: WrittenSegment) => Promise<void>) | undefined
 }
 
@@ -94,6 +94,11 @@ export class ChunkWriter {
       segment.appendNow(run.bytes.subarray(from, to))
     }
     return true
+  }
+
+  /** Makes room for the runs in the segment at hand. */
+  async makeRoom(runs: readonly ChunkRun[]): Promise<void> {
+    await this.#segment?.makeRoom(runs.reduce((sum, { byteLength }) => sum + byteLength, 0))
   }
 
   async #append(segment: FileWriter, chunk: EncodedChunk): Promise<number> {

@@ -107,6 +107,10 @@ export class IndexWriter {
     return maxSeriesEntryLength(record) + seriesAlignment <= this.#file.room
   }
 
+  async makeRoomFor(record: SeriesRecord): Promise<void> {
+    await this.#file.makeRoom(maxSeriesEntryLength(record) + seriesAlignment)
+  }
+
   /** As addSeries(), of labels by their symbols; there must be room. */
   addNow(record: SeriesRecord): number {
     this.#checkSeries(record)

@@ -166,7 +166,7 @@ export function encodeSeriesRecord(record: SeriesRecord, out: EncodeBuffer, scra
   const contentBytes = scratch.length
   scratch.crc32c()
   out.uvarint(contentBytes)
-  out.raw(scratch.borrowBytes())
+  out.append(scratch)
 }
 
 /** Makes a record of `labelRefs`, name and value in turn, and chunks. */

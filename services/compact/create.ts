@@ -1,31 +1,26 @@
-// The compactor of a service's flags: its bucket, its filters in Thanos's order, its worker threads.
+// The compactor of a service's flags: its filters in Thanos's order, its bucket for its threads.
 // Specification: Thanos cmd/thanos/compact.go.
 // Owns what is made here until the service stops.
 import { join } from 'node:path'
-import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
+import { MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
 import { consistencyDelayFilter, deduplicateFilter, replicaLabelRemover, timeFilter } from '../../lib/blocks/filters.ts'
 import { gatherMarksFilter, ignoreDeletionMarkFilter } from '../../lib/blocks/mark-filters.ts'
-import { readSelectorRules, relabelFilter } from '../../lib/blocks/relabel.ts'
+import { readSelectorText } from '../../lib/blocks/selector-flags.ts'
 import type { BucketView, ViewSources } from '../../lib/compact/block-sync.ts'
 import { Compactor } from '../../lib/compact/compactor.ts'
-import type { CompactorJob, JobOutcome } from '../../lib/compact/job.ts'
 import type { CompactMetrics } from '../../lib/compact/metrics.ts'
 import type { ServiceContext } from '../../lib/kit/lifecycle.ts'
 import { gauge } from '../../lib/kit/metrics.ts'
-import { moduleUrl } from '../../lib/kit/module-url.ts'
-import { WorkerPool } from '../../lib/kit/workers.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'
 import { serveBucket } from '../../lib/objstore/port-bucket.ts'
 import { type CompactConfig, rangesOf, replicaLabelsOf, retentionOf } from './config.ts'
-
-/** Far more than a job takes, whose memory does not grow with its blocks. */
-const workerHeapMiB = 1024
+import type { CompactorThreads } from './threads.ts'
 
 /** Through which the bucket is seen; with `dataDir` metas are kept on disk. */
-export function createSources(
+export async function createSources(
   config: CompactConfig,
   { bucket, ctx, dataDir }: { readonly bucket: Bucket; readonly ctx: ServiceContext; readonly dataDir?: string },
-): ViewSources {
+): Promise<ViewSources> {
   const { logger, registry } = ctx
   const concurrency = config.metaFetchConcurrency
   const replicaLabels = replicaLabelsOf(config)
@@ -36,7 +31,7 @@ export function createSources(
   const noDownsampleMarks = gatherMarksFilter('no-downsample', { bucket, logger, concurrency })
   const filters = [
     timeFilter(config.minTime, config.maxTime),
-    relabelFilter(readSelectorRules(config), replicaLabels),
+    ...(await selectorsOf(config)),
     consistencyDelayFilter(config.consistencyDelayMs, registry),
     deletionMarks,
     replicaLabelRemover(replicaLabels, logger),
@@ -48,26 +43,28 @@ export function createSources(
   return { fetcher, deletionMarks, duplicates, noCompactMarks, noDownsampleMarks }
 }
 
+/** The filter of the selector flags, whose regular expressions are loaded where they are given. */
+async function selectorsOf(config: CompactConfig): Promise<MetaFilter[]> {
+  if (readSelectorText(config) === undefined) return []
+  const { readSelectorRules, relabelFilter } = await import('../../lib/blocks/relabel.ts')
+  return [relabelFilter(readSelectorRules(config), replicaLabelsOf(config))]
+}
+
 export interface CompactorParts {
   readonly bucket: Bucket
   readonly sources: ViewSources
   readonly metrics: CompactMetrics
+  readonly threads: CompactorThreads
   readonly onView: (view: BucketView) => void
   /** Told of bytes that were read from blocks. */
   readonly onRead?: (bytes: number) => void
 }
 
 export function createCompactor(config: CompactConfig, ctx: ServiceContext, parts: CompactorParts): Compactor {
-  const { sources, bucket, metrics, onView, onRead } = parts
-  // Started at once: loading a thread's modules takes as long as reading the bucket's metas.
-  const pool = new WorkerPool<CompactorJob, JobOutcome>(moduleUrl('services/compact/worker.ts'), {
-    size: Math.max(config.concurrency, config.downsampleConcurrency),
-    name: 'compactor',
-    youngHeapMiB: 6,
-    heapMiB: workerHeapMiB,
-    onPort: (port) => serveBucket(bucket, port, { onRead }),
-  })
-  ctx.onStop('workers', () => pool.close())
+  const { sources, bucket, metrics, threads, onView, onRead } = parts
+  threads.connect(Math.max(config.concurrency, config.downsampleConcurrency), (port) =>
+    serveBucket(bucket, port, { onRead }),
+  )
   gauge(ctx.registry, { name: 'thanos_delete_delay_seconds', help: 'Configured delete delay in seconds.' }).set(
     config.deleteDelayMs / 1000,
   )
@@ -75,7 +72,7 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
     ...sources,
     bucket,
     onView,
-    runJob: (job, signal) => pool.run(job, { signal }),
+    runJob: threads.run,
     workFolder: join(config.dataDir, 'compact'),
     upload: { concurrency: config.filesConcurrency, hashFunc: config.hashFunc },
     diskLimitBytes: config.diskLimitBytes,

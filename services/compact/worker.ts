@@ -1,5 +1,5 @@
 // The compactor's worker thread: merges and downsamples, so that the main thread answers health throughout.
-// Owns nothing: the bucket is the main thread's, which also counts what is done to it.
+// Owns nothing: the bucket is the main thread's (threads.ts).
 import { type MessagePort, workerData } from 'node:worker_threads'
 import type { CompactorJob, JobOutcome } from '../../lib/compact/job.ts'
 import { runJob } from '../../lib/compact/run-job.ts'

@@ -18,6 +18,7 @@ import { metaOf } from '../../support/block-metas.ts'
 import { copyOf, putTombstoned } from '../../support/crash-scenarios.ts'
 import { goldenBlock } from '../../support/golden.ts'
 import { type MadeBlock, putMadeBlock, viewOf } from '../../support/made-blocks.ts'
+import { Random, seed } from '../../support/random.ts'
 import { type TestCompactorOptions, compactorOver as testCompactorOver } from '../../support/test-compactor.ts'
 import { thanosDuplicates } from '../../support/thanos-duplicates.ts'
 
@@ -153,6 +154,28 @@ test('a block that cannot be read is set aside with its reason, and the others a
     [10, 12],
     [12, 14],
   ])
+})
+
+test(`wherever a segment is damaged, its block is named, and nothing stays of what it was merged into (SEED=${seed})`, async () => {
+  const whole = new MemoryBucket()
+  await fill(whole, [0, 2, 4, 6, 8])
+  const bad = (await metasIn(whole))[2]!
+  const name = `${bad.ulid}/chunks/000001`
+  const size = bad.thanos.files[0]!.sizeBytes!
+  const random = new Random(seed)
+  for (const at of [8, 9, size - 1, ...Array.from({ length: 12 }, () => 8 + random.below(size - 8))]) {
+    const bucket = await copyOf(whole)
+    const bytes = Buffer.from(await bucket.getRange(name, 0, size))
+    bytes[at]! ^= 1 << random.below(8)
+    await bucket.upload(name, bytes)
+    await compactorOver(bucket).run(signal)
+    expect((await readMark(bucket, bad.ulid, 'no-compact'))?.details, `byte ${at}`).toContain(
+      `${bad.ulid}/chunks/000001`,
+    )
+    const { metas, partial } = await new MetaFetcher({ bucket }).fetch()
+    const ofBad = [...metas.values()].filter(({ compaction }) => compaction.sources.includes(bad.ulid))
+    expect([ofBad.map(({ ulid }) => ulid), partial.size], `byte ${at}`).toEqual([[bad.ulid], 0])
+  }
 })
 
 test('a read that comes out wrong once sets no block aside', async () => {

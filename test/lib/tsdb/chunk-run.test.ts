@@ -41,8 +41,12 @@ async function windowAt(offset: number, bytes: Uint8Array = segment): Promise<Fo
   return window
 }
 
-const take = async (from: number, count: number, bytes?: Uint8Array) =>
-  new ChunkRun(kernels).take((await windowAt(refs[from]!, bytes)).atHand, refs.subarray(from), count)
+/** As readers take a run: found, and its checksums verified. */
+const take = async (from: number, count: number, bytes?: Uint8Array) => {
+  const run = new ChunkRun(kernels)
+  const outcome = run.find((await windowAt(refs[from]!, bytes)).atHand, refs.subarray(from), count)
+  return outcome === 'found' && !run.isWhole() ? 'damaged' : outcome
+}
 
 test(`runs are what single reads are (SEED=${seed})`, async () => {
   const window = await windowAt(0)
@@ -51,7 +55,8 @@ test(`runs are what single reads are (SEED=${seed})`, async () => {
   for (let n = 0; n < 15; n++) {
     const from = random.below(refs.length)
     const count = 1 + random.below(refs.length - from)
-    expect(run.take(window.atHand, refs.subarray(from), count)).toBe('taken')
+    expect(run.find(window.atHand, refs.subarray(from), count)).toBe('found')
+    expect(run.isWhole()).toBe(true)
     const read = await reader.read(refs.subarray(from, from + count))
     const got = Array.from({ length: count }, (_, i) => run.borrowChunk(i))
     expect(got.map(({ encoding, data, record }) => ({ encoding, data, record }))).toEqual(read)
@@ -64,12 +69,12 @@ test('copied runs are the bytes that were written; where a segment may be cut no
   const run = new ChunkRun(kernels)
   const copied = new Float64Array(refs.length)
   const writer = await ChunkWriter.create(path.join(root, 'copied'))
-  run.take(window.atHand, refs, 10)
+  run.find(window.atHand, refs, 10)
   expect(writer.copyNow([run], copied)).toBe(false) // no segment yet
   await writer.write(chunks.slice(0, 10))
   const [second, third] = [new ChunkRun(kernels), new ChunkRun(kernels)]
-  second.take(window.atHand, refs.subarray(10), 5)
-  third.take(window.atHand, refs.subarray(15), refs.length - 15)
+  second.find(window.atHand, refs.subarray(10), 5)
+  third.find(window.atHand, refs.subarray(15), refs.length - 15)
   expect(writer.copyNow([second, third], copied)).toBe(true)
   expect(copied.subarray(0, refs.length - 10)).toEqual(refs.subarray(10))
   await writer.finish()
@@ -77,22 +82,22 @@ test('copied runs are the bytes that were written; where a segment may be cut no
 
   const small = await ChunkWriter.create(path.join(root, 'small'), { segmentBytes: segment.length / 2 })
   await small.write(chunks.slice(0, 1))
-  run.take(window.atHand, refs, refs.length)
+  run.find(window.atHand, refs, refs.length)
   expect(small.copyNow([run], copied)).toBe(false)
   await small.finish()
 })
 
-test('not taken: cut bytes, references of another segment or apart, any damage', async () => {
+test('not whole: cut bytes, references of another segment or apart, any damage', async () => {
   expect(await take(3, 5, segment.subarray(0, refs[8]! - 1))).toBe('cut')
-  expect(await take(3, 5, segment.subarray(0, refs[8]!))).toBe('taken')
+  expect(await take(3, 5, segment.subarray(0, refs[8]!))).toBe('found')
   const window = await windowAt(refs[4]!)
-  expect(new ChunkRun(kernels).take(window.atHand, refs.subarray(3), 2)).toBe('cut')
+  expect(new ChunkRun(kernels).find(window.atHand, refs.subarray(3), 2)).toBe('cut')
   const whole = await windowAt(0)
   const apart = [Float64Array.of(refs[1]!, refs[3]!), Float64Array.of(refs[1]!, refs[2]! + highWord)]
-  for (const other of apart) expect(new ChunkRun(kernels).take(whole.atHand, other, 2)).toBe('other')
+  for (const other of apart) expect(new ChunkRun(kernels).find(whole.atHand, other, 2)).toBe('other')
   for (let at = refs[0]!; at < refs[6]!; at += 1 + random.below(at < refs[1]! ? 1 : 97)) {
     const damaged = Buffer.from(segment.subarray(0, refs[6]!))
     damaged[at]! ^= 1 << random.below(8)
-    expect(await take(0, 6, damaged), `SEED=${seed}, byte ${at}`).not.toBe('taken')
+    expect(await take(0, 6, damaged), `SEED=${seed}, byte ${at}`).not.toBe('found')
   }
 })
