@@ -19,7 +19,7 @@ import { Downsampling } from './downsampling.ts'
 import { GroupCompaction } from './group-compaction.ts'
 import type { RunJob } from './job.ts'
 import type { CompactMetrics } from './metrics.ts'
-import { expiredBlocks, type Retention } from './retention.ts'
+import { expiredBlocks, expiresAnything, type Retention } from './retention.ts'
 import { Round } from './round.ts'
 
 export interface CompactorOptions {
@@ -96,7 +96,9 @@ export class Compactor {
   async run(signal: AbortSignal): Promise<Round> {
     const round = new Round()
     await this.prepare()
-    await this.#attempt('retention', round, signal, () => this.#expire(signal))
+    // What has expired need not be compacted.
+    if (expiresAnything(this.#options.retention))
+      await this.#attempt('retention', round, signal, () => this.#expire(signal))
     for (let isIdle = false; !isIdle; ) isIdle = (await this.#workDown(round, signal)) === 0
     if (round.failures.size === 0) this.#options.metrics.iterations.inc()
     return round

@@ -12,11 +12,12 @@ import type { BlockMeta } from '../blocks/meta.ts'
 import { formatMeta } from '../blocks/meta-format.ts'
 import { ulidBelow } from '../blocks/ulid.ts'
 import { uploadBlock } from '../blocks/upload.ts'
+import { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import type { BlockContents } from '../tsdb/block-writer.ts'
 import { checkBlock } from './check-block.ts'
-import { refuseEmpty, salvageBlock } from './salvage.ts'
+import { refuseEmpty, type Salvaged, salvageBlock } from './salvage.ts'
 
 export interface RepairOptions {
   /** Gets a copy of each block before it goes. */
@@ -27,7 +28,10 @@ export interface RepairOptions {
   readonly signal: AbortSignal
 }
 
-/** Repairs the block; the ULID of the one that stands for it now. Throws where nothing of it can be read: it stays then. */
+/**
+ * Repairs the block; the ULID of the one that stands for it now. Throws where nothing of it can be read, `unavailable` where it reads
+ * otherwise a second time: it stays then.
+ */
 export async function repairBlock(bucket: Bucket, old: BlockMeta, options: RepairOptions): Promise<string> {
   const { logger, signal } = options
   const ulid = ulidBelow(old.ulid)
@@ -38,6 +42,9 @@ export async function repairBlock(bucket: Bucket, old: BlockMeta, options: Repai
     const meta = (contents: BlockContents) => formatMeta(metaOf(contents))
     const salvaged = await salvageBlock(bucket, old, { folder, meta, signal })
     refuseEmpty(old, salvaged)
+    await confirm(old, salvaged, () =>
+      salvageBlock(bucket, old, { folder: path.join(work, 'again', ulid), meta, signal }),
+    )
     for (const left of salvaged.left) logger.warn({ block: old.ulid, left }, 'left out of the repaired block')
     await backUp(bucket, old, options)
     const check = (complete: BlockMeta) => checkBlock(bucket, complete, signal)
@@ -49,6 +56,15 @@ export async function repairBlock(bucket: Bucket, old: BlockMeta, options: Repai
   }
   await takeAway(bucket, old, { ...options, details: `repaired as ${ulid}` })
   return ulid
+}
+
+/** What cannot be read may be so on its way from the bucket: nothing is given up that is there the second time. */
+async function confirm({ ulid }: BlockMeta, first: Salvaged, readAgain: () => Promise<Salvaged>): Promise<void> {
+  const second = await readAgain()
+  const [one, other] = [first, second].map(({ contents, left }) => JSON.stringify([left, contents.stats]))
+  if (one === other) return
+  const got = `got ${one} at first and ${other} then, want the same twice`
+  throw new MnemoError('unavailable', `cannot repair block ${ulid}: ${got}: try again`)
 }
 
 /** Backs the block up and takes it away: another one has all that it has. */

@@ -10,6 +10,10 @@ export interface Retention {
   readonly oneHourMs: number
 }
 
+export function expiresAnything({ rawMs, fiveMinutesMs, oneHourMs }: Retention): boolean {
+  return rawMs > 0 || fiveMinutesMs > 0 || oneHourMs > 0
+}
+
 /** Blocks whose newest sample is older than the retention of their resolution. A resolution we don't know never expires. */
 export function expiredBlocks(metas: Iterable<BlockMeta>, retention: Retention, nowMs: number): BlockMeta[] {
   return [...metas].filter((meta) => hasExpired({ meta, resolutionMs: meta.thanos.resolutionMs, retention, nowMs }))

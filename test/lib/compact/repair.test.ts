@@ -146,6 +146,31 @@ test('what cannot be read at all stays as it is, and is not backed up', async ()
   }
 })
 
+// The series are read once before, to see whether they are in order.
+test.each([
+  { file: 'chunks/000001', wrongRead: 1 },
+  { file: 'index', wrongRead: 2 },
+])('a wrong byte of $file that comes once costs nothing: the next try has all', async ({ file, wrongRead }) => {
+  const bucket = await changed('index', flip(reader.toc.postings + 12))
+  const before = await contents(bucket)
+  const place = file === 'index' ? refOf(5) * 16 + 3 : 20
+  const read = bucket.getRange.bind(bucket)
+  let reads = 0
+  bucket.getRange = async (name, offset, length) => {
+    const bytes = Buffer.from(await read(name, offset, length))
+    const isThere = name === `${meta.ulid}/${file}` && offset <= place && place < offset + bytes.length
+    return isThere && ++reads === wrongRead ? flip(place - offset)(bytes) : bytes
+  }
+  const options = { backup: new MemoryBucket(), deleteDelayMs: 0, logger, signal }
+  await expect(repairBlock(bucket, meta, options)).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('twice'),
+  })
+  expect(await contents(bucket)).toEqual(before)
+  await repairBlock(bucket, meta, options)
+  expect(await viewOf(bucket)).toEqual(lines)
+})
+
 test('chunks outside of the block’s time go, those partly inside stay and the block grows', async () => {
   const bucket = await copyOf(sound)
   const narrow = { ...meta, maxTime: startMs + 130_000 }
