@@ -23,14 +23,22 @@ import { FanoutQueryable } from './queryable.ts'
 
 const config = workerData as WorkerConfig
 const kernelPool = new KernelPool(config.maxMemoryBytes)
+/** By what they connect to: see keyOf(). */
 const clients = new Map<string, StoreClient>()
 const interceptors = [observeClientCalls(reportClientCalls(postEvent))]
 
-function client({ address, tls }: Endpoint): StoreClient {
-  let known = clients.get(address)
+/** A file of endpoints may tell another way to the same address. */
+function keyOf({ address, tls }: Endpoint): string {
+  return JSON.stringify([address, tls])
+}
+
+function client(endpoint: Endpoint): StoreClient {
+  const { address, tls } = endpoint
+  const key = keyOf(endpoint)
+  let known = clients.get(key)
   if (known === undefined) {
     known = createStoreClient(address, { ...(tls && { tls }), interceptors })
-    clients.set(address, known)
+    clients.set(key, known)
   }
   return known
 }
@@ -38,11 +46,11 @@ function client({ address, tls }: Endpoint): StoreClient {
 /** Ends the connections to stores that are known no more; they have been gone for minutes. */
 function forget(endpoints: readonly Endpoint[]): void {
   if (clients.size <= endpoints.length) return
-  const known = new Set(endpoints.map(({ address }) => address))
-  for (const [address, connection] of clients) {
-    if (known.has(address)) continue
+  const known = new Set(endpoints.map(keyOf))
+  for (const [key, connection] of clients) {
+    if (known.has(key)) continue
     connection.close()
-    clients.delete(address)
+    clients.delete(key)
   }
 }
 

@@ -321,6 +321,40 @@ describe('TLS', () => {
 })
 
 describe('endpoints by DNS and from a file', () => {
+  test('a store that speaks TLS from now on is asked so once the file says so', async () => {
+    const cert = (name: string) => goldenPath('tls', name)
+    const plain = await serve('a')
+    const folder = await mkdtemp(join(tmpdir(), 'mnemo-query-'))
+    const file = join(folder, 'endpoints.yaml')
+    await writeFile(file, `endpoints:\n- address: ${plain.address}\n`)
+    const querier = await startQuerier(
+      `--endpoint.sd-config-file=${file}`,
+      '--endpoint.sd-config-reload-interval=200ms',
+    )
+    const answer = async () => {
+      const { data, warnings } = await get(querier.url, 'query', count)
+      return { results: data.result.length, warnings }
+    }
+    const whole = { results: 1, warnings: undefined }
+    try {
+      // Each of the workers has asked it.
+      for (let i = 0; i < 4; i++) expect(await answer()).toEqual(whole)
+      await plain.cut()
+      const secured = await serve('a', plain.address, 'store', {
+        certFile: cert('server.pem'),
+        keyFile: cert('server.key'),
+      })
+      const client = `{ tls_config: { ca_file: ${cert('ca.pem')} }, server_name: server.test }`
+      await writeFile(file, `endpoints:\n- address: ${plain.address}\n  client_config: ${client}\n`)
+      await expect.poll(answer, { timeout: 15_000 }).toEqual(whole)
+      for (let i = 0; i < 4; i++) expect(await answer()).toEqual(whole)
+      await secured.cut()
+    } finally {
+      await querier.process.stop()
+      await rm(folder, { recursive: true })
+    }
+  })
+
   test('a name, a group, a file that changes; a name that is not there is a warning', async () => {
     const [a, b] = [await serve('a'), await serve('b')]
     const [portA, portB] = [a, b].map(({ address }) => address.split(':')[1])
