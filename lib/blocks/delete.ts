@@ -4,9 +4,9 @@
 import { forEachBounded } from '../kit/bounded.ts'
 import { MnemoError } from '../kit/errors.ts'
 import type { Bucket } from '../objstore/bucket.ts'
+import { isUlid } from './block-name.ts'
 import { markFileNames } from './markers.ts'
 import { chunksFolderName, metaFileName } from './meta.ts'
-import { isUlid } from './ulid.ts'
 
 const deletesInFlight = 16
 

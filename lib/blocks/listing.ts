@@ -2,9 +2,9 @@
 // Specification: FACTS of the bucket layout: `<ulid>/…` is a block, it is whole once its meta.json is there.
 // Owns which names count; anything that is not below a ULID is left alone.
 import type { Bucket } from '../objstore/bucket.ts'
+import { isUlid } from './block-name.ts'
 import { type MarkKind, markFileNames } from './markers.ts'
 import { metaFileName } from './meta.ts'
-import { isUlid } from './ulid.ts'
 
 export interface ListedBlock {
   readonly ulid: string

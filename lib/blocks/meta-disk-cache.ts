@@ -10,9 +10,9 @@ import type { MnemoError } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import { makeFolder } from '../kit/make-folder.ts'
 import { fileError } from '../objstore/failures.ts'
+import { isUlid } from './block-name.ts'
 import { type BlockMeta, metaFileName } from './meta.ts'
 import { maxMetaBytes, parseMeta } from './meta-parse.ts'
-import { isUlid } from './ulid.ts'
 
 export class MetaDiskCache {
   readonly #folder: string

@@ -3,9 +3,9 @@
 // Owns the caps; a document that breaks them is `corrupt`, one of another version `unsupported`.
 import { MnemoError } from '../kit/errors.ts'
 import { labelsOf } from '../labels/labels.ts'
+import { isUlid } from './block-name.ts'
 import { type JsonObject, type JsonValue, orderedJson } from './go-json.ts'
 import type { BlockCompaction, BlockDescription, BlockFile, BlockMeta, BlockStats, ThanosMeta } from './meta.ts'
-import { isUlid } from './ulid.ts'
 
 /** Longest meta.json that is read: a block of some hundred thousand sources or files. */
 export const maxMetaBytes = 16 * 1024 * 1024

@@ -13,10 +13,10 @@ import type { Labels } from '../labels/labels.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { fileError } from '../objstore/failures.ts'
 import { tombstonesFile } from '../tsdb/tombstones.ts'
+import { isUlid } from './block-name.ts'
 import { BucketTimes } from './bucket-times.ts'
 import { type BlockMeta, chunksFolderName, indexFileName, metaFileName, withExternalLabels } from './meta.ts'
 import { parseMeta } from './meta-parse.ts'
-import { isUlid } from './ulid.ts'
 import { type UploadOptions, uploadBlock } from './upload.ts'
 
 export interface ShipperOptions {

@@ -1,17 +1,10 @@
 // Block names: ULIDs, 48 bits of time and 80 of chance in Crockford's base 32.
 // Specification: https://github.com/ulid/spec; Prometheus and Thanos name their blocks so.
-// Owns which names are blocks: whatever else lies in a bucket is left alone.
+// Owns how new ones are made; which names are blocks is block-name.ts's.
 import { decodeTime, ulid } from 'ulid'
 import { MnemoError } from '../kit/errors.ts'
 
 const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
-const pattern = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/
-
-/** Whether the text is a ULID as blocks are named: 26 characters, upper case. */
-export function isUlid(text: string): boolean {
-  return pattern.test(text)
-}
-
 /** A new ULID of the given time. */
 export function newUlid(timeMs: number = Date.now()): string {
   return ulid(timeMs)

@@ -2,10 +2,10 @@
 // Specification: Thanos pkg/api/blocks/v1.go: answers, parameters and errors; what was set aside, and why, is ours.
 // Owns the routes; what they show is block-views.ts's, the page blocks-page.ts's.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isUlid } from '../../lib/blocks/block-name.ts'
 import { type Mark, type MarkKind, putMark } from '../../lib/blocks/markers.ts'
 import { type BlockMeta, metaFileName } from '../../lib/blocks/meta.ts'
 import { formatMeta } from '../../lib/blocks/meta-format.ts'
-import { isUlid } from '../../lib/blocks/ulid.ts'
 import { asMnemoError, describeError, MnemoError } from '../../lib/kit/errors.ts'
 import type { Logger } from '../../lib/kit/log.ts'
 import type { Bucket } from '../../lib/objstore/bucket.ts'

@@ -1,9 +1,10 @@
 // What the bucket tools share: the bucket of the flags, ULIDs of --id, which of the bucket's blocks are meant.
 // Flags are Thanos's; a ULID that is none, or a block that is not there, is told in one line.
 // Owns nothing: the service's context closes the bucket.
+
+import { isUlid } from '../../lib/blocks/block-name.ts'
 import { type FetchedBlocks, MetaFetcher, type MetaFilter } from '../../lib/blocks/fetcher.ts'
 import type { BlockMeta } from '../../lib/blocks/meta.ts'
-import { isUlid } from '../../lib/blocks/ulid.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { durationFlag, intFlag, stringsFlag, type TimeOrDuration, timeFlag } from '../../lib/kit/flags.ts'
 import type { ServiceContext } from '../../lib/kit/lifecycle.ts'

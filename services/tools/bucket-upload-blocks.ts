@@ -3,10 +3,10 @@
 // Owns the command's flags and that choice; uploading is lib/blocks/upload.ts.
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
+import { isUlid } from '../../lib/blocks/block-name.ts'
 import { MetaFetcher } from '../../lib/blocks/fetcher.ts'
 import { type BlockMeta, groupKey, metaFileName, withExternalLabels } from '../../lib/blocks/meta.ts'
 import { parseMeta } from '../../lib/blocks/meta-parse.ts'
-import { isUlid } from '../../lib/blocks/ulid.ts'
 import { uploadBlock } from '../../lib/blocks/upload.ts'
 import { forEachBounded } from '../../lib/kit/bounded.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'

@@ -1,6 +1,7 @@
 // Which names are blocks, and the time they carry.
 import { expect, test } from 'vitest'
-import { isUlid, newUlid, ulidBelow, ulidTimeMs } from '../../../lib/blocks/ulid.ts'
+import { isUlid } from '../../../lib/blocks/block-name.ts'
+import { newUlid, ulidBelow, ulidTimeMs } from '../../../lib/blocks/ulid.ts'
 
 test('a new one is valid and has its time', () => {
   const id = newUlid(1_700_000_000_123)
