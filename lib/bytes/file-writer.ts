@@ -4,6 +4,7 @@
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32c } from './crc32c.ts'
+import { freeBytes } from './free-bytes.ts'
 import { fileError } from './random-access.ts'
 
 const defaultBufferBytes = 256 * 1024
@@ -125,6 +126,8 @@ export class FileWriter {
   async #close(): Promise<void> {
     await this.#writing
     await this.#handle.close()
+    freeBytes(this.#buffer)
+    if (this.#other) freeBytes(this.#other)
   }
 
   /** Sends what is buffered on its way, once what was sent before has arrived. */

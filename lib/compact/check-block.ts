@@ -2,11 +2,13 @@
 // Checked: object sizes, the order of series, each chunk's checksum, time and place, each postings list, and how much there is.
 // Owns nothing; the block is read as a stream, like a compaction's input.
 import type { BlockMeta } from '../blocks/meta.ts'
+import { createKernels } from '../kernels/instance.ts'
+import type { Kernels } from '../kernels/kernels.ts'
+import type { SeriesCounts } from '../kernels/series-input.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { compareStrings } from '../labels/labels.ts'
 import type { ReadableBucket } from '../objstore/bucket.ts'
-import type { IndexReaderOptions } from '../tsdb/index-reader.ts'
-import { type InputBlock, openInputBlock } from './input-block.ts'
+import { type InputBlock, type InputBlockOptions, openInputBlock } from './input-block.ts'
 import { SeriesInput } from './series-input.ts'
 
 /**
@@ -17,7 +19,7 @@ export async function checkBlock(
   bucket: ReadableBucket,
   meta: BlockMeta,
   signal: AbortSignal,
-  options: IndexReaderOptions = {},
+  { kernels = createKernels(), ...options }: InputBlockOptions & { readonly kernels?: Kernels } = {},
 ): Promise<void> {
   for (const { relPath, sizeBytes } of meta.thanos.files) {
     if (sizeBytes === undefined) continue
@@ -29,7 +31,7 @@ export async function checkBlock(
   const stored = { ...(await openInputBlock(bucket, meta, signal, options)), tombstones: new Map() }
   try {
     await checkPostings(stored, signal)
-    const got = await countAll(stored, signal)
+    const got = await countAll(stored, signal, kernels)
     for (const what of ['numSeries', 'numChunks', 'numSamples'] as const)
       if (got[what] !== meta.stats[what]) throw notWhole(meta, `${what} ${got[what]}`, `${meta.stats[what]}`)
   } finally {
@@ -37,32 +39,13 @@ export async function checkBlock(
   }
 }
 
-async function countAll(stored: InputBlock, signal: AbortSignal) {
-  const input = new SeriesInput(stored, signal, { ascendingSymbols: symbolsAscend(stored) })
-  const got = { numSeries: 0, numChunks: 0, numSamples: 0 }
+async function countAll(stored: InputBlock, signal: AbortSignal, kernels: Kernels): Promise<SeriesCounts> {
+  const input = new SeriesInput(kernels, stored, signal, { ascendingSymbols: symbolsAscend(stored) })
   try {
-    await input.next()
-    while (input.record) {
-      signal.throwIfAborted()
-      got.numSeries++
-      // Nothing is awaited that is at hand: series are many.
-      const taken = input.takeRun()
-      if (typeof taken === 'boolean' ? taken : await taken) {
-        const { count, sampleCounts } = input.run
-        got.numChunks += count
-        for (let i = 0; i < count; i++) got.numSamples += sampleCounts[i]!
-      } else {
-        const chunks = await input.chunks()
-        got.numChunks += chunks.length
-        for (const { numSamples } of chunks) got.numSamples += numSamples
-      }
-      const later = input.advance()
-      if (later) await later
-    }
+    return await input.countAll()
   } finally {
-    await input.close()
+    input.close()
   }
-  return got
 }
 
 /** Once for all series; where they do not, series are compared by their texts. */

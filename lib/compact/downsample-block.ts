@@ -16,19 +16,18 @@ import { SeriesInput } from './series-input.ts'
  * Memory is that of one series. Throws a BlockError where the source's bytes are bad, or (`unsupported`) of an encoding that is not known.
  */
 export async function downsampleBlock(source: InputBlock, options: MergeOptions): Promise<BlockContents> {
-  const { folder, meta, signal } = options
+  const { folder, meta, signal, kernels = createKernels() } = options
   const isRaw = source.meta.thanos.resolutionMs === resolutions.raw
   const writer = await BlockWriter.create({ folder, symbols: source.index.symbols, ...options.writing })
-  const input = new SeriesInput(source, signal)
-  const kernels = createKernels()
+  const input = new SeriesInput(kernels, source, signal)
   const downsampler = new SeriesDownsampler(kernels)
   try {
-    for (await input.next(); input.series; await input.next()) {
+    for (await input.next(); input.isAtHand; await input.next()) {
       signal.throwIfAborted()
-      const { labels } = input.series
+      const { labels } = input
       const chunks = await input.chunks()
       const coarser = naming(source, () => (isRaw ? downsampler.fromRaw(chunks) : downsampler.fromFiveMinutes(chunks)))
-      if (coarser.length > 0) await writer.addSeries(labels, coarser, input.labelRefs)
+      if (coarser.length > 0) await writer.addSeries(labels, coarser, input.labelRefs.slice())
       kernels.reuseEncoded()
     }
     return await writer.finish(meta)
@@ -37,7 +36,7 @@ export async function downsampleBlock(source: InputBlock, options: MergeOptions)
     throw error
   } finally {
     downsampler.free()
-    await input.close()
+    input.close()
   }
 }
 

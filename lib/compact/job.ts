@@ -7,9 +7,17 @@ import type { ErrorCode } from '../kit/errors.ts'
 import type { OverlapFunction } from '../tsdb/overlap.ts'
 
 /** Structured-cloneable. */
-export type CompactorJob =
-  /** Reads a block that is in the bucket, but for its meta.json. */
-  { readonly kind: 'check'; readonly meta: BlockMeta; readonly spoolPath: string } | WritingJob
+export type CompactorJob = JobReading &
+  (
+    | WritingJob
+    /** Reads a block that is in the bucket, but for its meta.json. */
+    | { readonly kind: 'check'; readonly meta: BlockMeta; readonly spoolPath: string }
+  )
+
+export interface JobReading {
+  /** The bucket's. */
+  readonly readBytes?: number | undefined
+}
 
 export type WritingJob = NewBlock &
   (

@@ -1,13 +1,14 @@
 // Merges blocks into one, series by series: chunks are copied as bytes, those alone that overlap are decoded.
 // Algorithm: Prometheus tsdb/compact.go (DefaultBlockPopulator); overlap.ts for chunks that overlap.
-// Owns the order of the series; the checks on what is read are series-input.ts's.
+// Kernels take series as long as they are simple (lib/kernels/assembly/series-merge.ts). Owns those that are not, and the count of all
+// samples; the checks on what is read are series-input.ts's.
 import { createKernels } from '../kernels/instance.ts'
+import type { Kernels } from '../kernels/kernels.ts'
+import { step } from '../kernels/series-input.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { type BlockContents, BlockWriter, type BlockWriterOptions } from '../tsdb/block-writer.ts'
 import { type OverlapFunction, OverlapMerger, type SourcedChunk } from '../tsdb/overlap.ts'
 import type { InputBlock } from './input-block.ts'
-import { MergeHead, smallest } from './merge-head.ts'
-import { SeriesCopier } from './series-copier.ts'
 import { SeriesInput } from './series-input.ts'
 import { SymbolMerge } from './symbol-merge.ts'
 
@@ -17,6 +18,8 @@ export interface MergeOptions {
   /** The text of meta.json for what was written. */
   readonly meta: (contents: BlockContents) => string
   readonly signal: AbortSignal
+  /** Nobody else may have them meanwhile. */
+  readonly kernels?: Kernels
   /** How files are written, and what becomes of segments that are whole; see BlockWriterOptions. */
   readonly writing?: Pick<BlockWriterOptions, 'segmentBytes' | 'onSegment' | 'onLastSegment' | 'durable'>
 }
@@ -50,37 +53,48 @@ async function mergeSeries(
   symbols: SymbolMerge,
   options: BlocksMergeOptions,
 ): Promise<BlockContents> {
-  const { folder, meta, signal, isVerified = true } = options
+  const { folder, meta, signal, kernels = createKernels(), isVerified = true } = options
   const writer = await BlockWriter.create({ folder, symbols: symbols.merged(), ...options.writing })
-  const kernels = createKernels()
   // SymbolMerge has seen that the blocks' symbols ascend.
-  const inputOptions = { kernels, ascendingSymbols: true }
-  const heads = sources.map((source, i) => new MergeHead(new SeriesInput(source, signal, inputOptions), i))
+  const inputs = sources.map(
+    (source, i) => new SeriesInput(kernels, source, signal, { ascendingSymbols: true, numbers: symbols.numbersOf(i) }),
+  )
+  const kernelInputs = inputs.map(({ kernel }) => kernel)
+  const merge = kernels.seriesMerge(kernelInputs, { isVerified, isPenalty: options.overlap === 'penalty' })
   const merger = new OverlapMerger(kernels, options.overlap)
-  const copier = new SeriesCopier(writer, { isVerified })
-  let taken = 0
+  let [taken, dropped] = [0, 0]
+  const take = async () => {
+    const { written } = merge
+    taken += written.numRead
+    dropped += written.numDropped
+    await writer.take(written)
+    merge.begin(writer.place)
+  }
+  /** The series of the members, which is not as simple as the kernels take it. */
+  const add = async () => {
+    if (merge.numWritten > 0) await take()
+    const members = merge.members.map((number) => inputs[number]!)
+    for (const member of members) member.stand()
+    const chunks = await chunksOf(members)
+    for (const { chunk } of chunks) taken += chunk.numSamples
+    const [{ labels, kernel }] = members as [SeriesInput]
+    if (chunks.length > 0) await writer.addSeries(labels, merger.merge(chunks), kernel.numbers.slice())
+    kernels.reuseEncoded()
+    merge.leaveMembers()
+    merge.begin(writer.place)
+  }
   try {
-    for (const head of heads) await head.advance(symbols)
-    for (let members = smallest(heads); members.length > 0; members = smallest(heads)) {
+    merge.begin(writer.place)
+    for (let reached = merge.run(); reached !== step.end; reached = merge.run()) {
       signal.throwIfAborted()
-      // Nothing is awaited that is at hand: series are many.
-      const copied = copier.copy(members)
-      if (!(typeof copied === 'boolean' ? copied : await copied)) {
-        const chunks = await chunksOf(members)
-        for (const { chunk } of chunks) taken += chunk.numSamples
-        const [{ input, refs, length }] = members as [MergeHead]
-        if (chunks.length > 0)
-          await writer.addSeries(input.series!.labels, merger.merge(chunks), refs.subarray(0, length))
-        kernels.reuseEncoded()
-      }
-      for (const head of members) {
-        const later = head.advance(symbols)
-        if (later) await later
-      }
+      if (reached === step.take) await take()
+      else if (reached === step.other) await add()
+      else if (reached === step.samples) merge.grow()
+      else await inputs[merge.input]!.provide(reached)
     }
-    taken += copier.numSamples
+    await take()
     return await writer.finish((contents) => {
-      checkCount(contents, { taken, dropped: merger.droppedSamples })
+      checkCount(contents, { taken, dropped: dropped + merger.droppedSamples })
       return meta(contents)
     })
   } catch (error) {
@@ -88,13 +102,14 @@ async function mergeSeries(
     throw error
   } finally {
     merger.free()
-    await Promise.all(heads.map(({ input }) => input.close()))
+    merge.free()
+    for (const input of inputs) input.close()
   }
 }
 
-async function chunksOf(members: readonly MergeHead[]): Promise<SourcedChunk[]> {
+async function chunksOf(members: readonly SeriesInput[]): Promise<SourcedChunk[]> {
   const chunks: SourcedChunk[] = []
-  for (const { input } of members) for (const chunk of await input.chunks()) chunks.push({ ulid: input.ulid, chunk })
+  for (const input of members) for (const chunk of await input.chunks()) chunks.push({ ulid: input.ulid, chunk })
   return chunks
 }
 

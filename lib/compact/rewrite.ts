@@ -2,6 +2,7 @@
 // Rules: Thanos pkg/compactv2: relabelling first, then deletion of what matches by then; all of a request's matchers must
 // match a label that is there. Owns the two passes: the first reads the index alone and tells every change, the second writes.
 import type { BlockMeta } from '../blocks/meta.ts'
+import { ForwardWindow } from '../bytes/forward-window.ts'
 import { dropIntervals, isTouched } from '../chunkenc/drop-intervals.ts'
 import { chunkEncoding, sampleCount } from '../chunkenc/encoding.ts'
 import { createKernels } from '../kernels/instance.ts'
@@ -11,6 +12,7 @@ import { compileMatcher, type StringPredicate } from '../labels/regex.ts'
 import { compileRelabel, type RelabelRule } from '../labels/relabel.ts'
 import type { Bucket } from '../objstore/bucket.ts'
 import { type BlockChunk, type BlockContents, BlockWriter } from '../tsdb/block-writer.ts'
+import { ChunkReader } from '../tsdb/chunk-reader.ts'
 import type { IndexedSeries } from '../tsdb/index-reader.ts'
 import { OverlapMerger } from '../tsdb/overlap.ts'
 import { type Interval, joinIntervals } from '../tsdb/tombstones.ts'
@@ -41,9 +43,20 @@ export interface RewriterOptions {
   readonly onSeries?: () => void
 }
 
+/** What is read at a time of a segment. */
+const windowBytes = 2 * 1024 * 1024
+
+interface RewrittenBlock {
+  readonly block: InputBlock
+  readonly chunks: ChunkReader
+  readonly windows: readonly ForwardWindow[]
+}
+
 /** Memory follows the label sets where there is relabelling, else one series. */
 export class BlockRewriter {
   readonly #block: InputBlock
+  readonly #chunks: ChunkReader
+  readonly #windows: readonly ForwardWindow[]
   readonly #signal: AbortSignal
   readonly #onSeries: () => void
   readonly #relabel: ((labels: Labels) => Labels | undefined) | undefined
@@ -54,8 +67,13 @@ export class BlockRewriter {
   readonly #kernels = createKernels()
   #keptAggregates = 0
 
-  private constructor(block: InputBlock, { rewrite: { relabels, deletions }, signal, onSeries }: RewriterOptions) {
+  private constructor(
+    { block, chunks, windows }: RewrittenBlock,
+    { rewrite: { relabels, deletions }, signal, onSeries }: RewriterOptions,
+  ) {
     this.#block = block
+    this.#chunks = chunks
+    this.#windows = windows
     this.#signal = signal
     this.#onSeries = onSeries ?? (() => {})
     this.#relabel = relabels.length > 0 ? compileRelabel(relabels) : undefined
@@ -66,7 +84,9 @@ export class BlockRewriter {
   }
 
   static async open(bucket: Bucket, meta: BlockMeta, options: RewriterOptions): Promise<BlockRewriter> {
-    return new BlockRewriter(await openInputBlock(bucket, meta, options.signal), options)
+    const block = await openInputBlock(bucket, meta, options.signal)
+    const windows = block.segments.map((segment) => new ForwardWindow(segment, { windowBytes, releasable: true }))
+    return new BlockRewriter({ block, chunks: new ChunkReader(windows), windows }, options)
   }
 
   /** Downsampled chunks that an interval cuts: they stayed whole. */
@@ -137,7 +157,7 @@ export class BlockRewriter {
         this.#signal.throwIfAborted()
         for (const _member of members) this.#onSeries()
         // Chunks of the series before are in the writer.
-        this.#block.release()
+        for (const window of this.#windows) window.release()
         const { intervals } = this.#fate(members[0]!.labels)
         const found: BlockChunk[] = []
         for (const member of members)
@@ -173,7 +193,7 @@ export class BlockRewriter {
   /** A series' chunks, without what the block's tombstones say. */
   async #read({ ref, chunks }: IndexedSeries): Promise<BlockChunk[]> {
     const refs = chunks.map((chunk) => chunk.ref)
-    const encoded = await this.#block.chunks.read(refs, this.#signal)
+    const encoded = await this.#chunks.read(refs, this.#signal)
     const tombstones = this.#block.tombstones.get(ref) ?? []
     return chunks.flatMap(({ minTime, maxTime }, i) => {
       const { encoding, data } = encoded[i]!

@@ -4,6 +4,8 @@
 import { dirname } from 'node:path'
 import type { BlockMeta } from '../blocks/meta.ts'
 import { formatMeta } from '../blocks/meta-format.ts'
+import { createKernels } from '../kernels/instance.ts'
+import type { Kernels } from '../kernels/kernels.ts'
 import { describeError } from '../kit/errors.ts'
 import { makeFolder } from '../kit/make-folder.ts'
 import { systemCode } from '../kit/system-errors.ts'
@@ -15,21 +17,32 @@ import { checkBlock } from './check-block.ts'
 import { downsampleBlock } from './downsample-block.ts'
 import { EarlyUpload } from './early-upload.ts'
 import { type InputBlock, type InputBlockOptions, openInputBlock, windowBytesOf } from './input-block.ts'
-import type { CompactorJob, JobOutcome, WritingJob } from './job.ts'
+import type { CompactorJob, JobOutcome, JobReading, WritingJob } from './job.ts'
 import { mergeBlocks } from './merge.ts'
 import { compactedMeta, downsampledMeta, withIndexStats } from './new-meta.ts'
 
 /**
  * Writes the new block into the job's folder, or checks one. Throws what has nothing to do with one input: the bucket,
- * the disk, an abort; and `corrupt` where a checked block is not whole.
+ * the disk, an abort; and `corrupt` where a checked block is not whole. No other job may have the `kernels` meanwhile.
  */
-export async function runJob(bucket: WorkBucket, job: CompactorJob, signal: AbortSignal): Promise<JobOutcome> {
-  if (job.kind !== 'check') return write(bucket, job, signal)
-  await checkBlock(bucket, job.meta, signal, { spoolPath: job.spoolPath })
-  return { kind: 'whole', meta: job.meta, uploaded: [] }
+export async function runJob(
+  bucket: WorkBucket,
+  job: CompactorJob,
+  signal: AbortSignal,
+  kernels: Kernels = createKernels(),
+): Promise<JobOutcome> {
+  if (job.kind !== 'check') return write(bucket, job, signal, kernels)
+  const { meta, spoolPath, readBytes } = job
+  await checkBlock(bucket, meta, signal, { spoolPath, windowBytes: windowBytesOf(1, readBytes), kernels })
+  return { kind: 'whole', meta, uploaded: [] }
 }
 
-async function write(bucket: WorkBucket, job: WritingJob, signal: AbortSignal): Promise<JobOutcome> {
+async function write(
+  bucket: WorkBucket,
+  job: WritingJob & JobReading,
+  signal: AbortSignal,
+  kernels: Kernels,
+): Promise<JobOutcome> {
   const { ulid, segmentBytes, hashFunc = '' } = job
   const opened: InputBlock[] = []
   const early = new EarlyUpload(bucket, { ulid, hashFunc }, signal)
@@ -44,6 +57,7 @@ async function write(bucket: WorkBucket, job: WritingJob, signal: AbortSignal): 
       folder: job.folder,
       meta: (written: BlockContents) => formatMeta(metaOf(written)),
       signal,
+      kernels,
       writing: {
         onSegment: early.take.bind(early),
         onLastSegment: early.copy.bind(early),
@@ -53,7 +67,7 @@ async function write(bucket: WorkBucket, job: WritingJob, signal: AbortSignal): 
       },
     }
     const inputs = job.kind === 'compact' ? job.inputs : [job.input]
-    const windowBytes = windowBytesOf(inputs.length)
+    const windowBytes = windowBytesOf(inputs.length, job.readBytes)
     const open = (meta: BlockMeta) =>
       openNamed(bucket, meta, signal, { spoolPath: `${job.folder}.${meta.ulid}.tables`, windowBytes })
     const outcomes = await Promise.allSettled(inputs.map(open))

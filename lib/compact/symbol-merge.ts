@@ -11,7 +11,8 @@ import { GrowingUint32 } from '../tsdb/growing-uint32.ts'
 import type { SymbolTable } from '../tsdb/symbol-table.ts'
 
 const defaultMostInMemory = 1_000_000
-const pageCacheBytes = 8 * 1024 * 1024
+/** Whoever looks numbers up takes pages of them, and keeps those. */
+const pageCacheBytes = 64 * 1024
 
 export interface SymbolSource {
   /** The block's ULID, for errors. */
@@ -57,13 +58,9 @@ export class SymbolMerge {
     for (const translation of this.#translations) await translation.finish()
   }
 
-  /** Puts the first `length` symbols of the block of that number into `into`, as symbols of the merged list. */
-  translate(
-    source: number,
-    { refs, length, into }: { readonly refs: Uint32Array; readonly length: number; readonly into: Uint32Array },
-  ): void {
-    const translation = this.#translations[source]!
-    for (let i = 0; i < length; i++) into[i] = translation.at(refs[i]!)
+  /** What the symbols of the block of that number are in the merged list. */
+  numbersOf(source: number): BlockNumbers {
+    return this.#translations[source]!
   }
 
   async close(): Promise<void> {
@@ -86,19 +83,25 @@ function* ascending({ ulid, symbols }: SymbolSource): Generator<string> {
   }
 }
 
+/** A block's symbols, in their order, as numbers of the merged list. */
+export interface BlockNumbers {
+  readonly count: number
+  /** Those of at most `length` symbols from `first` on as bytes, four each, little endian: borrowed until the next call. */
+  borrow(first: number, length: number): Uint8Array
+}
+
 /** The numbers that a table's symbols have got, in order. */
-interface Translation {
+interface Translation extends BlockNumbers {
   /** True: `flush` must be called before the next push. */
   push(number: number): boolean
   flush(): Promise<void>
   finish(): Promise<void>
-  at(ref: number): number
   close(): Promise<void>
 }
 
 class MemoryTranslation implements Translation {
   readonly #growing = new GrowingUint32()
-  #numbers = new Uint32Array(0)
+  #numbers: Uint32Array = new Uint32Array(0)
 
   push(number: number): boolean {
     this.#growing.push(number)
@@ -108,11 +111,16 @@ class MemoryTranslation implements Translation {
   async flush(): Promise<void> {}
 
   async finish(): Promise<void> {
-    this.#numbers = new Uint32Array(this.#growing.finish())
+    this.#numbers = this.#growing.finish()
   }
 
-  at(ref: number): number {
-    return this.#numbers[ref]!
+  get count(): number {
+    return this.#numbers.length
+  }
+
+  borrow(first: number, length: number): Uint8Array {
+    const numbers = this.#numbers.subarray(first, first + length)
+    return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength)
   }
 
   async close(): Promise<void> {}
@@ -123,6 +131,7 @@ class FileTranslation implements Translation {
   readonly #cache: PageCache
   readonly #piece = new Uint32Array(16_384)
   #length = 0
+  #count = 0
   #writer: FileWriter | undefined
   #file: PagedFile | undefined
 
@@ -133,6 +142,7 @@ class FileTranslation implements Translation {
 
   push(number: number): boolean {
     this.#piece[this.#length++] = number
+    this.#count++
     return this.#length === this.#piece.length
   }
 
@@ -149,9 +159,12 @@ class FileTranslation implements Translation {
     this.#file = new PagedFile(this.#path, this.#cache)
   }
 
-  at(ref: number): number {
-    const bytes = this.#file!.borrowBytes(ref * 4, 4)
-    return (bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24)) >>> 0
+  get count(): number {
+    return this.#count
+  }
+
+  borrow(first: number, length: number): Uint8Array {
+    return this.#file!.borrowBytes(first * 4, Math.min(length, this.#count - first) * 4)
   }
 
   async close(): Promise<void> {

@@ -19,6 +19,8 @@ import type {
 } from './kernels.ts'
 import { accumulators, instantiate, type KernelExports, windowExports } from './module.ts'
 import { type Block, PageHeap } from './page-heap.ts'
+import { type InputOfBlock, KernelSeriesInput } from './series-input.ts'
+import { KernelSeriesMerge, type SeriesMergeOptions } from './series-merge.ts'
 
 const pageBytes = 65_536
 /** One page less than 4 GiB, so that no address behind a block wraps to 0. */
@@ -47,8 +49,8 @@ class Instance implements Kernels {
   private slab = new ArrayBuffer(slabBytes)
   private slabUsed = 0
   private bytes: Uint8Array
-  private words: Uint32Array
-  private doubles: Float64Array
+  private wordsOfMemory: Uint32Array
+  private doublesOfMemory: Float64Array
 
   constructor(maxMemoryBytes: number) {
     this.memory = new WebAssembly.Memory({ initial: 1, maximum: Math.max(1, Math.floor(maxMemoryBytes / pageBytes)) })
@@ -58,8 +60,18 @@ class Instance implements Kernels {
     this.staging = this.heap.take(pageBytes)
     this.callPtr = this.arena.alloc(80)
     this.bytes = new Uint8Array(this.memory.buffer)
-    this.words = new Uint32Array(this.memory.buffer)
-    this.doubles = new Float64Array(this.memory.buffer)
+    this.wordsOfMemory = new Uint32Array(this.memory.buffer)
+    this.doublesOfMemory = new Float64Array(this.memory.buffer)
+  }
+
+  get words(): Uint32Array {
+    this.views()
+    return this.wordsOfMemory
+  }
+
+  get doubles(): Float64Array {
+    this.views()
+    return this.doublesOfMemory
   }
 
   alloc(bytes: number): number {
@@ -72,6 +84,22 @@ class Instance implements Kernels {
 
   release(mark: number): void {
     this.arena.release(mark)
+  }
+
+  take(bytes: number): Block {
+    return this.heap.take(bytes)
+  }
+
+  give(block: Block): void {
+    this.heap.give(block)
+  }
+
+  seriesInput(block: InputOfBlock): KernelSeriesInput {
+    return new KernelSeriesInput(this, this.heap, this.wasm, block)
+  }
+
+  seriesMerge(inputs: readonly KernelSeriesInput[], options: SeriesMergeOptions): KernelSeriesMerge {
+    return new KernelSeriesMerge(this, this.heap, this.wasm, { inputs, ...options })
   }
 
   f64(ptr: number, length: number): Float64Array {
@@ -261,8 +289,8 @@ class Instance implements Kernels {
     const { buffer } = this.memory
     if (this.bytes.buffer === buffer) return
     this.bytes = new Uint8Array(buffer)
-    this.words = new Uint32Array(buffer)
-    this.doubles = new Float64Array(buffer)
+    this.wordsOfMemory = new Uint32Array(buffer)
+    this.doublesOfMemory = new Float64Array(buffer)
   }
 
   window(

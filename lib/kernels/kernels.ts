@@ -1,6 +1,12 @@
 // The kernels' instance: WebAssembly compiled from assembly/, its linear memory and an arena in it. One a thread.
 // What runs once a sample happens here: chunk decode and encode, windows over all steps, adding a series into a group.
 // Owns the memory; callers own what they allocate between mark() and release().
+import type { AccumulateFunction, WindowFunction } from './functions.ts'
+import type { Block } from './page-heap.ts'
+import type { InputOfBlock, KernelSeriesInput } from './series-input.ts'
+import type { KernelSeriesMerge, SeriesMergeOptions } from './series-merge.ts'
+
+export type { AccumulateFunction, WindowFunction } from './functions.ts'
 
 /**
  * Samples of one series: two columns of 8-byte cells, times as float64 integer milliseconds, values as float64 bits.
@@ -42,37 +48,6 @@ export interface Row {
   readonly presentPtr: number
 }
 
-/** Functions over the samples with time in (t − range, t], computed for all steps in one call; Prometheus's definitions and order of Kahan summation. Stale samples are dropped first. */
-export type WindowFunction =
-  | 'rate'
-  | 'increase'
-  | 'delta'
-  | 'irate'
-  | 'idelta'
-  | 'sum_over_time'
-  | 'avg_over_time'
-  | 'count_over_time'
-  | 'min_over_time'
-  | 'max_over_time'
-  | 'last_over_time'
-  | 'present_over_time'
-  | 'stddev_over_time'
-  | 'stdvar_over_time'
-  | 'mad_over_time'
-  | 'quantile_over_time'
-  | 'changes'
-  | 'resets'
-  | 'deriv'
-  | 'predict_linear'
-  | 'double_exponential_smoothing'
-  | 'first_over_time'
-  | 'ts_of_first_over_time'
-  | 'ts_of_last_over_time'
-  | 'ts_of_min_over_time'
-  | 'ts_of_max_over_time'
-
-export type AccumulateFunction = 'sum' | 'avg' | 'count' | 'min' | 'max' | 'group' | 'stddev' | 'stdvar'
-
 /** Samples [from, to) of the columns. */
 export interface SampleRange {
   readonly columns: SampleColumns
@@ -111,8 +86,15 @@ export interface Kernels {
   /** Arena position; release(mark) frees all that was allocated since. */
   mark(): number
   release(mark: number): void
+  /** Memory of its own, of at least so many bytes, a power of two; to be given back. `resource_exhausted` over the cap. */
+  take(bytes: number): Block
+  give(block: Block): void
   f64(ptr: number, length: number): Float64Array
   u8(ptr: number, length: number): Uint8Array
+  /** A block's series, to be read; they live outside the arena until free(). */
+  seriesInput(block: InputOfBlock): KernelSeriesInput
+  /** The merge of several blocks' series. */
+  seriesMerge(inputs: readonly KernelSeriesInput[], options: SeriesMergeOptions): KernelSeriesMerge
   /** Whether each chunk record (lib/tsdb/chunk-format.ts) has the checksum of its bytes; the records are whole, one behind the other. */
   recordsAreWhole(records: Uint8Array): boolean
   /** New, empty columns; they live outside the arena and are reused after free(). */

@@ -2,7 +2,7 @@
 // Owns the names and signatures that assembly/index.ts exports; addresses are bytes in linear memory.
 import { readFileSync } from 'node:fs'
 import { MnemoError } from '../kit/errors.ts'
-import type { AccumulateFunction, WindowFunction } from './kernels.ts'
+import type { AccumulateFunction, WindowFunction } from './functions.ts'
 
 /** Takes the address of a WindowCall (assembly/window.ts). */
 type WindowExport = (call: number) => void
@@ -21,6 +21,24 @@ export interface KernelExports extends Record<(typeof windowExports)[WindowFunct
   /** Number of samples that the last failed decode had read. */
   readonly failedSample: { readonly value: number }
   readonly recordsAreWhole: (records: number, length: number) => number
+  /** `input` is a SeriesInput (assembly/series-input.ts); each gives back a step. */
+  readonly nextSeries: (input: number) => number
+  readonly leaveSeries: (input: number) => void
+  readonly acceptOrder: (input: number) => void
+  readonly findChunks: (input: number) => number
+  readonly chunksAreWhole: (input: number) => number
+  /** `count` is a SeriesCount (assembly/series-input.ts). */
+  readonly countSeries: (input: number, count: number) => number
+  /** What an entry for which there was no room has. */
+  readonly wantedLabels: { readonly value: number }
+  readonly wantedChunks: { readonly value: number }
+  /** What a series whose chunks overlap needs room for: chunks, and samples of its longest run. */
+  readonly wantedListed: { readonly value: number }
+  readonly wantedSamples: { readonly value: number }
+  /** `merge` is a SeriesMerge (assembly/series-merge.ts). */
+  readonly beginWriting: (merge: number) => void
+  readonly mergeSeries: (merge: number) => number
+  readonly leaveMembers: (merge: number) => void
   readonly walkFrame: (frame: number, length: number, places: number, room: number) => number
   readonly writeChunks: (series: number, count: number, records: number, to: number) => number
   readonly decodePlain: (

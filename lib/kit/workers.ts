@@ -1,6 +1,7 @@
 // Worker threads behind a typed pool, and the worker's side of it: requests with one answer, or with a stream of parts.
 // Several jobs a worker at once, the least loaded worker first; a job can be canceled; a worker that dies is replaced.
 // Owns the threads. A handler that computes without awaiting polls `canceled()`, a flag in shared memory.
+import { setFlagsFromString } from 'node:v8'
 import { MessageChannel, type MessagePort, parentPort, type Transferable, Worker } from 'node:worker_threads'
 import { asMnemoError, describeError, type ErrorCode, MnemoError } from './errors.ts'
 
@@ -241,6 +242,8 @@ export class WorkerPool<Request, Response> {
       ...(youngHeapMiB !== undefined && { maxYoungGenerationSizeMb: youngHeapMiB }),
       ...(heapMiB !== undefined && { maxOldGenerationSizeMb: heapMiB }),
     }
+    // What the main thread was started with would hold for the worker too: its own limits count where the flag says nothing.
+    if (youngHeapMiB !== undefined) setFlagsFromString('--max-semi-space-size=0')
     const worker = new Worker(this.#url, { ...this.#givenData(), name: this.#name, resourceLimits })
     let reason: unknown
     slot.worker = worker

@@ -21,6 +21,8 @@ export interface ListedObject extends Partial<ObjectAttributes> {
 export interface Bucket {
   /** For logs: type and name, never a secret. */
   readonly description: string
+  /** Of an object that is read from end to end so much is read at a time, where a read costs next to nothing by itself. */
+  readonly readBytes?: number
   /**
    * Objects and folders directly below `folder` ('' is the top), or all objects below it where `recursive`.
    * In the order of their names by bytes. An empty or missing folder lists nothing.

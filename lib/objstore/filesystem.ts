@@ -24,6 +24,7 @@ const abandonedAfterMs = 24 * 3600 * 1000
 
 export class FilesystemBucket implements Bucket {
   readonly description: string
+  readonly readBytes = 512 * 1024
   readonly #root: string
   readonly #files = new OpenFiles()
   #swept = false

@@ -20,6 +20,7 @@ export interface BucketMetrics {
 
 export class MeasuredBucket implements Bucket {
   readonly description: string
+  readonly readBytes?: number
   readonly #inner: Bucket
   readonly #metrics: BucketMetrics
 
@@ -27,6 +28,7 @@ export class MeasuredBucket implements Bucket {
     this.#inner = inner
     this.#metrics = metrics
     this.description = inner.description
+    if (inner.readBytes !== undefined) this.readBytes = inner.readBytes
   }
 
   #done(operation: Operation, startedMs: number): void {

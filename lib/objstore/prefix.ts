@@ -13,6 +13,7 @@ export function prefixBucket(bucket: Bucket, prefix: string): Bucket {
 
 class PrefixBucket implements Bucket {
   readonly description: string
+  readonly readBytes?: number
   readonly #inner: Bucket
   readonly #prefix: string
 
@@ -20,6 +21,7 @@ class PrefixBucket implements Bucket {
     this.#inner = inner
     this.#prefix = prefix
     this.description = `${inner.description} below ${prefix}`
+    if (inner.readBytes !== undefined) this.readBytes = inner.readBytes
   }
 
   async *list(folder: string, options?: { recursive?: boolean; signal?: AbortSignal }): AsyncGenerator<ListedObject> {

@@ -6,16 +6,15 @@ import { rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FileWriter, syncFolder } from '../bytes/file-writer.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
+import type { WritingPlace, WrittenSeries } from '../kernels/series-merge.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { makeFolder } from '../kit/make-folder.ts'
 import type { Labels } from '../labels/labels.ts'
 import { chunksFolder, indexFile } from './block-reader.ts'
 import type { EncodedChunk } from './chunk-format.ts'
-import type { ChunkRun } from './chunk-run.ts'
 import { ChunkWriter, type ChunkWriterOptions, type WrittenSegment } from './chunk-writer.ts'
 import { type IndexStats, IndexStatsTally } from './index-stats.ts'
 import { IndexWriter } from './index-writer.ts'
-import type { SeriesRecord } from './series-entry.ts'
 import { tombstonesFile, writeTombstones } from './tombstones.ts'
 
 /** Prometheus deletes folders of such names when it starts. */
@@ -129,35 +128,28 @@ export class BlockWriter {
     for (const chunk of chunks) this.#count(chunk)
   }
 
-  /** As copyNow(), once there is room; false where a segment may have to be cut among the chunks: addSeries() does it. */
-  async copy(record: SeriesRecord, runs: readonly ChunkRun[]): Promise<boolean> {
-    await this.#index.makeRoomFor(record)
-    await this.#chunks.makeRoom(runs)
-    return this.copyNow(record, runs)
+  /** Where take() goes on. */
+  get place(): WritingPlace {
+    return { indexOffset: this.#index.position, ...this.#chunks.place }
   }
 
-  /**
-   * Adds a series whose chunks are those of the runs, copied as they are; the record has their times, its references are written
-   * over. False where it must wait: nothing has been done then.
-   */
-  copyNow(record: SeriesRecord, runs: readonly ChunkRun[]): boolean {
-    if (!this.#index.hasRoomFor(record) || !this.#chunks.copyNow(runs, record.chunkRefs)) return false
-    const { chunkRefs, chunkCount, minTimes, maxTimes } = record
-    this.#indexStats.add(this.#index.addNow(record), chunkRefs, chunkCount)
-    for (const { count, encodings, sampleCounts } of runs)
-      for (let i = 0; i < count; i++) this.#countSamples(encodings[i]!, sampleCounts[i]!)
-    this.#minTime = Math.min(this.#minTime, minTimes[0]!)
-    this.#maxTime = Math.max(this.#maxTime, maxTimes[chunkCount - 1]!)
-    return true
+  /** Adds series that were written for `place`. */
+  async take(series: WrittenSeries): Promise<void> {
+    if (series.numSeries === 0) return
+    await this.#chunks.copy(series.chunks)
+    await this.#index.copy(series)
+    this.#indexStats.addAll(series)
+    this.#numChunks += series.numChunks
+    this.#numSamples += series.numSamples
+    this.#numFloatSamples += series.numFloatSamples
+    this.#numHistogramSamples += series.numHistogramSamples
+    this.#minTime = Math.min(this.#minTime, series.minTime)
+    this.#maxTime = Math.max(this.#maxTime, series.maxTime)
   }
 
   #count({ encoding, numSamples, minTime, maxTime }: BlockChunk): void {
-    this.#countSamples(encoding, numSamples)
     this.#minTime = Math.min(this.#minTime, minTime)
     this.#maxTime = Math.max(this.#maxTime, maxTime)
-  }
-
-  #countSamples(encoding: number, numSamples: number): void {
     this.#numChunks++
     this.#numSamples += numSamples
     if (floatEncodings.has(encoding)) this.#numFloatSamples += numSamples

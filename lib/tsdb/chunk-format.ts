@@ -1,7 +1,6 @@
 // Chunk segments: chunks back to back in files of at most 512 MiB, found by reference.
 // Specification: Prometheus tsdb/docs/format/chunks.md, version 1.
 // Owns a record's bytes and the reference; pure functions, so that they serve a file and a fetched range alike.
-import { crc32c } from '../bytes/crc32c.ts'
 import { type BytePlace, Cursor, corruptError, hex32 } from '../bytes/cursor.ts'
 import type { EncodeBuffer } from '../bytes/encode-buffer.ts'
 import { highWord } from '../bytes/varint.ts'
@@ -113,7 +112,7 @@ export function encodeChunkRecord(chunk: EncodedChunk, out: EncodeBuffer): void 
   const start = out.length
   out.u8(chunk.encoding)
   out.raw(chunk.data)
-  out.u32(crc32c(out.borrowBytes(start)))
+  out.crc32c(start)
 }
 
 /** The place of bytes that stand at `offset` in a segment, for errors. */

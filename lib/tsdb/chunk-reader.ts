@@ -60,9 +60,8 @@ function isAscending(refs: ArrayLike<number>): boolean {
 }
 
 export interface ChunkReaderOptions {
+  /** Chunks have their records with them. */
   readonly copyable?: boolean
-  /** The same segments, for a reader whose segments would read more than a header. */
-  readonly headers?: readonly RandomAccess[]
 }
 
 export class ChunkReader {
@@ -71,25 +70,20 @@ export class ChunkReader {
   readonly #decode: typeof decodeChunkRecord
 
   /** Reads from segments in order, the first being number 0; their headers have been checked. */
-  private constructor(segments: readonly RandomAccess[], decode: typeof decodeChunkRecord) {
+  constructor(segments: readonly RandomAccess[], { copyable = false }: ChunkReaderOptions = {}) {
     this.#segments = segments
-    this.#decode = decode
+    this.#decode = copyable ? decodeCopyableRecord : decodeChunkRecord
     this.#sizes = segments.map(({ sizeBytes }) => sizeBytes)
   }
 
-  /**
-   * Checks the segments' headers, which are read from `headers` where that is given. Throws `corrupt`. With `copyable`, chunks have
-   * their records with them.
-   */
+  /** The same, once it has checked the segments' headers. Throws `corrupt`. */
   static async over(
     segments: readonly RandomAccess[],
     signal?: AbortSignal,
-    { copyable = false, headers = segments }: ChunkReaderOptions = {},
+    options: ChunkReaderOptions = {},
   ): Promise<ChunkReader> {
-    for (const segment of headers) {
-      checkSegmentHeader(await segment.read(0, segmentHeaderBytes, signal), segment.name)
-    }
-    return new ChunkReader(segments, copyable ? decodeCopyableRecord : decodeChunkRecord)
+    for (const segment of segments) checkSegmentHeader(await segment.read(0, segmentHeaderBytes, signal), segment.name)
+    return new ChunkReader(segments, options)
   }
 
   /** Bytes of all segments. */

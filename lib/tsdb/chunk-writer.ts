@@ -18,7 +18,6 @@ import {
   segmentHeaderBytes,
   segmentName,
 } from './chunk-format.ts'
-import type { ChunkRun } from './chunk-run.ts'
 
 /** A segment that was written. */
 export interface WrittenSegment {
@@ -67,55 +66,38 @@ export class ChunkWriter {
         this.#segment = await this.#cut()
       }
       used += bytes
-      refs.push(await this.#append(this.#segment, chunk))
+      refs.push(chunkRef({ segment: this.#written.length, offset: this.#segment.position }))
+      const record = this.#recordOf(chunk)
+      if (record.length <= this.#segment.room) this.#segment.appendNow(record)
+      else await this.#segment.append(record)
     }
     return refs
   }
 
-  /**
-   * Appends the runs of a series at once, and puts the references of their chunks into `refs`. False where it must wait, or
-   * where a segment may have to be cut among them: nothing has been done then, and write() does it.
-   */
-  copyNow(runs: readonly ChunkRun[], refs: Float64Array): boolean {
+  /** Where the next chunk goes, and how many bytes its segment may still take: none where it is not open yet. */
+  get place(): { readonly chunkRef: number; readonly segmentRoom: number } {
     const segment = this.#segment
-    if (segment === undefined) return false
-    let [bytes, mostBytes] = [0, 0]
-    for (const { byteLength, count } of runs) {
-      bytes += byteLength
-      mostBytes += byteLength + count * (maxChunkLengthBytes - 1)
-    }
-    if (bytes > segment.room || segment.position + mostBytes > this.#segmentBytes) return false
-    let i = 0
-    for (const run of runs) {
-      const { starts, count } = run
-      const [from, to] = [starts[0]!, starts[count]!]
-      const first = chunkRef({ segment: this.#written.length, offset: segment.position })
-      for (let k = 0; k < count; k++) refs[i++] = first + starts[k]! - from
-      segment.appendNow(run.bytes.subarray(from, to))
-    }
-    return true
+    if (segment === undefined) return { chunkRef: 0, segmentRoom: 0 }
+    const { position: offset } = segment
+    return { chunkRef: chunkRef({ segment: this.#written.length, offset }), segmentRoom: this.#segmentBytes - offset }
   }
 
-  /** Makes room for the runs in the segment at hand. */
-  async makeRoom(runs: readonly ChunkRun[]): Promise<void> {
-    await this.#segment?.makeRoom(runs.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  /** Appends records to the segment at hand, which has room for them. */
+  async copy(records: Uint8Array): Promise<void> {
+    await this.#segment!.append(records)
   }
 
-  async #append(segment: FileWriter, chunk: EncodedChunk): Promise<number> {
+  /** A chunk's record, borrowed until the next call. */
+  #recordOf(chunk: EncodedChunk): Uint8Array {
     if (chunk.data.length > maxChunkDataBytes) {
       const want = `at most ${maxChunkDataBytes}`
       throw new MnemoError('internal', `cannot write a chunk: got ${chunk.data.length} bytes, want ${want}`)
     }
-    const ref = chunkRef({ segment: this.#written.length, offset: segment.position })
     const record = recordOf(chunk)
-    if (record !== undefined) {
-      await segment.append(record)
-      return ref
-    }
+    if (record !== undefined) return record
     this.#out.clear()
     encodeChunkRecord(chunk, this.#out)
-    await segment.append(this.#out.borrowBytes())
-    return ref
+    return this.#out.borrowBytes()
   }
 
   async #cut(): Promise<FileWriter> {

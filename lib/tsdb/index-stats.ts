@@ -16,15 +16,28 @@ export class IndexStatsTally {
   #chunkMaxSize = 0
 
   /** Each series, in the index's order: its reference and those of its chunks. */
-  add(seriesRef: number, chunkRefs: ArrayLike<number>, count = chunkRefs.length): void {
+  add(seriesRef: number, chunkRefs: ArrayLike<number>): void {
     if (this.#lastSeries > 0)
       this.#seriesMaxSize = Math.max(this.#seriesMaxSize, (seriesRef - this.#lastSeries) * seriesAlignment)
     this.#lastSeries = seriesRef
     // Thanos leaves out the last two chunks: so do we, that both say the same of one block.
-    for (let i = 0; i < count - 2; i++) {
+    for (let i = 0; i < chunkRefs.length - 2; i++) {
       const bytes = chunkRefs[i + 1]! - chunkRefs[i]!
       if (bytes > this.#chunkMaxSize && isOneSegment(chunkRefs[i]!, chunkRefs[i + 1]!)) this.#chunkMaxSize = bytes
     }
+  }
+
+  /** As add() of each of several series. */
+  addAll(series: {
+    readonly firstRef: number
+    readonly lastRef: number
+    readonly seriesMaxSize: number
+    readonly chunkMaxSize: number
+  }): void {
+    this.add(series.firstRef, [])
+    this.#lastSeries = series.lastRef
+    this.#seriesMaxSize = Math.max(this.#seriesMaxSize, series.seriesMaxSize)
+    this.#chunkMaxSize = Math.max(this.#chunkMaxSize, series.chunkMaxSize)
   }
 
   get stats(): IndexStats {

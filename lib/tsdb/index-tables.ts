@@ -3,6 +3,7 @@
 import { rm } from 'node:fs/promises'
 import { corruptError } from '../bytes/cursor.ts'
 import { FileWriter } from '../bytes/file-writer.ts'
+import { freeBytes } from '../bytes/free-bytes.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
 import { readAhead } from '../bytes/read-ahead.ts'
 import { memoryBytes, PageCache, PagedFile, type SyncBytes } from '../bytes/sync-bytes.ts'
@@ -66,9 +67,9 @@ async function holdInMemory(
   ranges: readonly TableRange[],
   signal: AbortSignal | undefined,
 ): Promise<Held> {
-  const hold = async ({ offset, limit }: TableRange) =>
-    memoryBytes(source.name, await source.read(offset, limit - offset, signal), offset)
-  return { tables: await Promise.all(ranges.map(hold)), isMemory: true, close: () => {} }
+  const held = await Promise.all(ranges.map(({ offset, limit }) => source.read(offset, limit - offset, signal)))
+  const tables = held.map((bytes, i) => memoryBytes(source.name, bytes, ranges[i]!.offset))
+  return { tables, isMemory: true, close: () => held.forEach(freeBytes) }
 }
 
 async function copyToFile(

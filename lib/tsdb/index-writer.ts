@@ -20,9 +20,9 @@ import { LabelPairs } from './label-pairs.ts'
 import { type PostingsLimits, PostingsWriter } from './postings-writer.ts'
 import {
   type ChunkMeta,
+  decodeSeriesRecord,
   encodeSeriesRecord,
   fillSeriesRecord,
-  maxSeriesEntryLength,
   SeriesRecord,
   seriesEntryLength,
 } from './series-entry.ts'
@@ -39,6 +39,15 @@ const windowBytes = 1024 * 1024
 export interface IndexWriterLimits extends PostingsLimits {
   readonly symbolsInMemory?: number
   readonly runTriples?: number
+}
+
+/** Entries one behind the other, each with what aligns it in the index. */
+export interface CopiedEntries {
+  readonly entries: Uint8Array
+  readonly numSeries: number
+  /** References of the first and the last one. */
+  readonly firstRef: number
+  readonly lastRef: number
 }
 
 export class IndexWriter {
@@ -102,22 +111,25 @@ export class IndexWriter {
     return ref
   }
 
-  /** Whether the entry can be added at once, without waiting. */
-  hasRoomFor(record: SeriesRecord): boolean {
-    return maxSeriesEntryLength(record) + seriesAlignment <= this.#file.room
+  /** Where the last entry ends. */
+  get position(): number {
+    return this.#file.position
   }
 
-  async makeRoomFor(record: SeriesRecord): Promise<void> {
-    await this.#file.makeRoom(maxSeriesEntryLength(record) + seriesAlignment)
-  }
-
-  /** As addSeries(), of labels by their symbols; there must be room. */
-  addNow(record: SeriesRecord): number {
-    this.#checkSeries(record)
-    const ref = this.#encode(record)
-    this.#file.appendNow(this.#out.borrowBytes())
-    this.#added(record)
-    return ref
+  /** Adds entries as addSeries() makes them, from `position` on; the first and the last one are checked as there. */
+  async copy({ entries, numSeries, firstRef, lastRef }: CopiedEntries): Promise<void> {
+    const start = this.#file.position
+    const cursor = new Cursor(entries, { file: this.#file.path, section: 'series', offset: start })
+    const seen = this.#seriesCount
+    for (const ref of firstRef === lastRef ? [firstRef] : [firstRef, lastRef]) {
+      cursor.position = ref * seriesAlignment - start
+      decodeSeriesRecord(cursor, this.#record)
+      this.#checkSeries(this.#record)
+      this.#added(this.#record)
+    }
+    if (cursor.position !== entries.length) throw refused('entries', `${entries.length} bytes`, `${cursor.position}`)
+    this.#seriesCount = seen + numSeries
+    await this.#file.append(entries)
   }
 
   /** Puts the entry into `#out`, with what aligns it; returns its reference. */

@@ -1,8 +1,9 @@
 // Which series have which label pair, gathered in the order of series and handed out in the order of pairs: postings.
 // An external sort: runs of bounded size are sorted in memory, put on disk where there is more than one, and merged.
-// Owns the runs' file, which is made beside the index and removed by close().
+// Owns the memory and the runs' file, which is made beside the index; both go with close().
 import { rm } from 'node:fs/promises'
 import { FileWriter } from '../bytes/file-writer.ts'
+import { freeBytes } from '../bytes/free-bytes.ts'
 
 /** Triples of name, value (both by symbol) and series: 12 bytes each. */
 const width = 3
@@ -10,7 +11,7 @@ const width = 3
 const defaultRunTriples = 1024 * 1024
 /** Read of each run at a time while they are merged. */
 const mergeTriples = 8192
-const digitBits = 16
+const mostDigitBits = 16
 
 /** Consecutive triples in order, borrowed until the next are asked for. */
 export type Triples = Uint32Array
@@ -44,6 +45,7 @@ export class LabelPairs {
   #grow(): void {
     const bigger = new Uint32Array(Math.min(this.#triples.length * 2, this.#capacity))
     bigger.set(this.#triples)
+    freeBytes(this.#triples)
     this.#triples = bigger
   }
 
@@ -51,8 +53,10 @@ export class LabelPairs {
   async spill(): Promise<void> {
     if (this.#length === 0) return
     this.#file ??= await FileWriter.create(this.#path)
-    const sorted = sortTriples(this.#triples.subarray(0, this.#length))
+    const scratch = new Uint32Array(this.#length)
+    const sorted = sortTriples(this.#triples.subarray(0, this.#length), scratch)
     await this.#file.append(new Uint8Array(sorted.buffer, sorted.byteOffset, sorted.byteLength))
+    freeBytes(scratch)
     this.#runs.push(this.#file.position)
     this.#length = 0
   }
@@ -60,15 +64,23 @@ export class LabelPairs {
   /** All triples, ascending by name, value and series. */
   async *sorted(): AsyncGenerator<Triples> {
     if (this.#file === undefined) {
-      yield sortTriples(this.#triples.subarray(0, this.#length))
+      const scratch = new Uint32Array(this.#length)
+      yield sortTriples(this.#triples.subarray(0, this.#length), scratch)
+      freeBytes(scratch)
       return
     }
     await this.spill()
-    this.#triples = new Uint32Array(0)
+    this.#free()
     yield* mergeRuns(this.#file, this.#runs)
   }
 
+  #free(): void {
+    freeBytes(this.#triples)
+    this.#triples = new Uint32Array(0)
+  }
+
   async close(): Promise<void> {
+    this.#free()
     const file = this.#file
     if (file === undefined) return
     this.#file = undefined
@@ -77,15 +89,24 @@ export class LabelPairs {
   }
 }
 
-/** By value, then by name, digit by digit from the lowest: each pass is stable, so that series stay in order. */
-function sortTriples(triples: Uint32Array): Uint32Array {
-  let from = triples
-  let to: Uint32Array = new Uint32Array(triples.length)
-  for (const field of [1, 0])
-    for (let shift = 0; highest(from, field) >>> shift > 0 && shift < 32; shift += digitBits) {
-      sortByDigit(from, to, { field, shift })
+/**
+ * By value, then by name, digit by digit from the lowest: each pass is stable, so that series stay in order. `scratch` is as large;
+ * the result is one of the two.
+ */
+function sortTriples(triples: Uint32Array, scratch: Uint32Array): Uint32Array {
+  const starts = new Uint32Array((1 << mostDigitBits) + 1)
+  let [from, to] = [triples, scratch]
+  for (const field of [1, 0]) {
+    const fieldBits = 32 - Math.clz32(highest(from, field))
+    // No more digits than are needed, and each as short as that allows.
+    const digits = Math.ceil(fieldBits / mostDigitBits)
+    const bits = Math.ceil(fieldBits / Math.max(1, digits))
+    for (let digit = 0; digit < digits; digit++) {
+      sortByDigit(from, to, { field, shift: digit * bits, starts: starts.subarray(0, (1 << bits) + 1) })
       ;[from, to] = [to, from]
     }
+  }
+  freeBytes(starts)
   return from
 }
 
@@ -98,10 +119,10 @@ function highest(triples: Uint32Array, field: number): number {
 function sortByDigit(
   from: Uint32Array,
   to: Uint32Array,
-  { field, shift }: { readonly field: number; readonly shift: number },
+  { field, shift, starts }: { readonly field: number; readonly shift: number; readonly starts: Uint32Array },
 ): void {
-  const mask = (1 << digitBits) - 1
-  const starts = new Uint32Array(mask + 2)
+  const mask = starts.length - 2
+  starts.fill(0)
   for (let at = field; at < from.length; at += width) starts[((from[at]! >>> shift) & mask) + 1]!++
   for (let i = 1; i < starts.length; i++) starts[i]! += starts[i - 1]!
   for (let at = 0; at < from.length; at += width) {

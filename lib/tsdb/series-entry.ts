@@ -3,7 +3,6 @@
 // Owns the entry's bytes, read and written; pure functions, so that they serve a file and a fetched range alike.
 import type { Cursor } from '../bytes/cursor.ts'
 import type { EncodeBuffer } from '../bytes/encode-buffer.ts'
-import { maxVarintBytes } from '../bytes/varint.ts'
 import type { Labels } from '../labels/labels.ts'
 import { maxSeriesEntryBytes } from './index-format.ts'
 
@@ -50,7 +49,6 @@ export class SeriesRecord {
   }
 }
 
-const maxVarint32Bytes = 5
 /** A label takes at least two bytes, a chunk three. */
 const minLabelBytes = 2
 const minChunkBytes = 3
@@ -137,11 +135,6 @@ export function decodeSeriesEntry(cursor: Cursor, lookupSymbol: (ref: number) =>
   return seriesEntryOf(record, lookupSymbol)
 }
 
-/** No entry of so many labels and chunks takes more bytes. */
-export function maxSeriesEntryLength({ labelCount, chunkCount }: SeriesRecord): number {
-  return 3 * maxVarintBytes + 4 + labelCount * 2 * maxVarint32Bytes + chunkCount * 3 * maxVarintBytes
-}
-
 /**
  * Appends the entry to `out`, length field and checksum with it; `scratch` is overwritten.
  * Chunks are in order: the caller has checked that.
@@ -176,7 +169,8 @@ export function fillSeriesRecord(
 ): void {
   into.reserve(labelRefs.length / 2, chunks.length)
   into.labelRefs.set(labelRefs)
-  for (const [i, { minTime, maxTime, ref }] of chunks.entries()) {
+  for (let i = 0; i < chunks.length; i++) {
+    const { minTime, maxTime, ref } = chunks[i]!
     into.minTimes[i] = minTime
     into.maxTimes[i] = maxTime
     into.chunkRefs[i] = ref

@@ -72,7 +72,7 @@ export function createCompactor(config: CompactConfig, ctx: ServiceContext, part
     ...sources,
     bucket,
     onView,
-    runJob: threads.run,
+    runJob: (job, signal) => threads.run({ ...job, readBytes: bucket.readBytes }, signal),
     workFolder: join(config.dataDir, 'compact'),
     upload: { concurrency: config.filesConcurrency, hashFunc: config.hashFunc },
     diskLimitBytes: config.diskLimitBytes,

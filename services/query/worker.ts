@@ -2,6 +2,7 @@
 // Started by backend.ts through lib/kit/workers.ts; several jobs run in it by turns.
 // Owns one connection to each store and the kernels of its queries.
 import { workerData } from 'node:worker_threads'
+import { KernelPool } from '../../lib/kernels/kernel-pool.ts'
 import { observeClientCalls, reportClientCalls } from '../../lib/kit/grpc-client-metrics.ts'
 import { Moved, postEvent, serveWorker } from '../../lib/kit/workers.ts'
 import { execute, warmUp } from '../../lib/promql/exec/engine.ts'
@@ -16,13 +17,12 @@ import { encodeAnalysis } from './api/explain.ts'
 import { Fetched } from './fetched.ts'
 import { encodeFrames } from './frames.ts'
 import type { FramesJob, Job, JobResult, LookupJob, QueryJob, WorkerConfig } from './jobs.ts'
-import { KernelPool } from './kernel-pool.ts'
 import { queryLookbackMs } from './lookback.ts'
 import { labelNames, labelValues, series } from './lookups.ts'
 import { FanoutQueryable } from './queryable.ts'
 
 const config = workerData as WorkerConfig
-const kernelPool = new KernelPool(config.maxMemoryBytes)
+const kernelPool = new KernelPool({ maxMemoryBytes: config.maxMemoryBytes })
 /** By what they connect to: see keyOf(). */
 const clients = new Map<string, StoreClient>()
 const interceptors = [observeClientCalls(reportClientCalls(postEvent))]

@@ -3,14 +3,14 @@
 // Owns the command and the lines; a block that is damaged ends it (`tools bucket verify` says more).
 import * as fs from 'node:fs/promises'
 import * as path from 'node:path'
+import { isUlid } from '../../lib/blocks/block-name.ts'
 import { formatGoJson } from '../../lib/blocks/go-json.ts'
 import { type BlockMeta, metaFileName } from '../../lib/blocks/meta.ts'
 import { parseMeta } from '../../lib/blocks/meta-parse.ts'
-import { isUlid } from '../../lib/blocks/ulid.ts'
 import { aggregates, splitAggregates } from '../../lib/chunkenc/aggregate.ts'
 import { chunkEncoding } from '../../lib/chunkenc/encoding.ts'
 import { alignedSeries } from '../../lib/compact/aligned-series.ts'
-import { openInputBlock } from '../../lib/compact/input-block.ts'
+import { openInputBlock, windowBytesOf } from '../../lib/compact/input-block.ts'
 import { SeriesInput } from '../../lib/compact/series-input.ts'
 import { histogramOf } from '../../lib/histogram/histogram.ts'
 import { createKernels } from '../../lib/kernels/instance.ts'
@@ -64,7 +64,10 @@ async function run(values: Values, ctx: ServiceContext): Promise<void> {
   const { minTimeMs = Number.NEGATIVE_INFINITY, maxTimeMs = Number.POSITIVE_INFINITY } = values
   const within = metas.filter(({ minTime, maxTime }) => minTime <= maxTimeMs && maxTime > minTimeMs)
   const inputs: SeriesInput[] = []
-  for (const meta of within) inputs.push(new SeriesInput(await openInputBlock(bucket, meta, ctx.signal), ctx.signal))
+  const kernels = createKernels()
+  const windowBytes = windowBytesOf(within.length, bucket.readBytes)
+  for (const meta of within)
+    inputs.push(new SeriesInput(kernels, await openInputBlock(bucket, meta, ctx.signal, { windowBytes }), ctx.signal))
   const output = new Output()
   const decode = decoder(values.aggregate)
   for await (const { labels, members } of alignedSeries(inputs)) {

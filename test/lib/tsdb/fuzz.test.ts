@@ -1,18 +1,20 @@
 // Fuzzing of a block's files: index, chunk segments, chunks of every encoding, tombstones.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { bufferRandomAccess } from '../../../lib/bytes/random-access.ts'
 import { splitAggregates } from '../../../lib/chunkenc/aggregate.ts'
 import { decodeFloatChunk } from '../../../lib/chunkenc/decode-floats.ts'
 import { decodeHistogramChunk, isHistogramEncoding } from '../../../lib/chunkenc/decode-histogram.ts'
 import { chunkEncoding, sampleCount } from '../../../lib/chunkenc/encoding.ts'
+import { SeriesInput } from '../../../lib/compact/series-input.ts'
 import { createKernels } from '../../../lib/kernels/instance.ts'
 import type { EncodedChunk } from '../../../lib/tsdb/chunk-format.ts'
 import { ChunkReader } from '../../../lib/tsdb/chunk-reader.ts'
 import { IndexReader } from '../../../lib/tsdb/index-reader.ts'
 import { IndexSalvage } from '../../../lib/tsdb/index-salvage.ts'
 import { decodeTombstones, encodeTombstones } from '../../../lib/tsdb/tombstones.ts'
+import { metaOf } from '../../support/block-metas.ts'
 import { type FuzzInput, fuzz, fuzzTimeoutMs, truncate } from '../../support/fuzz.ts'
 import { goldenBlock, goldenPath } from '../../support/golden.ts'
 import { indexFrames } from '../../support/index-frames.ts'
@@ -25,6 +27,7 @@ const small = rawIndex(
     chunks: [0, 1].map((i) => ({ minTime: 1000 * i - 5, maxTime: 1000 * i + 900, ref: 8 + 20 * (2 * s + i) })),
   })),
 )
+const kernels = createKernels()
 const floats = goldenBlock('blocks/floats')
 const segment = readFileSync(join(floats.folder, 'chunks', '000001'))
 
@@ -39,6 +42,26 @@ async function readIndex(bytes: Uint8Array): Promise<void> {
       for (const ref of await reader.postings(name, value)) await reader.series(ref)
 }
 
+/** As compaction walks over it, with what the reader above says of each series. */
+async function walk(bytes: Uint8Array): Promise<void> {
+  const indexBytes = bufferRandomAccess('index', bytes)
+  const index = await IndexReader.open(indexBytes)
+  const meta = metaOf({ minTime: -1e6, maxTime: 1e6 })
+  const signal = new AbortController().signal
+  const block = { meta, index, indexBytes, segments: [], windowBytes: 1024, tombstones: new Map(), close: () => {} }
+  const input = new SeriesInput(kernels, block, signal)
+  try {
+    for await (const series of index.allSeries()) {
+      await input.next()
+      expect(input.series).toEqual(series)
+    }
+    await input.next()
+    expect(input.series).toBeUndefined()
+  } finally {
+    input.close()
+  }
+}
+
 async function salvage(bytes: Uint8Array): Promise<void> {
   const index = await IndexSalvage.open(bufferRandomAccess('index', bytes))
   for await (const series of index.series()) void series
@@ -48,7 +71,8 @@ describe(`SEED=${seed}`, () => {
   test('indices', { timeout: fuzzTimeoutMs }, async () => {
     const inputs: FuzzInput[] = [{ bytes: small, frames: await indexFrames(small) }]
     await fuzz('index', inputs, async (bytes, random) => {
-      if (random.chance(0.8)) await readIndex(bytes)
+      if (random.chance(0.5)) await readIndex(bytes)
+      else if (random.chance(0.6)) await walk(bytes)
       else await salvage(bytes)
     })
   })
@@ -82,7 +106,6 @@ describe(`SEED=${seed}`, () => {
       chunks = await goldenChunks()
     })
 
-    const kernels = createKernels()
     const columns = kernels.columns()
 
     function decode({ encoding, data }: EncodedChunk): void {

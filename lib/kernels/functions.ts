@@ -1,0 +1,32 @@
+// The functions over windows and groups that kernels know; module.ts has the export that computes each.
+
+/** Functions over the samples with time in (t − range, t], computed for all steps in one call; Prometheus's definitions and order of Kahan summation. Stale samples are dropped first. */
+export type WindowFunction =
+  | 'rate'
+  | 'increase'
+  | 'delta'
+  | 'irate'
+  | 'idelta'
+  | 'sum_over_time'
+  | 'avg_over_time'
+  | 'count_over_time'
+  | 'min_over_time'
+  | 'max_over_time'
+  | 'last_over_time'
+  | 'present_over_time'
+  | 'stddev_over_time'
+  | 'stdvar_over_time'
+  | 'mad_over_time'
+  | 'quantile_over_time'
+  | 'changes'
+  | 'resets'
+  | 'deriv'
+  | 'predict_linear'
+  | 'double_exponential_smoothing'
+  | 'first_over_time'
+  | 'ts_of_first_over_time'
+  | 'ts_of_last_over_time'
+  | 'ts_of_min_over_time'
+  | 'ts_of_max_over_time'
+
+export type AccumulateFunction = 'sum' | 'avg' | 'count' | 'min' | 'max' | 'group' | 'stddev' | 'stdvar'
