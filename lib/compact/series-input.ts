@@ -2,7 +2,6 @@
 // Specification: a block's series ascend, chunks of a series follow each other, all of them inside the block's time.
 // Kernels walk (lib/kernels/series-input.ts); here they get what they want, and what they stop at is read again, to be told what is
 // wrong. A block that breaks the rules, or whose bytes are bad, is named by a BlockError. Owns what is at hand until close().
-
 import type { RandomAccess } from '../bytes/random-access.ts'
 import { maxVarintBytes } from '../bytes/varint.ts'
 import { dropIntervals } from '../chunkenc/drop-intervals.ts'
@@ -20,7 +19,7 @@ import { BlockError, isOfBlock } from '../tsdb/block-error.ts'
 import type { BlockChunk } from '../tsdb/block-writer.ts'
 import { chunkPosition, chunkRef } from '../tsdb/chunk-format.ts'
 import { ChunkReader } from '../tsdb/chunk-reader.ts'
-import { maxSeriesEntryBytes } from '../tsdb/index-format.ts'
+import { maxSeriesEntryBytes, seriesAlignment } from '../tsdb/index-format.ts'
 import type { IndexedSeries } from '../tsdb/index-reader.ts'
 import type { InputBlock } from './input-block.ts'
 import { KernelWindow } from './kernel-window.ts'
@@ -242,14 +241,13 @@ export class SeriesInput {
 
   /** What is wrong with the entry at hand, as the reader of single entries tells it. */
   async #strange(): Promise<unknown> {
-    const alignment = 16
-    const ref = Math.ceil(this.kernel.entryOffset / alignment)
+    const ref = Math.ceil(this.kernel.entryOffset / seriesAlignment)
     try {
       await this.#source.index.series(ref, this.#signal)
     } catch (error) {
       return error
     }
-    return this.#bad(`got a series entry at offset ${ref * alignment} that is not as its format says`)
+    return this.#bad(`got a series entry at offset ${ref * seriesAlignment} that is not as its format says`)
   }
 
   /** As the kernel counts: all series up to one at which it stops, those that are not simple with it; at the end, all of them. */
