@@ -8,7 +8,7 @@ ARG BASE_IMAGE=debian:bookworm-slim
 FROM ${NODE_IMAGE} AS build
 WORKDIR /mnemo
 COPY package.json package-lock.json .npmrc ./
-COPY scripts/bootstrap.mjs scripts/bundle.mjs scripts/node.mjs scripts/
+COPY scripts/bootstrap.mjs scripts/bundle.mjs scripts/load.cjs scripts/node.mjs scripts/
 COPY proto proto
 COPY lib lib
 COPY services services

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
-import { fail, findNode, root } from './node.mjs'
+import { fail, findNode, keepNode, root } from './node.mjs'
 
 /** Installs and builds what is out of date; prints one line for each step it takes. */
 export function bootstrap() {
@@ -22,6 +22,7 @@ export function bootstrap() {
       ]),
   )
   const node = findNode()
+  keepNode(node)
   step('kernels', files('lib/kernels/assembly'), `${root}build/kernels.wasm`, 'compiling kernels', () => {
     const made = `build/kernels.${process.pid}.wasm`
     run(node, [
@@ -62,8 +63,8 @@ export function bootstrap() {
     run(node, ['node_modules/protobufjs-cli/bin/pbts', '-o', 'build/proto.d.ts', 'build/proto.js'])
   })
   const sources = ['lib', 'services', 'proto'].flatMap(files)
-  const bundled = ['package-lock.json', 'scripts/bundle.mjs', ...sources]
-  step('bundle', bundled, `${root}build/bundle/services-mnemo.js`, 'bundling', () => run(node, ['scripts/bundle.mjs']))
+  const bundled = ['package-lock.json', 'scripts/bundle.mjs', 'scripts/load.cjs', ...sources]
+  step('bundle', bundled, `${root}build/bundle/services-mnemo.cjs`, 'bundling', () => run(node, ['scripts/bundle.mjs']))
 }
 
 function step(name, inputs, output, saying, work) {

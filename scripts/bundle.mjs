@@ -2,10 +2,12 @@
 // instead of 580 starts sooner, and holds less. bin/mnemo runs them while no source is newer.
 // Entries: the executable, each service's main.ts and worker.ts, named as lib/kit/module-url.ts looks for them. Services share no files:
 // what is shared would be cut into many small ones, each of which costs time and memory.
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { rolldown } from 'rolldown'
 import { root } from './node.mjs'
 
+/** Loaded by load.cjs: they end soon, and are half done before what they call is compiled. Others would hold code that they never run. */
+const shortLived = ['compact']
 /** All files are in one folder, two below the root: URLs beside or above a module are the same for each. */
 const output = `${root}build/bundle`
 const made = `${output}.${process.pid}`
@@ -22,6 +24,7 @@ for (const service of readdirSync(`${root}services`, { withFileTypes: true }))
     )
   }
 
+copyFileSync(`${root}scripts/load.cjs`, `${made}/load.cjs`)
 mkdirSync(output, { recursive: true })
 const names = readdirSync(made)
 // What others load comes before them.
@@ -31,6 +34,7 @@ for (const name of readdirSync(output))
   if (!names.includes(name) && Date.now() - statSync(`${output}/${name}`).mtimeMs > keptMs) rmSync(`${output}/${name}`)
 
 async function write(service, entries) {
+  const isShortLived = shortLived.includes(service)
   const bundle = await rolldown({
     cwd: root,
     input: Object.fromEntries(entries.map((path) => [path.replaceAll('/', '-').replace(/\.ts$/, ''), path])),
@@ -42,18 +46,24 @@ async function write(service, entries) {
       if (level !== 'warn') handle(level, log)
     },
   })
-  await bundle.write({
+  const { output: files } = await bundle.write({
     dir: made,
-    format: 'esm',
-    entryFileNames: '[name].js',
-    chunkFileNames: `${service}-[name]-[hash].js`,
+    // Sooner loaded than ES modules, for which Node.js asks each of its own modules for all that it exports, lazy ones too.
+    format: 'cjs',
+    strict: true,
+    // What load.cjs loads is known by its content's hash behind a dot.
+    entryFileNames: isShortLived ? '[name].[hash].cjs' : '[name].cjs',
+    chunkFileNames: `${service}-[name]${isShortLived ? '.' : '-'}[hash].cjs`,
     // A source stays in memory as text: a byte a character where all are ASCII, else two.
     charset: 'ascii',
     comments: { legal: true, annotation: false, jsdoc: false },
   })
   await bundle.close()
+  if (!isShortLived) return
+  for (const { isEntry, name, fileName } of files)
+    if (isEntry) writeFileSync(`${made}/${name}.cjs`, `module.exports = require('./load.cjs')('${fileName}')\n`)
 }
 
 function isEntry(name) {
-  return Number(name.startsWith('services-'))
+  return Number(/^services-[^.]+\.cjs$/.test(name))
 }

@@ -6,7 +6,7 @@ import { findNode, root } from './node.mjs'
 bootstrap()
 const args = [
   '--disable-warning=ExperimentalWarning',
-  `${root}build/bundle/services-mnemo.js`,
+  `${root}build/bundle/services-mnemo.cjs`,
   'cluster',
   ...process.argv.slice(2),
 ]

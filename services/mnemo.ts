@@ -1,9 +1,12 @@
 // The executable: `mnemo <service> [<flags>]` loads the service and hands it the arguments.
 // Each service's module exports main(argv); only the one that is asked for is loaded.
 // Owns the list of services; flags are the services' own.
-import { enableCompileCache, flushCompileCache } from 'node:module'
+import { createRequire, enableCompileCache, flushCompileCache } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { moduleUrl } from '../lib/kit/module-url.ts'
 import { version } from '../lib/kit/version.ts'
+
+const load = createRequire(import.meta.url)
 
 interface ServiceModule {
   main(argv: string[]): Promise<void>
@@ -43,7 +46,7 @@ async function main([name, ...argv]: string[]): Promise<void> {
     return
   }
   setTimeout(flushCompileCache, flushAfterMs).unref()
-  const service: ServiceModule = await import(moduleUrl(`services/${name}/main.ts`).href)
+  const service: ServiceModule = load(fileURLToPath(moduleUrl(`services/${name}/main.ts`)))
   await service.main(argv)
 }
 
@@ -60,4 +63,4 @@ function usage(): string {
   ].join('\n')
 }
 
-await main(process.argv.slice(2))
+void main(process.argv.slice(2))

@@ -122,10 +122,19 @@ class Instance implements Kernels {
   }
 
   recordsAreWhole(records: Uint8Array): boolean {
-    this.stage(records.length + marginBytes)
-    this.views()
-    this.bytes.set(records, this.staging.ptr)
+    this.stageBytes(records)
     return this.wasm.recordsAreWhole(this.staging.ptr, records.length) !== 0
+  }
+
+  xxhash64(bytes: Uint8Array): bigint {
+    this.stageBytes(bytes)
+    return BigInt.asUintN(64, this.wasm.xxhash64(this.staging.ptr, bytes.length))
+  }
+
+  private stageBytes(bytes: Uint8Array): void {
+    this.stage(bytes.length + marginBytes)
+    this.views()
+    this.bytes.set(bytes, this.staging.ptr)
   }
 
   decodeXor(chunk: Uint8Array, into: SampleColumns): void {

@@ -97,6 +97,8 @@ export interface Kernels {
   seriesMerge(inputs: readonly KernelSeriesInput[], options: SeriesMergeOptions): KernelSeriesMerge
   /** Whether each chunk record (lib/tsdb/chunk-format.ts) has the checksum of its bytes; the records are whole, one behind the other. */
   recordsAreWhole(records: Uint8Array): boolean
+  /** xxHash64 with seed 0, a u64. */
+  xxhash64(bytes: Uint8Array): bigint
   /** New, empty columns; they live outside the arena and are reused after free(). */
   columns(): SampleColumns & { free(): void }
   /** Appends an XOR chunk's samples (bytes as in the chunk file, without length, encoding and checksum). Throws `corrupt`; never reads past `chunk`. */

@@ -21,6 +21,8 @@ export interface KernelExports extends Record<(typeof windowExports)[WindowFunct
   /** Number of samples that the last failed decode had read. */
   readonly failedSample: { readonly value: number }
   readonly recordsAreWhole: (records: number, length: number) => number
+  /** A u64, which comes out signed. */
+  readonly xxhash64: (bytes: number, length: number) => bigint
   /** `input` is a SeriesInput (assembly/series-input.ts); each gives back a step. */
   readonly nextSeries: (input: number) => number
   readonly leaveSeries: (input: number) => void

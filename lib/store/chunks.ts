@@ -5,10 +5,10 @@ import { type BytePlace, Cursor, corruptError } from '../bytes/cursor.ts'
 import { aggregates, splitAggregates } from '../chunkenc/aggregate.ts'
 import { chunkEncoding } from '../chunkenc/encoding.ts'
 import { ChunkWriter } from '../kernels/chunk-writer.ts'
+import { xxhash64 } from '../kernels/xxhash.ts'
 import { asMnemoError } from '../kit/errors.ts'
 import type { Gate } from '../kit/gate.ts'
 import type { Bucket } from '../objstore/bucket.ts'
-import { hashBytes } from '../storeapi/shard.ts'
 import { type Aggr, type AggrChunk, aggr, type Chunk } from '../storeapi/types.ts'
 import type { ChunkFields } from '../storeapi/wire-series.ts'
 import { chunkRecordLength, decodeChunkRecord, maxChunkLengthBytes, segmentPlace } from '../tsdb/chunk-format.ts'
@@ -312,5 +312,5 @@ function wireAggregates(data: Uint8Array, { wanted, where }: WireContext): DataF
 /** StoreAPI counts encodings from 0: one less than the file. */
 function wireChunk(encoding: number, data: Uint8Array, where: BytePlace): Chunk {
   if (encoding < 1 || encoding > maxEncoding) throw corruptError(where, 0, `got chunk encoding ${encoding}`)
-  return { type: encoding - 1, data, hash: hashBytes(data) }
+  return { type: encoding - 1, data, hash: xxhash64(data) }
 }

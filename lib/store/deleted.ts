@@ -5,7 +5,7 @@ import { dropIntervals, isTouched } from '../chunkenc/drop-intervals.ts'
 import { sampleCount } from '../chunkenc/encoding.ts'
 import { createKernels } from '../kernels/instance.ts'
 import type { Kernels } from '../kernels/kernels.ts'
-import { hashBytes } from '../storeapi/shard.ts'
+import { xxhash64 } from '../kernels/xxhash.ts'
 import type { AggrChunk } from '../storeapi/types.ts'
 import type { Tombstones } from '../tsdb/tombstones.ts'
 
@@ -33,7 +33,7 @@ export class Deleted {
       const numSamples = sampleCount(encoding, raw.data)
       const left = dropIntervals({ minTime, maxTime, numSamples, encoding, data: raw.data }, intervals, this.#kernels)
       return left.map(({ minTime, maxTime, encoding, data }) => {
-        return { minTime, maxTime, raw: { type: encoding - 1, data, hash: hashBytes(data) } }
+        return { minTime, maxTime, raw: { type: encoding - 1, data, hash: xxhash64(data) } }
       })
     })
   }

@@ -5,8 +5,8 @@
 // Owns a merger's memory: one a thread is enough.
 import { sampleCount } from '../chunkenc/encoding.ts'
 import { createKernels } from '../kernels/instance.ts'
+import { xxhash64 } from '../kernels/xxhash.ts'
 import { joinSeries } from '../storeapi/chunk-order.ts'
-import { hashBytes } from '../storeapi/shard.ts'
 import type { AggrChunk, StoreSeries } from '../storeapi/types.ts'
 import { joinWireSeries } from '../storeapi/wire-series.ts'
 import { isOfBlock } from '../tsdb/block-error.ts'
@@ -92,5 +92,5 @@ function blockChunk({ minTime, maxTime, raw: { type, data } }: SampleChunk): Blo
 }
 
 function wireChunk({ minTime, maxTime, encoding, data }: BlockChunk): AggrChunk {
-  return { minTime, maxTime, raw: { type: encoding - 1, data, hash: hashBytes(data) } }
+  return { minTime, maxTime, raw: { type: encoding - 1, data, hash: xxhash64(data) } }
 }

@@ -1,17 +1,10 @@
-// What xxhash64 is for on the wire: the hash of a chunk's bytes, and which series belong to a shard of a sharded query.
+// What xxhash64 is for on the wire: whether chunks are as they were sent, and which series belong to a shard of a sharded query.
 // Specification: Thanos pkg/store/storepb/shard_info.go (name ‖ 0xff ‖ value ‖ 0xff of each chosen label, modulo the number of shards).
 // Owns both; labels of a shard are those that are answered.
-import xxhash from 'xxhash-wasm'
+import { xxhash64 } from '../kernels/xxhash.ts'
 import { MnemoError } from '../kit/errors.ts'
 import { formatLabels, type Labels } from '../labels/labels.ts'
 import type { AggrChunk, Chunk, SeriesRequest, StoreSeries } from './types.ts'
-
-const hasher = await xxhash()
-
-/** xxhash64 of the bytes: a chunk's hash on the wire. */
-export function hashBytes(bytes: Uint8Array): bigint {
-  return hasher.h64Raw(bytes)
-}
 
 const aggregates = ['count', 'sum', 'min', 'max', 'counter'] as const
 
@@ -28,7 +21,7 @@ export function checkHashes({ labels, chunks }: StoreSeries): void {
 
 function check(field: Chunk | undefined, { minTime, maxTime }: AggrChunk, labels: Labels): void {
   if (field === undefined || field.hash === 0n) return
-  const hash = hasher.h64Raw(field.data)
+  const hash = xxhash64(field.data)
   if (hash === field.hash) return
   const which = `chunk from ${minTime} to ${maxTime} of ${formatLabels(labels)}`
   throw new MnemoError('corrupt', `cannot use ${which}: got bytes of hash ${hash}, want ${field.hash}`)
@@ -48,7 +41,7 @@ export function shardPredicate(shard: SeriesRequest['shard']): ((labels: Labels)
       if (names.has(labels[i]!) !== shard.by) continue
       parts.push(Buffer.from(labels[i]!), separator, Buffer.from(labels[i + 1]!), separator)
     }
-    return hasher.h64Raw(Buffer.concat(parts)) % total === index
+    return xxhash64(Buffer.concat(parts)) % total === index
   }
 }
 

@@ -3,16 +3,25 @@
 // Owns nothing. The cache is of one user, one version of Node.js and its flags: bin/mnemo fills it as whoever will run it, each service's
 // with the flags that it gives it.
 import { readdirSync } from 'node:fs'
-import { getCompileCacheDir } from 'node:module'
+import { createRequire, getCompileCacheDir } from 'node:module'
+import { fileURLToPath } from 'node:url'
 
-const bundle = new URL('../../build/bundle/', import.meta.url)
+const bundle = fileURLToPath(new URL('../../build/bundle/', import.meta.url))
 
-/** Imports each of the services' modules, as scripts/bundle.mjs names them; what Node.js has compiled it writes at the end of the process. */
+/** Loads each of the services' files, as scripts/bundle.mjs names them; what Node.js has compiled it writes at the end of the process. */
 export async function main(services: readonly string[]): Promise<void> {
+  const require = createRequire(import.meta.url)
+  const loadCompiled: (name: string) => unknown = require(`${bundle}load.cjs`)
   const isWanted = (name: string) =>
     services.some((service) => name.startsWith(`services-${service}-`) || name.startsWith(`${service}-`))
-  const modules = readdirSync(bundle).filter(isWanted)
-  // Workers' modules are compiled too, although they do not run here: they want to be a thread.
-  await Promise.allSettled(modules.map((name) => import(new URL(name, bundle).href)))
-  console.log(`compiled ${modules.length} modules into ${getCompileCacheDir()}`)
+  const names = readdirSync(bundle).filter(isWanted)
+  for (const name of names) {
+    try {
+      if (/\.[^.]+\.cjs$/.test(name)) loadCompiled(name)
+      else require(bundle + name)
+    } catch {
+      // Workers' modules are compiled too, although they do not run here: they want to be a thread.
+    }
+  }
+  console.log(`compiled ${names.length} modules into ${getCompileCacheDir()}`)
 }

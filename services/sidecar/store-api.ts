@@ -3,6 +3,7 @@
 // Owns nothing; what Prometheus is and whether it is up is in prometheus-state.ts.
 
 import type { Kernels } from '../../lib/kernels/kernels.ts'
+import { xxhash64 } from '../../lib/kernels/xxhash.ts'
 import { MnemoError } from '../../lib/kit/errors.ts'
 import { bounded } from '../../lib/labels/bounded-selector.ts'
 import {
@@ -28,7 +29,7 @@ import {
   streamedContentType,
 } from '../../lib/storeapi/remote-read.ts'
 import { SeriesOrder } from '../../lib/storeapi/series-order.ts'
-import { hashBytes, shardPredicate } from '../../lib/storeapi/shard.ts'
+import { shardPredicate } from '../../lib/storeapi/shard.ts'
 import type {
   AggrChunk,
   LabelsRequest,
@@ -236,7 +237,7 @@ function answered(own: Labels, { external, removed }: Query): Labels {
 
 function withHash(chunk: AggrChunk): AggrChunk {
   const raw = chunk.raw!
-  return { ...chunk, raw: { ...raw, hash: hashBytes(raw.data) } }
+  return { ...chunk, raw: { ...raw, hash: xxhash64(raw.data) } }
 }
 
 /** Samples as XOR chunks of 120, as a Prometheus before 2.13 answers no others. */

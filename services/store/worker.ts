@@ -36,26 +36,44 @@ const cache = new IndexCache(config.indexCacheBytes - seriesCache.maxBytes)
 exposeIndexCache(registry, cache, seriesCache)
 const metrics = createStoreMetrics(registry)
 const processEnds = new AbortController()
-const bucket = await createBucket(config.objstore, { registry })
-const blocks = new BlockMirror({
-  reading: { bucket, cache, seriesCache, gate: new Gate(config.fetchLimits) },
-  pages: new PageCache(config.headerPagesBytes),
-  logger,
-  ask: postEvent,
-})
 
-function callsWithin(bounds: TimeBounds) {
+void serve()
+
+async function serve(): Promise<void> {
+  const bucket = await createBucket(config.objstore, { registry })
+  const blocks = new BlockMirror({
+    reading: { bucket, cache, seriesCache, gate: new Gate(config.fetchLimits) },
+    pages: new PageCache(config.headerPagesBytes),
+    logger,
+    ask: postEvent,
+  })
   const { maxDownloadedBytes, limits } = config
-  const options = { blocks, metrics, bounds: () => bounds, maxDownloadedBytes, signal: processEnds.signal }
-  return wireCalls(limitSeries(createSeriesServer(options), limits, registry))
+  const callsWithin = (bounds: TimeBounds) => {
+    const options = { blocks, metrics, bounds: () => bounds, maxDownloadedBytes, signal: processEnds.signal }
+    return wireCalls(limitSeries(createSeriesServer(options), limits, registry))
+  }
+  const answer = (job: StoreJob, signal: AbortSignal) => {
+    switch (job.kind) {
+      case 'series':
+        return logged(together(callsWithin(job.bounds).series(job.request, signal)))
+      case 'labelNames':
+      case 'labelValues':
+        return logged(one(callsWithin(job.bounds)[job.kind](job.request, signal)))
+      case 'metrics':
+        return registry.getMetricsAsJSON().then((metrics) => ({ metrics }))
+      default:
+        return job satisfies never
+    }
+  }
+  serveWorker<StoreJob, StoreAnswer>(answer, { onNotice: (notice) => blocks.apply(notice as BlockNotice) })
 }
 
-async function* frames(job: Extract<StoreJob, { request: Uint8Array }>, signal: AbortSignal) {
+async function* together(frames: AsyncIterable<Uint8Array>): AsyncGenerator<Moved<StoreAnswer>> {
   let part: Uint8Array[] = []
   let bytes = 0
   let wantedBytes = firstPartBytes
   let sentMs = performance.now()
-  for await (const frame of callsWithin(job.bounds).series(job.request, signal)) {
+  for await (const frame of frames) {
     part.push(frame)
     bytes += frame.length
     if (bytes < wantedBytes && performance.now() - sentMs < longestHoldMs) continue
@@ -89,20 +107,3 @@ async function* logged(answers: AsyncGenerator<Moved<StoreAnswer>>): AsyncGenera
 async function* one(answer: Promise<Uint8Array>): AsyncGenerator<Moved<StoreAnswer>> {
   yield moved([await answer])
 }
-
-serveWorker<StoreJob, StoreAnswer>(
-  (job, signal) => {
-    switch (job.kind) {
-      case 'series':
-        return logged(frames(job, signal))
-      case 'labelNames':
-      case 'labelValues':
-        return logged(one(callsWithin(job.bounds)[job.kind](job.request, signal)))
-      case 'metrics':
-        return registry.getMetricsAsJSON().then((metrics) => ({ metrics }))
-      default:
-        return job satisfies never
-    }
-  },
-  { onNotice: (notice) => blocks.apply(notice as BlockNotice) },
-)

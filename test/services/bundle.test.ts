@@ -38,11 +38,11 @@ beforeEach(() => {
   write('package.json', '{"type": "module"}')
   cpSync(`${project}bin`, at('bin'), { recursive: true })
   symlinkSync(`${project}node_modules`, at('node_modules'))
-  write('build/bundle/services-mnemo.js', "console.log('bundle')")
+  write('build/bundle/services-mnemo.cjs', "console.log('bundle')")
   age('.', 100)
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
     if (!name.startsWith('node_modules')) age(name, 100)
-  age('build/bundle/services-mnemo.js', 50)
+  age('build/bundle/services-mnemo.cjs', 50)
 })
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -83,7 +83,7 @@ test.each(['main', 'worker'])(
       existsSync(`${project}services/${name}/${module}.ts`),
     )
     expect(services.length).toBeGreaterThan(2)
-    const names = ['services-mnemo.js', ...services.map((name) => `services-${name}-${module}.js`)]
+    const names = ['services-mnemo.cjs', ...services.map((name) => `services-${name}-${module}.cjs`)]
     expect(readdirSync(`${project}build/bundle`)).toEqual(expect.arrayContaining(names))
   },
 )

@@ -2,11 +2,9 @@
 // Specification: Prometheus 3.14, promql/engine.go (HashRatioSampler) over labels.Hash: xxhash64 of each name and value,
 // a length before it (one byte below 255; else 255 and three bytes, little endian).
 // Owns the bytes that are hashed.
-
-import xxhash from 'xxhash-wasm'
+import { xxhash64 } from '../../kernels/xxhash.ts'
 import type { Labels } from '../../labels/labels.ts'
 
-const hasher = await xxhash()
 const encoder = new TextEncoder()
 const maxUint64 = 2 ** 64
 
@@ -19,5 +17,5 @@ export function labelsHashRatio(labels: Labels): number {
     const size = length < 255 ? [length] : [255, length & 0xff, (length >> 8) & 0xff, (length >> 16) & 0xff]
     parts.push(Uint8Array.from(size), bytes)
   }
-  return Number(hasher.h64Raw(Buffer.concat(parts))) / maxUint64
+  return Number(xxhash64(Buffer.concat(parts))) / maxUint64
 }

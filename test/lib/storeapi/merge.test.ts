@@ -2,10 +2,10 @@
 import { stat } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { xxhash64 } from '../../../lib/kernels/xxhash.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { formatLabels } from '../../../lib/labels/labels.ts'
 import { type MergeOptions, mergeSeries, type SeriesSource } from '../../../lib/storeapi/merge.ts'
-import { hashBytes } from '../../../lib/storeapi/shard.ts'
 import { chunk, type FakeStore, fakeStore, type Step, series } from '../../support/fake-store.ts'
 
 function options(over: Partial<MergeOptions> = {}): MergeOptions & { warnings: string[] } {
@@ -218,7 +218,7 @@ describe('failure', () => {
     const sent = chunk(0, 9)
     const data = new TextEncoder().encode('bytes')
     const hashed = (hash: bigint): Step => series({ a: '1' }, { ...sent, raw: { type: 0, data, hash } })
-    expect(await merged(sources([hashed(hashBytes(data))]))).toEqual(['{a="1"} 0-9:bytes'])
+    expect(await merged(sources([hashed(xxhash64(data))]))).toEqual(['{a="1"} 0-9:bytes'])
     const how = options()
     expect(await merged(sources([hashed(1n)], [series({ a: '2' })]), how)).toEqual(['{a="2"}'])
     expect(how.warnings).toEqual([

@@ -2,11 +2,11 @@
 // them, changed and cut frames. What a kernel does not read falls back, so that the two never differ.
 import { expect, test } from 'vitest'
 import { createKernels } from '../../../lib/kernels/instance.ts'
+import { xxhash64 } from '../../../lib/kernels/xxhash.ts'
 import { MnemoError } from '../../../lib/kit/errors.ts'
 import { joinSeries } from '../../../lib/storeapi/chunk-order.ts'
 import { SeriesReader } from '../../../lib/storeapi/dedup.ts'
 import { encodeSeries, encodeSeriesBatch, encodeSeriesResponse, SeriesDecoder } from '../../../lib/storeapi/messages.ts'
-import { hashBytes } from '../../../lib/storeapi/shard.ts'
 import type { AggrChunk, StoreSeries } from '../../../lib/storeapi/types.ts'
 import { joinWireSeries, splitFields, WireSeries } from '../../../lib/storeapi/wire-series.ts'
 import { Random, seed } from '../../support/random.ts'
@@ -23,7 +23,7 @@ function randomChunk(random: Random, startMs: number): AggrChunk {
   const times = columns.times()
   const maxTime = times[times.length - 1]! - (random.chance(0.05) ? 1500 : 0)
   const data = kernels.encodeXor(columns, 0, columns.length)
-  return { minTime: times[0]!, maxTime, raw: { type: 0, data, hash: random.chance(0.2) ? 0n : hashBytes(data) } }
+  return { minTime: times[0]!, maxTime, raw: { type: 0, data, hash: random.chance(0.2) ? 0n : xxhash64(data) } }
 }
 
 function randomSeries(random: Random): StoreSeries {
@@ -109,8 +109,8 @@ test('a hash of any length of bytes is held against them', () => {
   for (let length = 2; length < 150; length++) {
     const data = Uint8Array.from({ length }, () => random.u32())
     const chunk = (hash: bigint): AggrChunk => ({ minTime: 1, maxTime: 2, raw: { type: 0, data, hash } })
-    expect(oneSeries([chunk(hashBytes(data))])).toBeInstanceOf(WireSeries)
-    expect(oneSeries([chunk(hashBytes(data) ^ 1n)])).not.toBeInstanceOf(WireSeries)
+    expect(oneSeries([chunk(xxhash64(data))])).toBeInstanceOf(WireSeries)
+    expect(oneSeries([chunk(xxhash64(data) ^ 1n)])).not.toBeInstanceOf(WireSeries)
   }
 })
 

@@ -5,6 +5,7 @@ import { connect } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { afterEach, expect, test } from 'vitest'
+import { xxhash64 } from '../../../lib/kernels/xxhash.ts'
 import { type GrpcOptions, startGrpc } from '../../../lib/kit/grpc.ts'
 import { createLogger } from '../../../lib/kit/log.ts'
 import { Registry } from '../../../lib/kit/metrics.ts'
@@ -13,7 +14,6 @@ import { createStoreClient } from '../../../lib/storeapi/client.ts'
 import { encodeSeriesResponse } from '../../../lib/storeapi/messages.ts'
 import { storeMethods } from '../../../lib/storeapi/methods.ts'
 import { storeService } from '../../../lib/storeapi/server.ts'
-import { hashBytes } from '../../../lib/storeapi/shard.ts'
 import type { SeriesRequest, StoreApi } from '../../../lib/storeapi/types.ts'
 
 const forever = new AbortController().signal
@@ -54,7 +54,7 @@ async function serve(series: StoreApi['series'], options: Partial<GrpcOptions> =
 test('a series of 50 MB in one frame', async () => {
   const chunks = Array.from({ length: 500 }, (_, i) => {
     const data = new Uint8Array(100_000).map((_byte, at) => (i * 31 + at) & 0xff)
-    return { minTime: i, maxTime: i, raw: { type: 0, data, hash: hashBytes(data) } }
+    return { minTime: i, maxTime: i, raw: { type: 0, data, hash: xxhash64(data) } }
   })
   const frame = Buffer.from(encodeSeriesResponse({ kind: 'series', series: { labels: ['a', 'b'], chunks } }))
   expect(frame.length).toBeGreaterThan(50_000_000)
@@ -79,7 +79,7 @@ test('a series of 50 MB in one frame', async () => {
   expect(others).toEqual([])
   const got = response!.kind === 'series' ? response!.series.chunks : []
   expect(got.map(({ raw }) => raw!.hash)).toEqual(chunks.map(({ raw }) => raw.hash))
-  expect(got.every(({ raw }) => hashBytes(raw!.data) === raw!.hash)).toBe(true)
+  expect(got.every(({ raw }) => xxhash64(raw!.data) === raw!.hash)).toBe(true)
 })
 
 test('a connection that has come of age: the stream that runs goes on, the next call takes another connection', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { xxhash64 } from '../../../lib/kernels/xxhash.ts'
 import {
   compareLabels,
   type Labels,
@@ -17,7 +18,7 @@ import {
 import type { LabelMatcher } from '../../../lib/labels/matcher.ts'
 import { createStoreClient, type StoreClient } from '../../../lib/storeapi/client.ts'
 import { mergeMetadata, metadataCall } from '../../../lib/storeapi/metadata.ts'
-import { hashBytes, shardPredicate } from '../../../lib/storeapi/shard.ts'
+import { shardPredicate } from '../../../lib/storeapi/shard.ts'
 import { noBoundMs, type SeriesRequest, type StoreSeries } from '../../../lib/storeapi/types.ts'
 import { asValues, samplesOf } from '../../support/chunk-samples.ts'
 import { startMnemo } from '../../support/cluster.ts'
@@ -182,7 +183,7 @@ describe.skipIf(reason !== undefined)('the StoreAPI of a sidecar', () => {
     expect(got).toHaveLength(want.size)
     for (const { labels, chunks } of got) {
       expect(asValues(samplesOf(chunks), toMs - 5 * hourMs, toMs)).toEqual(want.get(labelsKey(labels)))
-      for (const { raw } of chunks) expect(raw!.hash).toBe(hashBytes(raw!.data))
+      for (const { raw } of chunks) expect(raw!.hash).toBe(xxhash64(raw!.data))
     }
     // The frames of Prometheus were small: long series came in parts.
     expect((await frames(requestOf([made]))).length).toBeGreaterThan(got.length)
