@@ -1,6 +1,8 @@
 // A file that is written front to back through two buffers, one of which is filled while the other goes to the file; it can be patched
-// and read back, and is on disk when finish() returns.
+// and read back, and is on disk when finish() returns. For a thread that does nothing else it is written at once, through one buffer: a
+// way to another thread and back takes longer than to hand the system a buffer.
 // Owns its descriptor: finish() or abort() must be called.
+import { readSync, writeSync } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32c } from './crc32c.ts'
@@ -9,9 +11,17 @@ import { fileError } from './random-access.ts'
 
 const defaultBufferBytes = 256 * 1024
 
+export interface FileWriterOptions {
+  /** It will not be longer, so that no larger buffer is needed. */
+  readonly maxBytes?: number
+  /** Reads and writes hold the thread. */
+  readonly atOnce?: boolean | undefined
+}
+
 export class FileWriter {
   readonly path: string
   readonly #handle: FileHandle
+  readonly #atOnce: boolean
   #buffer: Buffer
   #buffered = 0
   /** Bytes that are in the file, or on their way to it. */
@@ -20,16 +30,17 @@ export class FileWriter {
   #writing: Promise<{ readonly error?: unknown }> = Promise.resolve({})
   #other: Buffer | undefined
 
-  private constructor(path: string, handle: FileHandle, bufferBytes: number) {
+  private constructor(path: string, handle: FileHandle, { maxBytes, atOnce = false }: FileWriterOptions) {
     this.path = path
     this.#handle = handle
-    this.#buffer = Buffer.allocUnsafeSlow(bufferBytes)
+    this.#atOnce = atOnce
+    this.#buffer = Buffer.allocUnsafeSlow(Math.min(maxBytes ?? defaultBufferBytes, defaultBufferBytes))
   }
 
-  /** Creates the file, or empties the one that is there. `maxBytes`: it will not be longer, so that no larger buffer is needed. */
-  static async create(path: string, { maxBytes = defaultBufferBytes } = {}): Promise<FileWriter> {
+  /** Creates the file, or empties the one that is there. */
+  static async create(path: string, options: FileWriterOptions = {}): Promise<FileWriter> {
     try {
-      return new FileWriter(path, await open(path, 'w+'), Math.min(maxBytes, defaultBufferBytes))
+      return new FileWriter(path, await open(path, 'w+'), options)
     } catch (error) {
       throw fileError(`cannot create ${path}`, error)
     }
@@ -86,15 +97,20 @@ export class FileWriter {
     await this.#drain()
     const bytes = new Uint8Array(length)
     for (let done = 0; done < length; ) {
-      const { bytesRead } = await this.#handle
-        .read(bytes, done, length - done, offset + done)
-        .catch((error: unknown) => {
-          throw fileError(`cannot read back ${this.path}`, error)
-        })
+      const bytesRead = await this.#readAt(bytes.subarray(done), offset + done)
       if (bytesRead === 0) throw fileError(`cannot read back ${this.path}: got its end at ${offset + done}`, undefined)
       done += bytesRead
     }
     return bytes
+  }
+
+  async #readAt(into: Uint8Array, offset: number): Promise<number> {
+    try {
+      if (this.#atOnce) return readSync(this.#handle.fd, into, 0, into.length, offset)
+      return (await this.#handle.read(into, 0, into.length, offset)).bytesRead
+    } catch (error) {
+      throw fileError(`cannot read back ${this.path}`, error)
+    }
   }
 
   /** The CRC-32C of what was appended in [start, end), read back in pieces. */
@@ -135,6 +151,12 @@ export class FileWriter {
     await this.#arrived()
     if (this.#buffered === 0) return
     const full = this.#buffer
+    if (this.#atOnce) {
+      await this.#writeAt(full.subarray(0, this.#buffered), this.#written)
+      this.#written += this.#buffered
+      this.#buffered = 0
+      return
+    }
     this.#writing = this.#writeAt(full.subarray(0, this.#buffered), this.#written).then(
       () => ({}),
       (error: unknown) => ({ error }),
@@ -159,8 +181,9 @@ export class FileWriter {
   async #writeAt(bytes: Uint8Array, offset: number): Promise<void> {
     try {
       for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, offset + done)
-        done += bytesWritten
+        const range = [done, bytes.length - done, offset + done] as const
+        if (this.#atOnce) done += writeSync(this.#handle.fd, bytes, ...range)
+        else done += (await this.#handle.write(bytes, ...range)).bytesWritten
       }
     } catch (error) {
       throw fileError(`cannot write ${this.path}`, error)

@@ -11,6 +11,8 @@ export interface RandomAccess {
   readonly sizeBytes: number
   /** Exactly `length` bytes at `offset`; throws `corrupt` where they lie beyond the end. The caller owns the bytes. */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>
+  /** Fills the bytes from `offset` on at once, where that takes no waiting; false: it did not, read() does, or says why not. */
+  readNow?(offset: number, into: Uint8Array): boolean
 }
 
 /** An open file; the caller closes it. */

@@ -1,6 +1,8 @@
 // A source that is read front to back into kernel memory: a part of it is at hand there, the next piece is on its way.
 // Memory is the part, which has room for a piece and the rest of the one before, and a piece ahead: pieces go as soon as they are
-// copied, for garbage of this size would wait for a collection that comes late. Owns all of it until close().
+// copied, for garbage of this size would wait for a collection that comes late. What can be read at once needs no piece.
+// Owns all of it until close().
+import { setImmediate } from 'node:timers/promises'
 import { freeBytes } from '../bytes/free-bytes.ts'
 import type { RandomAccess } from '../bytes/random-access.ts'
 import type { Kernels } from '../kernels/kernels.ts'
@@ -14,6 +16,10 @@ export interface KernelWindowOptions {
   /** More than this is never at hand. */
   readonly mostBytes: number
 }
+
+/** Messages and timers of this thread wait no longer for work that never waits by itself. */
+const longestTurnMs = 20
+let turnedMs = 0
 
 interface Piece {
   readonly start: number
@@ -62,6 +68,10 @@ export class KernelWindow {
     this.#keepFrom(offset, wanted)
     const least = Math.min(wanted, this.#end - offset)
     while (this.#length < least) {
+      if (this.#readNow()) {
+        await letOthersIn()
+        continue
+      }
       await this.#havePiece(signal)
       this.#fill()
       // Once the memory of the piece is free.
@@ -86,6 +96,17 @@ export class KernelWindow {
     }
     this.#start = offset
     this.#length = kept
+  }
+
+  /** Fills what room there is; false where it is to be read in pieces. */
+  #readNow(): boolean {
+    if (this.#piece || this.#ahead || !this.#source.readNow) return false
+    const { ptr, bytes: room } = this.#block!
+    const at = this.#start + this.#length
+    const length = Math.min(room - this.#length, this.#end - at)
+    if (!this.#source.readNow(at, this.#kernels.u8(ptr + this.#length, length))) return false
+    this.#length += length
+    return true
   }
 
   /** Has the piece that goes on where what is at hand ends. */
@@ -142,6 +163,12 @@ export class KernelWindow {
     void this.#ahead?.outcome.then((outcome) => 'bytes' in outcome && freeBytes(outcome.bytes))
     this.#ahead = undefined
   }
+}
+
+async function letOthersIn(): Promise<void> {
+  if (performance.now() - turnedMs < longestTurnMs) return
+  await setImmediate()
+  turnedMs = performance.now()
 }
 
 function isIn({ start, bytes }: Piece, at: number): boolean {

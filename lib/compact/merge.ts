@@ -21,7 +21,7 @@ export interface MergeOptions {
   /** Nobody else may have them meanwhile. */
   readonly kernels?: Kernels
   /** How files are written, and what becomes of segments that are whole; see BlockWriterOptions. */
-  readonly writing?: Pick<BlockWriterOptions, 'segmentBytes' | 'onSegment' | 'onLastSegment' | 'durable'>
+  readonly writing?: Pick<BlockWriterOptions, 'segmentBytes' | 'onSegment' | 'onLastSegment' | 'durable' | 'atOnce'>
 }
 
 export interface BlocksMergeOptions extends MergeOptions {

@@ -64,6 +64,8 @@ async function write(
         ...(segmentBytes !== undefined && { segmentBytes }),
         // The bucket's copy is what lasts: the work folder is emptied at each start.
         durable: false,
+        // Whoever else must be answered is on another thread.
+        atOnce: true,
       },
     }
     const inputs = job.kind === 'compact' ? job.inputs : [job.input]

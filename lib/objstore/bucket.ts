@@ -23,6 +23,8 @@ export interface Bucket {
   readonly description: string
   /** Of an object that is read from end to end so much is read at a time, where a read costs next to nothing by itself. */
   readonly readBytes?: number
+  /** A folder of this machine in which each object is a file of its name. */
+  readonly folder?: string
   /**
    * Objects and folders directly below `folder` ('' is the top), or all objects below it where `recursive`.
    * In the order of their names by bytes. An empty or missing folder lists nothing.
@@ -40,13 +42,18 @@ export interface Bucket {
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<void>
   /** Deletes; a missing object is no error. */
   delete(name: string, signal?: AbortSignal): Promise<void>
+  /** Told of a range of so many bytes that was read in `folder`, past this. */
+  noteRange?(bytes: number, seconds: number): void
   close(): Promise<void>
 }
 
 /** What reading blocks takes of a bucket. */
-export type ReadableBucket = Pick<Bucket, 'list' | 'getRange' | 'attributes'>
+export interface ReadableBucket extends Pick<Bucket, 'list' | 'getRange' | 'attributes'> {
+  /** As RandomAccess has it, of an object. */
+  readNow?(name: string, offset: number, into: Uint8Array): boolean
+}
 
 /** What making a block of others takes. */
-export interface WorkBucket extends ReadableBucket, Pick<Bucket, 'delete'> {
+export interface WorkBucket extends ReadableBucket, Pick<Bucket, 'delete' | 'folder' | 'noteRange'> {
   upload(name: string, body: LocalFile, signal?: AbortSignal): Promise<void>
 }

@@ -24,15 +24,15 @@ const abandonedAfterMs = 24 * 3600 * 1000
 
 export class FilesystemBucket implements Bucket {
   readonly description: string
-  readonly readBytes = 512 * 1024
-  readonly #root: string
+  readonly readBytes = 256 * 1024
+  readonly folder: string
   readonly #files = new OpenFiles()
   #swept = false
 
   /** `directory` is made with the first upload. */
   constructor(directory: string) {
-    this.#root = path.resolve(directory)
-    this.description = `directory ${this.#root}`
+    this.folder = path.resolve(directory)
+    this.description = `directory ${this.folder}`
   }
 
   async *list(
@@ -65,7 +65,7 @@ export class FilesystemBucket implements Bucket {
   /** As #stat(), at once: the system has the attributes of what it has just listed at hand, and a way to another thread costs more. */
   #statListed(name: string): Stats | undefined {
     try {
-      return statSync(path.join(this.#root, name), { throwIfNoEntry: false })
+      return statSync(path.join(this.folder, name), { throwIfNoEntry: false })
     } catch (error) {
       const known = fileError(error, `look at ${name}`)
       if (known.code === 'not_found') return undefined
@@ -77,9 +77,9 @@ export class FilesystemBucket implements Bucket {
   async #entries(prefix: string): Promise<ListedObject[]> {
     let entries: Dirent[]
     try {
-      entries = await fs.readdir(path.join(this.#root, prefix), { withFileTypes: true })
+      entries = await fs.readdir(path.join(this.folder, prefix), { withFileTypes: true })
     } catch (error) {
-      const known = fileError(error, `list ${prefix || this.#root}`)
+      const known = fileError(error, `list ${prefix || this.folder}`)
       if (known.code === 'not_found') return []
       throw known
     }
@@ -96,7 +96,7 @@ export class FilesystemBucket implements Bucket {
   /** Nothing where the object vanished meanwhile. */
   async #stat(name: string): Promise<Stats | undefined> {
     try {
-      return await fs.stat(path.join(this.#root, name))
+      return await fs.stat(path.join(this.folder, name))
     } catch (error) {
       const known = fileError(error, `look at ${name}`)
       if (known.code === 'not_found') return undefined
@@ -165,7 +165,7 @@ export class FilesystemBucket implements Bucket {
     { publish, signal }: { publish(from: string, to: string): Promise<void>; signal: AbortSignal | undefined },
   ): Promise<void> {
     const target = this.#pathOf(name)
-    const temporary = path.join(this.#root, temporaryFolder, randomUUID())
+    const temporary = path.join(this.folder, temporaryFolder, randomUUID())
     try {
       throwIfAborted(signal, `upload ${name}`)
       await this.#prepare()
@@ -197,7 +197,7 @@ export class FilesystemBucket implements Bucket {
   }
 
   async #prepare(): Promise<void> {
-    const folder = path.join(this.#root, temporaryFolder)
+    const folder = path.join(this.folder, temporaryFolder)
     await makeFolder(folder)
     if (this.#swept) return
     this.#swept = true
@@ -222,7 +222,7 @@ export class FilesystemBucket implements Bucket {
       throw known
     }
     // Folders exist only while they hold something, as in S3.
-    for (let folder = path.dirname(file); folder !== this.#root; folder = path.dirname(folder))
+    for (let folder = path.dirname(file); folder !== this.folder; folder = path.dirname(folder))
       if (!(await removeIfEmpty(folder))) break
   }
 
@@ -234,7 +234,7 @@ export class FilesystemBucket implements Bucket {
     checkObjectName(name)
     if (name.split('/', 1)[0] === temporaryFolder)
       throw new MnemoError('bad_data', `cannot name an object: got ${name}, which is kept for uploads in progress`)
-    return path.join(this.#root, name)
+    return path.join(this.folder, name)
   }
 }
 

@@ -21,6 +21,7 @@ export interface BucketMetrics {
 export class MeasuredBucket implements Bucket {
   readonly description: string
   readonly readBytes?: number
+  readonly folder?: string
   readonly #inner: Bucket
   readonly #metrics: BucketMetrics
 
@@ -29,6 +30,7 @@ export class MeasuredBucket implements Bucket {
     this.#metrics = metrics
     this.description = inner.description
     if (inner.readBytes !== undefined) this.readBytes = inner.readBytes
+    if (inner.folder !== undefined) this.folder = inner.folder
   }
 
   #done(operation: Operation, startedMs: number): void {
@@ -85,6 +87,12 @@ export class MeasuredBucket implements Bucket {
     const bytes = await this.#measure('get_range', () => this.#inner.getRange(name, offset, length, signal))
     this.#metrics.moved('get_range', bytes.length)
     return bytes
+  }
+
+  noteRange(bytes: number, seconds: number): void {
+    this.#metrics.started('get_range')
+    this.#metrics.done('get_range', seconds)
+    this.#metrics.moved('get_range', bytes)
   }
 
   exists(name: string, signal?: AbortSignal): Promise<boolean> {

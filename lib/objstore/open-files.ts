@@ -1,7 +1,7 @@
 // Files that are read by ranges again and again, kept open: opening one costs as much as reading from it.
 // Before each read the name is looked at: a file that is gone or was replaced since is not read from any more.
 // Owns the descriptors; those that are not used for a while are closed.
-import { close, fstatSync, open, read, type Stats, statSync } from 'node:fs'
+import { close, fstatSync, open, openSync, read, readSync, type Stats, statSync } from 'node:fs'
 import { promisify } from 'node:util'
 
 const openFile = promisify(open)
@@ -33,15 +33,30 @@ export class OpenFiles {
   async read(path: string, offset: number, length: number, check: () => void): Promise<Uint8Array | undefined> {
     const stats = statSync(path)
     if (!stats.isFile()) return undefined
-    const file = this.#known(path, stats) ?? (await this.#open(path))
+    const file = this.#known(path, stats) ?? this.#keep(path, await openFile(path, 'r'))
     try {
       // Its size may have been asked of another file than was opened.
       const { size } = isSame(file, stats) ? stats : fstatSync(file.descriptor)
       return await readFully(file.descriptor, { offset, length: Math.max(0, Math.min(length, size - offset)) }, check)
     } finally {
-      file.users--
-      file.usedMs = performance.now()
-      if (file.isDropped && file.users === 0) void closeFile(file.descriptor)
+      leave(file)
+    }
+  }
+
+  /** Fills `into` from `offset` on, at once; false where the file ends before, or there is none. Throws the system's errors. */
+  readNow(path: string, offset: number, into: Uint8Array): boolean {
+    const stats = statSync(path)
+    if (!stats.isFile()) return false
+    const file = this.#known(path, stats) ?? this.#keep(path, openSync(path, 'r'))
+    try {
+      for (let filled = 0; filled < into.length; ) {
+        const count = readSync(file.descriptor, into, filled, into.length - filled, offset + filled)
+        if (count === 0) return false
+        filled += count
+      }
+      return true
+    } finally {
+      leave(file)
     }
   }
 
@@ -60,8 +75,7 @@ export class OpenFiles {
   }
 
   /** As #known(), opened now. */
-  async #open(path: string): Promise<OpenFile> {
-    const descriptor = await openFile(path, 'r')
+  #keep(path: string, descriptor: number): OpenFile {
     const { dev, ino } = fstatSync(descriptor)
     const usedMs = performance.now()
     const file: OpenFile = { descriptor, device: dev, inode: ino, users: 1, usedMs, isDropped: this.#isClosed }
@@ -98,6 +112,12 @@ export class OpenFiles {
 
 function isSame({ device, inode }: OpenFile, { dev, ino }: Stats): boolean {
   return device === dev && inode === ino
+}
+
+function leave(file: OpenFile): void {
+  file.users--
+  file.usedMs = performance.now()
+  if (file.isDropped && file.users === 0) void closeFile(file.descriptor)
 }
 
 function drop(file: OpenFile): void {

@@ -1,11 +1,15 @@
 // A bucket that another thread works on through a port: one client, one set of connections and metrics for a process, and its
-// HTTP runs beside the work. Ranges are moved between the threads, not copied.
+// HTTP runs beside the work. Ranges are moved between the threads, not copied; of a bucket that is a folder, what may be read at once is
+// read where it is wanted: a way to another thread and back takes longer than the read.
 // Owns the messages. A thread that dies has its calls ended; its own client would have died with it.
+import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { asMnemoError, describeError, type ErrorCode, MnemoError } from '../kit/errors.ts'
 import type { ListedObject, ObjectAttributes, WorkBucket } from './bucket.ts'
 import { abortError } from './failures.ts'
 import { LocalFile } from './local-file.ts'
+import { checkObjectName } from './names.ts'
+import { OpenFiles } from './open-files.ts'
 
 /** A call's name and arguments; what cannot be cloned is spelt out. */
 type Call =
@@ -22,11 +26,18 @@ type Call =
 
 type Value = ListedObject[] | Uint8Array | ObjectAttributes | undefined
 
-type ToBucket = ({ readonly id: number } & Call) | { readonly id: number; readonly call: 'abort' }
+/** What was read at once: bytes and seconds of each range in turn. */
+interface Notes {
+  readonly call: 'noted'
+  readonly ranges: readonly number[]
+}
+
+type ToBucket = ({ readonly id: number } & Call) | { readonly id: number; readonly call: 'abort' } | Notes
 
 type FromBucket =
   | { readonly id: number; readonly value: Value }
   | { readonly id: number; readonly code: ErrorCode; readonly message: string }
+  | { readonly folder: string }
 
 export interface ServeBucketOptions {
   /** Told of the bytes of each range. */
@@ -52,8 +63,16 @@ export function serveBucket(bucket: WorkBucket, port: MessagePort, { onRead }: S
     }
   }
   const end = (abort: AbortController | undefined) => abort?.abort(new MnemoError('canceled', 'its caller has left'))
+  const note = ({ ranges }: Notes) => {
+    for (let at = 0; at < ranges.length; at += 2) {
+      onRead?.(ranges[at]!)
+      bucket.noteRange?.(ranges[at]!, ranges[at + 1]!)
+    }
+  }
+  if (bucket.folder !== undefined) port.postMessage({ folder: bucket.folder } satisfies FromBucket)
   port.on('message', (message: ToBucket) => {
     if (message.call === 'abort') end(running.get(message.id))
+    else if (message.call === 'noted') note(message)
     else void answer(message, message.id)
   })
   port.on('close', () => running.forEach(end))
@@ -92,11 +111,18 @@ interface Waiting {
 class PortBucket implements WorkBucket {
   readonly #port: MessagePort
   readonly #waiting = new Map<number, Waiting>()
+  readonly #files = new OpenFiles()
+  #folder: string | undefined
+  #noted: number[] = []
   #nextId = 1
 
   constructor(port: MessagePort) {
     this.#port = port
     port.on('message', (message: FromBucket) => {
+      if ('folder' in message) {
+        this.#folder = message.folder
+        return
+      }
       const waiting = this.#waiting.get(message.id)
       this.#waiting.delete(message.id)
       if ('code' in message) waiting?.reject(new MnemoError(message.code, message.message))
@@ -106,6 +132,7 @@ class PortBucket implements WorkBucket {
       for (const { reject } of this.#waiting.values())
         reject(new MnemoError('unavailable', 'cannot reach the bucket: the thread that holds it has gone'))
       this.#waiting.clear()
+      this.#files.close()
     })
   }
 
@@ -118,6 +145,25 @@ class PortBucket implements WorkBucket {
 
   async getRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
     return (await this.#call({ call: 'range', name, offset, length }, signal)) as Uint8Array
+  }
+
+  readNow(name: string, offset: number, into: Uint8Array): boolean {
+    if (this.#folder === undefined) return false
+    const startedMs = performance.now()
+    try {
+      checkObjectName(name)
+      if (!this.#files.readNow(join(this.#folder, name), offset, into)) return false
+    } catch {
+      return false
+    }
+    if (this.#noted.length === 0) setImmediate(() => this.#sendNotes())
+    this.#noted.push(into.length, (performance.now() - startedMs) / 1000)
+    return true
+  }
+
+  #sendNotes(): void {
+    this.#port.postMessage({ call: 'noted', ranges: this.#noted } satisfies ToBucket)
+    this.#noted = []
   }
 
   async attributes(name: string, signal?: AbortSignal): Promise<ObjectAttributes> {

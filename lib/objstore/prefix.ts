@@ -1,6 +1,7 @@
 // A bucket within a bucket: every name below a fixed prefix.
 // Specification: `prefix` of Thanos's object storage configuration.
 // Owns the translation of names, both ways.
+import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Bucket, ListedObject, ObjectAttributes, ObjectBody } from './bucket.ts'
 import { checkObjectName, folderPrefix } from './names.ts'
@@ -14,6 +15,7 @@ export function prefixBucket(bucket: Bucket, prefix: string): Bucket {
 class PrefixBucket implements Bucket {
   readonly description: string
   readonly readBytes?: number
+  readonly folder?: string
   readonly #inner: Bucket
   readonly #prefix: string
 
@@ -22,6 +24,7 @@ class PrefixBucket implements Bucket {
     this.#prefix = prefix
     this.description = `${inner.description} below ${prefix}`
     if (inner.readBytes !== undefined) this.readBytes = inner.readBytes
+    if (inner.folder !== undefined) this.folder = join(inner.folder, prefix)
   }
 
   async *list(folder: string, options?: { recursive?: boolean; signal?: AbortSignal }): AsyncGenerator<ListedObject> {
@@ -55,6 +58,10 @@ class PrefixBucket implements Bucket {
 
   async delete(name: string, signal?: AbortSignal): Promise<void> {
     return this.#inner.delete(this.#full(name), signal)
+  }
+
+  noteRange(bytes: number, seconds: number): void {
+    this.#inner.noteRange?.(bytes, seconds)
   }
 
   close(): Promise<void> {

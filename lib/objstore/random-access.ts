@@ -21,6 +21,7 @@ export async function bucketRandomAccess(
       if (bytes.length !== length) throw outOfBounds(name, { offset, length, size: offset + bytes.length })
       return bytes
     },
+    readNow: (offset, into) => offset + into.length <= size && (bucket.readNow?.(name, offset, into) ?? false),
   }
 }
 

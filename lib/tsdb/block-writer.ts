@@ -53,6 +53,8 @@ export interface BlockWriterOptions {
   readonly segmentBytes?: number
   /** False: the block need not outlive a power cut, and nothing waits for the disk. */
   readonly durable?: boolean
+  /** Reads and writes hold the thread, which does nothing else meanwhile. */
+  readonly atOnce?: boolean
   /** Called with each segment that is whole while more follow: its file may be taken away, the block's other files refer to it by number. */
   readonly onSegment?: ChunkWriterOptions['onSegment']
   /** Called with the last segment, which must stay; the index is finished meanwhile. */
@@ -94,7 +96,7 @@ export class BlockWriter {
 
   /** Starts a block. Throws `already_exists` where its folder is there; what an earlier attempt left is removed. */
   static async create(options: BlockWriterOptions): Promise<BlockWriter> {
-    const { folder, symbols, segmentBytes, onSegment, onLastSegment, durable = true } = options
+    const { folder, symbols, segmentBytes, onSegment, onLastSegment, durable = true, atOnce } = options
     if (existsSync(folder)) throw new MnemoError('already_exists', `cannot write a block: got ${folder}, want no such`)
     const temporary = `${folder}${temporarySuffix}`
     await rm(temporary, { recursive: true, force: true })
@@ -104,8 +106,9 @@ export class BlockWriter {
         ...(segmentBytes !== undefined && { segmentBytes }),
         onSegment,
         durable,
+        atOnce,
       })
-      const index = await IndexWriter.create(join(temporary, indexFile), symbols)
+      const index = await IndexWriter.create(join(temporary, indexFile), symbols, { atOnce })
       return new BlockWriter({ folder, temporary, index, chunks, durable, onLastSegment })
     } catch (error) {
       await rm(temporary, { recursive: true, force: true })

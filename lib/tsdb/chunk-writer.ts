@@ -29,6 +29,8 @@ export interface ChunkWriterOptions {
   readonly segmentBytes?: number
   /** False: what is written need not outlive a power cut. */
   readonly durable?: boolean
+  /** Writes hold the thread. */
+  readonly atOnce?: boolean | undefined
   /** Called with each segment that is whole while more follow, and awaited: its file may be taken away. The last one is never among them. */
   readonly onSegment?: ((file: string, segment: WrittenSegment) => Promise<void>) | undefined
 }
@@ -104,7 +106,7 @@ export class ChunkWriter {
     await this.#finishSegment()
     const whole = this.#written.at(-1)
     if (whole) await this.#options.onSegment?.(join(this.#folder, whole.name), whole)
-    const segment = await FileWriter.create(join(this.#folder, segmentName(this.#written.length)))
+    const segment = await FileWriter.create(join(this.#folder, segmentName(this.#written.length)), this.#options)
     this.#out.clear()
     encodeSegmentHeader(this.#out)
     await segment.append(this.#out.borrowBytes())

@@ -36,9 +36,14 @@ const pieceBytes = 256 * 1024
 const windowBytes = 1024 * 1024
 
 /** For tests: how much is held in memory before the disk is used. */
-export interface IndexWriterLimits extends PostingsLimits {
+interface IndexWriterLimits extends PostingsLimits {
   readonly symbolsInMemory?: number
   readonly runTriples?: number
+}
+
+export interface IndexWriterOptions extends IndexWriterLimits {
+  /** Reads and writes hold the thread. */
+  readonly atOnce?: boolean | undefined
 }
 
 /** Entries one behind the other, each with what aligns it in the index. */
@@ -76,9 +81,9 @@ export class IndexWriter {
   static async create(
     path: string,
     symbols: Iterable<string> | AsyncIterable<string>,
-    limits: IndexWriterLimits = {},
+    { atOnce, ...limits }: IndexWriterOptions = {},
   ): Promise<IndexWriter> {
-    const writer = new IndexWriter(await FileWriter.create(path), limits)
+    const writer = new IndexWriter(await FileWriter.create(path, { atOnce }), limits)
     try {
       await writer.#writeSymbols(symbols)
     } catch (error) {

@@ -14,7 +14,7 @@ export class CompactorThreads {
   readonly #pool = new WorkerPool<CompactorJob, JobOutcome>(moduleUrl('services/compact/worker.ts'), {
     size: 1,
     name: 'compactor',
-    youngHeapMiB: 6,
+    youngHeapMiB: 3,
     heapMiB,
     onPort: (port) => this.#onPort(port),
   })

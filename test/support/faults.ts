@@ -26,13 +26,24 @@ export class Faults {
 
   /** `discard` is told of an answer that is lost, e.g. to close it. */
   async call<T>(what: string, run: () => Promise<T>, discard?: (answer: T) => Promise<void>): Promise<T> {
-    const call = ++this.#calls
-    if (call < this.#n || (call > this.#n && this.#mode !== 'gone')) return run()
-    if (call === this.#n && this.#mode === 'answer lost') {
-      const answer = await run()
-      await discard?.(answer)
-    }
+    const fate = this.#next()
+    if (fate === 'runs') return run()
+    if (fate === 'answer lost') await discard?.(await run())
     throw this.#error(what)
+  }
+
+  /** As call(), of a call that answers at once. */
+  callNow<T>(what: string, run: () => T): T {
+    const fate = this.#next()
+    if (fate === 'runs') return run()
+    if (fate === 'answer lost') run()
+    throw this.#error(what)
+  }
+
+  #next(): 'runs' | 'answer lost' | 'fails' {
+    const call = ++this.#calls
+    if (call < this.#n || (call > this.#n && this.#mode !== 'gone')) return 'runs'
+    return call === this.#n && this.#mode === 'answer lost' ? 'answer lost' : 'fails'
   }
 }
 

@@ -1,5 +1,6 @@
 // node:fs/promises whose calls fail by a plan: for vi.mock, so that what is under test finds a disk that is full or gone.
 // Owns which calls are faulty; what is open can always be closed.
+import type * as realSyncFs from 'node:fs'
 import type * as realFs from 'node:fs/promises'
 import type { Faults } from './faults.ts'
 
@@ -40,6 +41,21 @@ export function faultyDisk(original: typeof realFs, failing: { readonly faults: 
       })
     }) as typeof realFs.open,
     ...Object.fromEntries(calls.map((name) => [name, faulty(name)])),
+  }
+}
+
+/** The same of node:fs: of its calls that answer at once those on a file that is open. */
+export function faultyDiskNow(
+  original: typeof realSyncFs,
+  failing: { readonly faults: Faults | undefined },
+): typeof realSyncFs {
+  const through = <A extends unknown[]>(name: string, call: (...args: A) => number) => {
+    return (...args: A) => (failing.faults ? failing.faults.callNow(name, () => call(...args)) : call(...args))
+  }
+  return {
+    ...original,
+    writeSync: through('writeSync', original.writeSync as never) as typeof realSyncFs.writeSync,
+    readSync: through('readSync', original.readSync as never) as typeof realSyncFs.readSync,
   }
 }
 

@@ -9,9 +9,11 @@ import { FileWriter } from '../../../lib/bytes/file-writer.ts'
 const folder = mkdtempSync(join(tmpdir(), 'mnemo-writer-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test('pieces below, at and above the buffer, patched, aligned and read back', async () => {
+const ways = [{ atOnce: false }, { atOnce: true }]
+
+test.each(ways)('pieces below, at and above the buffer, patched, aligned and read back: %j', async (options) => {
   const path = join(folder, 'file')
-  const file = await FileWriter.create(path)
+  const file = await FileWriter.create(path, options)
   const sizes = [1, 0, 1000, 2 ** 18, 2 ** 18 + 1, 17, 2 ** 18 - 1, 5, ...Array(50).fill(60_000), 2 ** 20 + 1]
   const want: Buffer[] = []
   for (const [i, size] of sizes.entries()) {
@@ -37,8 +39,8 @@ test('pieces below, at and above the buffer, patched, aligned and read back', as
 test.runIf(existsSync('/dev/full'))(
   'a disk that is full (/dev/full, where there is one) is told before the file is taken for whole',
   async () => {
-    for (const pieces of [1, 9, 30]) {
-      const file = await FileWriter.create('/dev/full')
+    for (const [pieces, options] of [1, 9, 30].flatMap((pieces) => ways.map((way) => [pieces, way] as const))) {
+      const file = await FileWriter.create('/dev/full', options)
       const work = async () => {
         for (let i = 0; i < pieces; i++) await file.append(Buffer.alloc(2 ** 16))
         await file.finish()

@@ -1,5 +1,6 @@
 // The compactor's disk failing at each call (full, or gone from then on): nothing of it is seen in the bucket's samples,
 // the round says so, and the next one, on a disk that works, ends as an undisturbed one and leaves nothing behind.
+import type * as realSyncFs from 'node:fs'
 import * as realFs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -14,6 +15,10 @@ const failing = vi.hoisted(() => ({ faults: undefined as Faults | undefined }))
 vi.mock('node:fs/promises', async (importOriginal) => {
   const { faultyDisk } = await import('../../support/faulty-disk.ts')
   return faultyDisk(await importOriginal<typeof realFs>(), failing)
+})
+vi.mock('node:fs', async (importOriginal) => {
+  const { faultyDiskNow } = await import('../../support/faulty-disk.ts')
+  return faultyDiskNow(await importOriginal<typeof realSyncFs>(), failing)
 })
 
 let folder: string

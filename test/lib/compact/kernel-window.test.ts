@@ -80,6 +80,68 @@ test('a failure to read ahead is told by the move that needs the bytes, and only
   for (const one of [window, broken]) one.close()
 })
 
+/** A source that can be read at once, until it refuses. */
+class ReadySource extends NotingSource {
+  readonly readsNow: { readonly offset: number; readonly length: number }[] = []
+  refusesFrom = Number.POSITIVE_INFINITY
+
+  readNow(offset: number, into: Uint8Array): boolean {
+    if (this.readsNow.length >= this.refusesFrom) return false
+    this.readsNow.push({ offset, length: into.length })
+    into.set(bytes.subarray(offset, offset + into.length))
+    return true
+  }
+}
+
+test('what can be read at once is, each byte once, into all room that there is', async () => {
+  const source = new ReadySource(bytes)
+  const window = windowOver(source, 999_000)
+  for (let at = 8; at < 999_000; at += 1000) {
+    if (window.canMove(at, 1000)) await window.moveTo(at, 1000, signal)
+    check(window)
+  }
+  expect(source.reads).toEqual([])
+  let next = 8
+  for (const { offset, length } of source.readsNow) {
+    expect(offset).toBe(next)
+    next += length
+  }
+  expect(next).toBe(999_000)
+  expect(window.atHand.isLast).toBe(true)
+  window.close()
+})
+
+test('where that is refused it is read in pieces, and what fails is told', async () => {
+  const source = new ReadySource(bytes)
+  source.refusesFrom = 2
+  const window = windowOver(source)
+  for (let at = 0; at < bytes.length; at += 1000) {
+    if (window.canMove(at, 1000)) await window.moveTo(at, 1000, signal)
+    check(window)
+  }
+  expect([source.readsNow.length, source.reads.length > 2]).toEqual([2, true])
+  window.close()
+  await settled()
+  expect(source.held()).toBe(0)
+
+  const broken = new ReadySource(bytes)
+  broken.refusesFrom = 0
+  broken.failing.add(0)
+  await expect(windowOver(broken).moveTo(0, 10, signal)).rejects.toThrow('read 0 failed')
+})
+
+test('a thread that never waits for a read lets others in now and then', async () => {
+  const window = windowOver(new ReadySource(bytes))
+  let isIn = false
+  setImmediate(() => {
+    isIn = true
+  })
+  const endMs = performance.now() + 5000
+  for (let turn = 0; !isIn && performance.now() < endMs; turn++) await window.moveTo((turn % 9) * 100_000, 1000, signal)
+  expect(isIn).toBe(true)
+  window.close()
+})
+
 test('what is on its way when the window closes, or moves far ahead, is freed when it comes', async () => {
   const source = new NotingSource(bytes)
   const window = windowOver(source)

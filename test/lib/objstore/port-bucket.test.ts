@@ -5,10 +5,14 @@ import { join } from 'node:path'
 import { MessageChannel } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { MnemoError } from '../../../lib/kit/errors.ts'
+import { createRegistry } from '../../../lib/kit/metrics.ts'
 import type { WorkBucket } from '../../../lib/objstore/bucket.ts'
+import { FilesystemBucket } from '../../../lib/objstore/filesystem.ts'
 import { LocalFile } from '../../../lib/objstore/local-file.ts'
 import { MemoryBucket } from '../../../lib/objstore/memory.ts'
+import { metricsBucket } from '../../../lib/objstore/metrics.ts'
 import { portBucket, serveBucket } from '../../../lib/objstore/port-bucket.ts'
+import { prefixBucket } from '../../../lib/objstore/prefix.ts'
 
 const inner = new MemoryBucket()
 let channel: MessageChannel
@@ -66,6 +70,41 @@ test('a range is the bucket’s own no more: it was moved, and what stays of it 
   expect(await portBucket(port2).getRange('x', 0, 2)).toEqual(new Uint8Array([5, 6]))
   expect(alone.length).toBe(0)
   port1.close()
+})
+
+test('of a folder, ranges are read at once where they are wanted, and counted where it is served', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'port-bucket-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const registry = createRegistry()
+  const served = metricsBucket(prefixBucket(new FilesystemBucket(folder), 'tenant/a'), 'folder', registry)
+  await served.upload('block/index', Buffer.from('an index'))
+  const bucket = connect(served)
+  const into = Buffer.alloc(4)
+  await vi.waitFor(() => expect(bucket.readNow!('block/index', 3, into)).toBe(true))
+  expect(into.toString()).toBe('inde')
+  await served.upload('block/index', Buffer.from('another index'))
+  expect(bucket.readNow!('block/index', 8, into)).toBe(true)
+  expect(into.toString()).toBe('inde')
+
+  // Beyond its end, no object, a folder, no name of one: left to getRange().
+  for (const [name, offset] of [
+    ['block/index', 10],
+    ['block/none', 0],
+    ['block', 0],
+    ['../a/block/index', 0],
+  ] as const)
+    expect(bucket.readNow!(name, offset, into)).toBe(false)
+  await vi.waitFor(() => expect(reads).toEqual([4, 4]))
+  const counted = (name: string) => registry.getSingleMetricAsString(`thanos_objstore_bucket_operation${name}`)
+  expect(await counted('s_total')).toContain('{bucket="folder",operation="get_range"} 2')
+  expect(await counted('_fetched_bytes_total')).toContain('{bucket="folder",operation="get_range"} 8')
+  expect(await counted('_duration_seconds')).toContain('_count{bucket="folder",operation="get_range"} 2')
+})
+
+test('what is no folder is read in no other way', async () => {
+  const bucket = connect()
+  await bucket.attributes('block/index')
+  expect(bucket.readNow!('block/index', 0, Buffer.alloc(1))).toBe(false)
 })
 
 test('a file of this machine goes in whole, with what is known of it', async () => {
