@@ -17,7 +17,7 @@ export function findNode() {
   fail(`Mnemo needs Node.js ${oldestMajor} or newer on ${process.platform}-${process.arch}: this is ${process.version}`)
 }
 
-/** Notes the Node.js that findNode() found as a link, so that bin/mnemo need not try it at each start. */
+/** Notes the Node.js that findNode() found as a link, so that bin/mnemo need not try it at each start: without one it takes that of PATH. */
 export function keepNode(path) {
   const link = `${root}build/.node`
   const target = path.startsWith(root) ? `../${path.slice(root.length)}` : path
@@ -27,7 +27,11 @@ export function keepNode(path) {
     // There is none yet.
   }
   rmSync(link, { force: true })
-  symlinkSync(target, link)
+  try {
+    symlinkSync(target, link)
+  } catch (error) {
+    console.error(`cannot note which Node.js to run: ${error.message}`)
+  }
 }
 
 /** One clear line on standard error, exit status 2. */
