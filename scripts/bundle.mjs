@@ -3,6 +3,7 @@
 // Entries: the executable, each service's main.ts and worker.ts, named as lib/kit/module-url.ts looks for them. Services share no files:
 // what is shared would be cut into many small ones, each of which costs time and memory.
 import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { Module } from 'node:module'
 import { rolldown } from 'rolldown'
 import { root } from './node.mjs'
 
@@ -60,8 +61,10 @@ async function write(service, entries) {
   })
   await bundle.close()
   if (!isShortLived) return
-  for (const { isEntry, name, fileName } of files)
+  for (const { isEntry, name, fileName, code } of files) {
+    writeFileSync(`${made}/${fileName}`, Module.wrap(code))
     if (isEntry) writeFileSync(`${made}/${name}.cjs`, `module.exports = require('./load.cjs')('${fileName}')\n`)
+  }
 }
 
 function isEntry(name) {

@@ -4,7 +4,6 @@
 'use strict'
 
 const fs = require('node:fs')
-const { Module } = require('node:module')
 const os = require('node:os')
 const path = require('node:path')
 const v8 = require('node:v8')
@@ -33,7 +32,7 @@ module.exports = function load(name) {
 
 function run(name, module) {
   const filename = path.join(__dirname, name)
-  const script = compile(filename, Module.wrap(fs.readFileSync(filename, 'utf8')))
+  const script = compile(filename, fs.readFileSync(filename, 'utf8'))
   script.runInThisContext()(module.exports, requireFromBundle, module, filename, __dirname)
 }
 
@@ -49,6 +48,7 @@ function compile(filename, source) {
   const cachedData = readCode(file)
   if (cachedData) {
     const script = new vm.Script(source, { ...options, cachedData })
+    free(cachedData)
     if (!script.cachedDataRejected) return script
   }
   v8.setFlagsFromString('--no-lazy')
@@ -86,6 +86,11 @@ function readCode(file) {
   const code = bytes.subarray(headBytes)
   // V8 trusts what it is given.
   return bytes.length > headBytes && crc32(code) === bytes.readUInt32LE(0) ? code : undefined
+}
+
+/** At once, where the memory is these bytes' alone: a process that ends soon may never collect it. */
+function free({ buffer, byteLength }) {
+  if (buffer.byteLength === headBytes + byteLength) buffer.transfer(0)
 }
 
 /** At once or not at all: others may be reading. */

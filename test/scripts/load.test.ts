@@ -32,7 +32,11 @@ beforeEach(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const write = (name: string, text: string) => writeFileSync(path.join(folder, name), text)
+/** A file as scripts/bundle.mjs makes it. */
+function write(name: string, text: string): void {
+  const parameters = 'exports, require, module, __filename, __dirname'
+  writeFileSync(path.join(folder, name), `(function (${parameters}) {${text}\n})`)
+}
 
 function run(env: NodeJS.ProcessEnv = {}): string {
   const given = { PATH: process.env.PATH, NODE_COMPILE_CACHE: cache, ...env }
