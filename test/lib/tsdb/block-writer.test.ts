@@ -139,7 +139,8 @@ describe.skipIf(!hasPromtool)('promtool', () => {
     )
     const parsed = dumped.map((line) => {
       const [, labels, value, time] = /^(\{.*\}) (\S+) (\d+)$/.exec(line)!
-      return { labels: labels!, time: Number(time), value: Number(value) }
+      // Prometheus 3 quotes a name that is not of the classic letters, 2 does not.
+      return { labels: labels!.replace('"ünïcode"=', 'ünïcode='), time: Number(time), value: Number(value) }
     })
     const key = (s: { labels: string; time: number }) => `${s.labels}${s.time}`
     const order = (a: { labels: string; time: number }, b: { labels: string; time: number }) =>
